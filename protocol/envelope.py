@@ -1,0 +1,309 @@
+"""The envelope: how readings and events are packed for the buffer and the wire.
+
+The edge packs what it commits together into one immutable *block*: columns of plain integers in
+msgpack (about ten bytes a reading before compression). A block's rows are numbered `first_seq`,
+`first_seq + 1`, … A *batch* is some consecutive blocks of one stream and epoch, posted in one
+request and compressed as a whole by HTTP (`Content-Encoding: zstd`). Because blocks are stored as
+they will be sent, a resend is byte for byte what was sent before, and the cloud can tell a
+repetition (same `first_seq`, same digest) from a conflict (same `first_seq`, other digest).
+
+Fields may be added at the end with a default, never re-meant; unknown trailing fields are ignored.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import TypeVar
+
+import msgspec
+
+from protocol.errors import EnvelopeError, ProtocolError
+from protocol.event import Event, EventState, Severity
+from protocol.evidence import Evidence
+from protocol.reading import ClockQuality, Quality, Reading
+from protocol.sync import BLOCKS_PER_BATCH_MAX, ROWS_PER_BATCH_MAX, Stream
+
+ENVELOPE_VERSION = 1
+
+_T = TypeVar("_T")
+
+
+class _EvidenceRow(msgspec.Struct, array_like=True, frozen=True):
+    protocol: str
+    line: str
+    request: bytes
+    reply: bytes
+    captured_at_ms: int
+    round_trip_us: int
+
+
+class _HistoryColumns(msgspec.Struct, array_like=True, frozen=True):
+    points: list[str]  # dictionary of point keys
+    reasons: list[str]  # dictionary of reasons; index 0 is ""
+    evidence: list[_EvidenceRow]
+    point: list[int]  # per row: index into points
+    measured_at_ms: list[int]  # first absolute, then differences
+    value_micro: list[int | None]
+    quality: list[int]  # one entry if all rows share it
+    reason: list[int]  # one entry if all rows share it
+    clock_quality: list[int]  # one entry if all rows share it
+    evidence_of: list[int]  # per row: index into evidence, -1 for none; one entry if all share it
+
+
+class _EventRow(msgspec.Struct, array_like=True, frozen=True):
+    kind: str
+    state: str
+    severity: int
+    point_key: str
+    occurred_at_ms: int
+    message: str
+    rule_id: str
+    value_micro: int | None
+    is_historical: bool
+    attributes: dict[str, str]
+    evidence: _EvidenceRow | None
+
+
+class Block(msgspec.Struct, array_like=True, frozen=True):
+    """Rows that were committed together on the edge: `count` of them, numbered from `first_seq`."""
+
+    first_seq: int
+    count: int
+    payload: bytes
+
+    @property
+    def last_seq(self) -> int:
+        """Return the number of the block's last row."""
+        return self.first_seq + self.count - 1
+
+    def digest(self) -> bytes:
+        """Return SHA-256 of the payload: what makes a repetition recognisable."""
+        return hashlib.sha256(self.payload).digest()
+
+
+class Batch(msgspec.Struct, array_like=True, frozen=True):
+    """Consecutive blocks of one stream and epoch. `epoch` changes when an edge store is begun anew."""
+
+    version: int
+    stream: str
+    epoch: int
+    boot_id: str
+    sent_at_ms: int
+    blocks: list[Block]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One block the cloud could not take: put aside on both sides, the rest went on."""
+
+    first_seq: int
+    code: str  # "malformed" | "conflict"
+    detail: str
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """What the cloud has committed. The edge may delete rows up to `acked_through` and only then."""
+
+    stream: str
+    epoch: int
+    acked_through: int  # highest number up to which nothing is missing; 0 if none
+    batch_digest: str  # SHA-256 hex of the body as received: a portal's "200 OK" cannot forge it
+    received_at_ms: int
+    gaps: list[tuple[int, int]] = []  # closed ranges above acked_through that are missing
+    problems: list[Problem] = []
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """What a gateway says of itself when it connects: health, not data."""
+
+    agent_version: str
+    boot_id: str
+    epoch: int
+    config_version: str
+    clock_quality: int
+    backlog_rows: dict[str, int]  # by stream
+    oldest_row_at_ms: int | None
+    devices_online: int
+    devices_offline: int
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """What the cloud answers a Hello: who it takes the gateway for, what it already holds, its time."""
+
+    gateway_code: str
+    server_time_ms: int
+    acked_through: dict[str, int]  # by stream, for the epoch the gateway named
+
+
+_block_encoder = msgspec.msgpack.Encoder()
+_history_decoder = msgspec.msgpack.Decoder(_HistoryColumns)
+_events_decoder = msgspec.msgpack.Decoder(list[_EventRow])
+_batch_decoder = msgspec.msgpack.Decoder(Batch)
+
+
+def encode_readings(readings: Sequence[Reading]) -> bytes:
+    """Return the payload of a history block; the rows keep their order."""
+    points: dict[str, int] = {}
+    reasons: dict[str, int] = {"": 0}
+    evidence: dict[Evidence, int] = {}
+    columns = _HistoryColumns([], [], [], [], [], [], [], [], [], [])
+    previous_ms = 0
+    for reading in readings:
+        columns.point.append(points.setdefault(reading.point_key, len(points)))
+        columns.measured_at_ms.append(reading.measured_at_ms - previous_ms)
+        previous_ms = reading.measured_at_ms
+        columns.value_micro.append(reading.value_micro)
+        columns.quality.append(int(reading.quality))
+        columns.reason.append(reasons.setdefault(reading.reason, len(reasons)))
+        columns.clock_quality.append(int(reading.clock_quality))
+        at = -1 if reading.evidence is None else evidence.setdefault(reading.evidence, len(evidence))
+        columns.evidence_of.append(at)
+    columns.points.extend(points)
+    columns.reasons.extend(reasons)
+    columns.evidence.extend(_evidence_row(e) for e in evidence)
+    for column in (columns.quality, columns.reason, columns.clock_quality, columns.evidence_of):
+        if len(column) > 1 and column.count(column[0]) == len(column):
+            del column[1:]
+    return _block_encoder.encode(columns)
+
+
+def decode_readings(payload: bytes, count: int) -> list[Reading]:
+    """Return the rows of a history block; EnvelopeError says which column or row is wrong."""
+    try:
+        columns = _history_decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise EnvelopeError(f"history block: {error}") from error
+    if len(columns.point) != count:
+        raise EnvelopeError(f"history block says {count} rows and holds {len(columns.point)}")
+    evidence = [_evidence_from_row(row) for row in columns.evidence]
+    quality, reason = _widen("quality", columns.quality, count), _widen("reason", columns.reason, count)
+    clock = _widen("clock_quality", columns.clock_quality, count)
+    evidence_of = _widen("evidence_of", columns.evidence_of, count)
+    times = list(accumulate(columns.measured_at_ms))
+    rows = zip(columns.point, times, columns.value_micro, quality, reason, clock, evidence_of, strict=True)
+    try:
+        return [
+            Reading(
+                _at(columns.points, point),
+                at_ms,
+                value,
+                Quality(q),
+                _at(columns.reasons, why),
+                ClockQuality(c),
+                None if shown < 0 else _at(evidence, shown),
+            )
+            for point, at_ms, value, q, why, c, shown in rows
+        ]
+    except (ValueError, IndexError, ProtocolError) as error:
+        raise EnvelopeError(f"history block: {error}") from error
+
+
+def encode_events(events: Iterable[Event]) -> bytes:
+    """Return the payload of an event block; the rows keep their order."""
+    return _block_encoder.encode(
+        [
+            _EventRow(
+                event.kind,
+                event.state.value,
+                int(event.severity),
+                event.point_key,
+                event.occurred_at_ms,
+                event.message,
+                event.rule_id,
+                event.value_micro,
+                event.is_historical,
+                dict(event.attributes),
+                None if event.evidence is None else _evidence_row(event.evidence),
+            )
+            for event in events
+        ]
+    )
+
+
+def decode_events(payload: bytes, count: int) -> list[Event]:
+    """Return the rows of an event block; EnvelopeError says what is wrong."""
+    try:
+        rows = _events_decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise EnvelopeError(f"event block: {error}") from error
+    if len(rows) != count:
+        raise EnvelopeError(f"event block says {count} rows and holds {len(rows)}")
+    try:
+        return [
+            Event(
+                row.kind,
+                EventState(row.state),
+                Severity(row.severity),
+                row.point_key,
+                row.occurred_at_ms,
+                row.message,
+                row.rule_id,
+                row.value_micro,
+                row.is_historical,
+                row.attributes,
+                None if row.evidence is None else _evidence_from_row(row.evidence),
+            )
+            for row in rows
+        ]
+    except ValueError as error:
+        raise EnvelopeError(f"event block: {error}") from error
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """Return the request body, not yet compressed."""
+    return _block_encoder.encode(batch)
+
+
+def decode_batch(body: bytes, stream: Stream) -> Batch:
+    """Return the batch of an inflated request body; EnvelopeError if it does not add up.
+
+    Blocks must belong to `stream`, have at least one row, and be in rising order without overlap.
+    Their payloads are not opened here: a block that cannot be read must not hold up the others.
+    """
+    try:
+        batch = _batch_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise EnvelopeError(f"batch: {error}") from error
+    if batch.version < 1:
+        raise EnvelopeError(f"batch: version {batch.version} is not known")
+    if batch.stream != stream.value:
+        raise EnvelopeError(f"batch: of stream {batch.stream!r}, posted to {stream.value!r}")
+    if batch.epoch < 1:
+        raise EnvelopeError(f"batch: epoch {batch.epoch} is not positive")
+    if not 1 <= len(batch.blocks) <= BLOCKS_PER_BATCH_MAX:
+        raise EnvelopeError(f"batch: {len(batch.blocks)} blocks, allowed are 1 to {BLOCKS_PER_BATCH_MAX}")
+    if any(block.first_seq < 1 or block.count < 1 for block in batch.blocks):
+        raise EnvelopeError("batch: a block's first number and row count must be positive")
+    if any(later.first_seq <= earlier.last_seq for earlier, later in pairwise(batch.blocks)):
+        raise EnvelopeError("batch: blocks overlap or are out of order")
+    if sum(block.count for block in batch.blocks) > ROWS_PER_BATCH_MAX:
+        raise EnvelopeError(f"batch: more than {ROWS_PER_BATCH_MAX} rows")
+    return batch
+
+
+def _widen(name: str, column: list[int], count: int) -> list[int]:
+    if len(column) == 1:
+        return column * count
+    if len(column) != count:
+        raise EnvelopeError(f"history block: column {name} has {len(column)} entries for {count} rows")
+    return column
+
+
+def _at(items: Sequence[_T], index: int) -> _T:
+    if index < 0:
+        raise IndexError(f"index {index} is negative")
+    return items[index]
+
+
+def _evidence_row(evidence: Evidence) -> _EvidenceRow:
+    return _EvidenceRow(
+        evidence.protocol,
+        evidence.line,
+        evidence.request,
+        evidence.reply,
+        evidence.captured_at_ms,
+        evidence.round_trip_us,
+    )
+
+
+def _evidence_from_row(row: _EvidenceRow) -> Evidence:
+    return Evidence(row.protocol, row.line, row.request, row.reply, row.captured_at_ms, row.round_trip_us)

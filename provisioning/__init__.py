@@ -1,0 +1,1 @@
+"""Who a gateway is and what it should poll. Imports protocol only."""
