@@ -1,0 +1,42 @@
+"""Fixtures every area may use: real PostgreSQL, Chromium and mosquitto, or a visible skip."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import services
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[services.PostgresServer]:
+    """A PostgreSQL server of this session's own; `new_database()` gives an empty database's URL."""
+    found = services.find_postgres_bin()
+    if found is None:
+        pytest.skip(f"no PostgreSQL: run `make test-services` or set {services.POSTGRES_ENV}")
+    with services.running_postgres(found) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: services.PostgresServer) -> str:
+    """The SQLAlchemy URL of an empty PostgreSQL database."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """A Chromium to hand to playwright: `launch(executable_path=…, args=["--no-sandbox"])`."""
+    found = services.find_chromium()
+    if found is None:
+        pytest.skip(f"no Chromium: run `make test-services` or set {services.CHROMIUM_ENV}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def mosquitto_path() -> Path:
+    """A mosquitto broker."""
+    found = services.find_mosquitto()
+    if found is None:
+        pytest.skip(f"no mosquitto: run `make test-services` or set {services.MOSQUITTO_ENV}")
+    return found
