@@ -1,0 +1,20 @@
+// What every page loads: htmx, live updates and a few conveniences. No page needs any of it to work.
+import "htmx.org";
+import { connect } from "./live.js";
+import { listenForKeys } from "./keys.js";
+import { showNotices } from "./notices.js";
+
+connect(document.querySelector("[data-live]"));
+listenForKeys(document);
+showNotices(document);
+document.addEventListener("htmx:after:swap", () => showNotices(document));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-print]");
+  if (button) window.print();
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.textContent = button.dataset.copied;
+});

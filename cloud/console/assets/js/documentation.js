@@ -1,0 +1,7 @@
+// Starts Swagger UI on the page of the API's documentation; its bundle is loaded before this.
+window.SwaggerUIBundle({
+  url: document.getElementById("documentation").dataset.openapi,
+  dom_id: "#documentation",
+  deepLinking: true,
+  validatorUrl: null,
+});

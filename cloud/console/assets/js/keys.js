@@ -1,0 +1,56 @@
+// Keys: Ctrl K or / finds, g then a letter goes, j and k move through the first list, Enter opens.
+// None of them changes anything.
+
+const GO = { t: "/", a: "/alarms", m: "/meters", e: "/equipment", b: "/billing", i: "/invoices" };
+
+export function listenForKeys(page) {
+  let isGoing = false;
+  page.addEventListener("keydown", (event) => {
+    const finder = page.getElementById("finder");
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openFinder(finder);
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      openFinder(finder);
+    } else if (isGoing && page.querySelector(`.nav[href="${GO[event.key]}"]`)) {
+      window.location.assign(GO[event.key]);
+    } else if (event.key === "j" || event.key === "k") {
+      move(page, event.key === "j" ? 1 : -1);
+    }
+    isGoing = event.key === "g";
+  });
+  page.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-find]")) return;
+    event.preventDefault();
+    openFinder(page.getElementById("finder"));
+  });
+  page.addEventListener("keydown", (event) => {
+    const finder = page.getElementById("finder");
+    if (!finder?.open || (event.key !== "ArrowDown" && event.key !== "ArrowUp")) return;
+    event.preventDefault();
+    const found = [finder.querySelector("input"), ...finder.querySelectorAll("a.nav")];
+    const at = found.indexOf(page.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    found[(at + found.length) % found.length]?.focus();
+  });
+}
+
+function openFinder(finder) {
+  if (!finder || finder.open) return;
+  finder.showModal();
+  finder.querySelector("input").select();
+}
+
+function isTyping(element) {
+  return element.closest("input, textarea, select, [contenteditable], dialog[open]") !== null;
+}
+
+function move(page, step) {
+  const rows = [...page.querySelectorAll("main .todo a.btn, main .tbl tbody td:first-child a, main .mlist a")];
+  if (rows.length === 0) return;
+  const at = rows.indexOf(page.activeElement);
+  rows[Math.min(rows.length - 1, Math.max(0, at + step))].focus();
+}
