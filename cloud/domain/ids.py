@@ -1,0 +1,56 @@
+"""The names things are known by, as types, and how new ones are made.
+
+The invariant: an id says nothing but when it was made. Everything except the tenant and the
+reading's series is a UUIDv7 in canonical text, so ids made later sort later.
+"""
+
+from typing import NewType
+
+TenantId = NewType("TenantId", int)
+SeriesId = NewType("SeriesId", int)
+
+AccountId = NewType("AccountId", str)
+AlarmId = NewType("AlarmId", str)
+BuildingId = NewType("BuildingId", str)
+DeviceId = NewType("DeviceId", str)
+EquipmentId = NewType("EquipmentId", str)
+EventId = NewType("EventId", str)
+GatewayId = NewType("GatewayId", str)
+InstallationId = NewType("InstallationId", str)
+InvoiceId = NewType("InvoiceId", str)
+LedgerEntryId = NewType("LedgerEntryId", str)
+MeterId = NewType("MeterId", str)
+PeriodId = NewType("PeriodId", str)
+PlanId = NewType("PlanId", str)
+ServicePointId = NewType("ServicePointId", str)
+SiteId = NewType("SiteId", str)
+SpaceId = NewType("SpaceId", str)
+TariffId = NewType("TariffId", str)
+UserId = NewType("UserId", str)
+WorkOrderId = NewType("WorkOrderId", str)
+
+UUID7_ENTROPY_BYTES = 8
+_COUNTER_MAX = 0xFFF
+_HEX_DIGITS = frozenset("0123456789abcdef-")
+
+
+def uuid7(at_ms: int, counter: int, entropy: bytes) -> str:
+    """Return a UUIDv7: 48 bits of time, a 12-bit counter, 62 bits of entropy (RFC 9562 §5.7, §6.2).
+
+    `counter` orders ids made within one millisecond; `entropy` is eight random bytes.
+    """
+    if not 0 <= counter <= _COUNTER_MAX or len(entropy) != UUID7_ENTROPY_BYTES:
+        raise ValueError(f"uuid7 takes a counter up to {_COUNTER_MAX} and {UUID7_ENTROPY_BYTES} bytes")
+    low = int.from_bytes(entropy, "big") & (1 << 62) - 1
+    value = (at_ms & (1 << 48) - 1) << 80 | 7 << 76 | counter << 64 | 2 << 62 | low
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether `text` is a UUID in canonical lower-case form; doors ask before they look one up."""
+    return (
+        len(text) == 36
+        and [index for index, letter in enumerate(text) if letter == "-"] == [8, 13, 18, 23]
+        and not set(text) - _HEX_DIGITS
+    )

@@ -1,0 +1,42 @@
+"""Who is acting: a person at a console, or the service itself.
+
+The invariant: an actor belongs to one tenant and carries everything the policy needs to judge it,
+so that a service never has to ask again who is calling.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cloud.domain.ids import AccountId, TenantId, UserId
+
+
+class Role(Enum):
+    """What a person is to the property; decides what they may do (`access.POLICY`)."""
+
+    MANAGER = "manager"
+    RESIDENT = "resident"
+    SYSTEM = "system"  # the cloud's own jobs; never a login
+
+
+class Locale(Enum):
+    """The languages the console speaks."""
+
+    CHINESE = "zh-CN"
+    ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see the site's."""
+
+    user_id: UserId
+    tenant_id: TenantId
+    role: Role
+    display_name: str
+    locale: Locale = Locale.CHINESE
+    account_ids: frozenset[AccountId] = frozenset()
+
+
+def system_user(tenant_id: TenantId) -> User:
+    """Return the actor of the cloud's own jobs within one tenant."""
+    return User(UserId("00000000-0000-7000-8000-000000000000"), tenant_id, Role.SYSTEM, "system")

@@ -1,0 +1,170 @@
+"""Tables of money: tariffs, periods, invoices and the ledger. Issued things are never changed."""
+
+import sqlalchemy as sa
+
+from cloud.store.schema.columns import (
+    ExactDecimal,
+    check,
+    day,
+    document,
+    flag,
+    identity,
+    integer,
+    metadata,
+    reference,
+    refers,
+    tenant,
+    text,
+    unique,
+)
+
+tariff = sa.Table(
+    "tariff",
+    metadata,
+    tenant(),
+    identity(),
+    text("code"),
+    integer("version"),
+    text("name_zh"),
+    text("name_en"),
+    text("commodity"),
+    # Local dates, half-open.
+    day("valid_from"),
+    day("valid_to", nullable=True),
+    text("state"),
+    document("document"),
+    document("source"),
+    text("confidence"),
+    integer("created_at_ms"),
+    refers("tenant", to=()),
+    unique("code", "version"),
+    check("state", "state IN ('draft', 'active', 'retired')"),
+    check("confidence", "confidence IN ('high', 'medium', 'low')"),
+    check("dates", "valid_to IS NULL OR valid_to > valid_from"),
+)
+
+billing_period = sa.Table(
+    "billing_period",
+    metadata,
+    tenant(),
+    identity(),
+    reference("site_id"),
+    text("code"),
+    # Local dates of the site, half-open.
+    day("start_on"),
+    day("end_on"),
+    text("state"),
+    integer("closed_at_ms", nullable=True),
+    refers("site", "site_id"),
+    unique("site_id", "code"),
+    check("state", "state IN ('open', 'closing', 'closed')"),
+    check("dates", "end_on > start_on"),
+)
+
+invoice = sa.Table(
+    "invoice",
+    metadata,
+    tenant(),
+    identity(),
+    text("number"),
+    reference("account_id"),
+    reference("period_id"),
+    integer("version"),
+    day("issued_on"),
+    day("due_on"),
+    integer("total_fen"),
+    document("snapshot"),
+    integer("created_at_ms"),
+    refers("account", "account_id"),
+    refers("billing_period", "period_id"),
+    unique("account_id", "period_id", "version"),
+    unique("number"),
+    sa.Index("ix_invoice_period", "tenant_id", "period_id", "number"),
+)
+
+invoice_line = sa.Table(
+    "invoice_line",
+    metadata,
+    tenant(),
+    sa.Column("invoice_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("line_no", sa.Integer, primary_key=True, autoincrement=False),
+    text("charge_code"),
+    text("component"),
+    text("tier"),
+    sa.Column("quantity", ExactDecimal(18, 6), nullable=False),
+    text("unit"),
+    sa.Column("unit_price", ExactDecimal(12, 6), nullable=False),
+    integer("amount_fen"),
+    reference("tariff_id"),
+    document("trace"),
+    refers("invoice", "invoice_id"),
+    refers("tariff", "tariff_id"),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    tenant(),
+    sa.Column("invoice_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("service_point_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("quantity", ExactDecimal(18, 6), nullable=False),
+    text("unit"),
+    document("segments"),
+    flag("is_estimated"),
+    refers("invoice", "invoice_id"),
+    refers("service_point", "service_point_id"),
+    sa.Index("ix_usage_service_point", "tenant_id", "service_point_id"),
+)
+
+ledger_account = sa.Table(
+    "ledger_account",
+    metadata,
+    tenant(),
+    sa.Column("code", sa.Text, primary_key=True),
+    text("name"),
+    refers("tenant", to=()),
+)
+
+ledger_entry = sa.Table(
+    "ledger_entry",
+    metadata,
+    tenant(),
+    identity(),
+    text("kind"),
+    day("occurred_on"),
+    integer("posted_at_ms"),
+    reference("invoice_id", nullable=True),
+    text("memo"),
+    refers("tenant", to=()),
+    refers("invoice", "invoice_id"),
+    sa.Index("ix_ledger_entry_invoice", "tenant_id", "invoice_id"),
+)
+
+posting = sa.Table(
+    "posting",
+    metadata,
+    tenant(),
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("posting_no", sa.Integer, primary_key=True, autoincrement=False),
+    text("ledger_account"),
+    reference("account_id", nullable=True),
+    # Signed: debit positive, credit negative; the postings of an entry sum to zero.
+    integer("amount_fen"),
+    refers("ledger_entry", "entry_id"),
+    refers("ledger_account", "ledger_account", to=("code",)),
+    refers("account", "account_id"),
+    check("amount", "amount_fen <> 0"),
+    sa.Index("ix_posting_account", "tenant_id", "account_id", "ledger_account"),
+)
+
+running_charge = sa.Table(
+    "running_charge",
+    metadata,
+    tenant(),
+    sa.Column("account_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("period_code", sa.Text, primary_key=True),
+    integer("as_of_ms"),
+    integer("total_fen"),
+    document("detail"),
+    refers("account", "account_id"),
+)

@@ -1,0 +1,90 @@
+"""Tables of who there is: tenants, users, their sessions, and what they did."""
+
+import sqlalchemy as sa
+
+from cloud.domain.user import Locale, Role
+from cloud.store.schema.columns import (
+    check,
+    document,
+    identity,
+    integer,
+    metadata,
+    one_of,
+    reference,
+    refers,
+    tenant,
+    text,
+    unique,
+)
+
+# The one table whose own key is the tenant: a reference table where tenants are spread over servers.
+tenant_table = sa.Table(
+    "tenant",
+    metadata,
+    tenant(),
+    text("code"),
+    text("name"),
+    integer("created_at_ms"),
+    sa.UniqueConstraint("code", name="uq_tenant_code"),
+)
+
+app_user = sa.Table(
+    "app_user",
+    metadata,
+    tenant(),
+    identity(),
+    text("login"),
+    text("display_name"),
+    text("role"),
+    text("password_hash"),
+    text("locale"),
+    integer("created_at_ms"),
+    integer("disabled_at_ms", nullable=True),
+    refers("tenant", to=()),
+    unique("login"),
+    one_of("role", Role),
+    check("no_system_login", "role <> 'system'"),
+    one_of("locale", Locale),
+)
+
+user_account = sa.Table(
+    "user_account",
+    metadata,
+    tenant(),
+    sa.Column("user_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("account_id", sa.Uuid(as_uuid=False), primary_key=True),
+    refers("app_user", "user_id"),
+    refers("account", "account_id"),
+    sa.Index("ix_user_account_account", "tenant_id", "account_id"),
+)
+
+session = sa.Table(
+    "session",
+    metadata,
+    tenant(),
+    sa.Column("session_hash", sa.Text, primary_key=True),
+    # What a person sees in the list of sessions and revokes by; the hash never leaves the store.
+    reference("id"),
+    reference("user_id"),
+    text("client"),
+    integer("created_at_ms"),
+    integer("last_seen_at_ms"),
+    integer("expires_at_ms"),
+    refers("app_user", "user_id"),
+    unique("id"),
+    sa.Index("ix_session_user", "tenant_id", "user_id"),
+)
+
+audit_entry = sa.Table(
+    "audit_entry",
+    metadata,
+    tenant(),
+    identity(),
+    integer("at_ms"),
+    reference("user_id", nullable=True),
+    text("action"),
+    text("subject_kind"),
+    text("subject_id"),
+    document("detail"),
+    sa.Index("ix_audit_entry_subject", "tenant_id", "subject_kind", "subject_id"),
+)

@@ -1,0 +1,133 @@
+"""Tables of what must be kept up: equipment, maintenance, work orders; and of our own jobs and numbers."""
+
+import sqlalchemy as sa
+
+from cloud.domain.equipment import EquipmentKind
+from cloud.domain.work_order import WorkOrderKind, WorkOrderState
+from cloud.store.schema.columns import (
+    check,
+    day,
+    identity,
+    integer,
+    metadata,
+    one_of,
+    reference,
+    refers,
+    tenant,
+    text,
+    unique,
+)
+
+equipment = sa.Table(
+    "equipment",
+    metadata,
+    tenant(),
+    identity(),
+    reference("site_id"),
+    reference("building_id", nullable=True),
+    reference("space_id", nullable=True),
+    reference("device_id", nullable=True),
+    text("code"),
+    text("kind"),
+    text("name"),
+    text("brand"),
+    text("model"),
+    text("serial_number"),
+    refers("site", "site_id"),
+    refers("building", "building_id"),
+    refers("space", "space_id"),
+    refers("device", "device_id"),
+    unique("site_id", "code"),
+    one_of("kind", EquipmentKind),
+)
+
+maintenance_plan = sa.Table(
+    "maintenance_plan",
+    metadata,
+    tenant(),
+    identity(),
+    reference("equipment_id"),
+    text("code"),
+    text("title"),
+    # The rule that sets the interval: a standard's clause or the maker's manual.
+    text("basis"),
+    integer("interval_days"),
+    integer("lead_days"),
+    day("starts_on"),
+    day("ends_on", nullable=True),
+    refers("equipment", "equipment_id"),
+    unique("equipment_id", "code"),
+    check("interval", "interval_days > 0"),
+    check("lead", "lead_days >= 0"),
+)
+
+work_order = sa.Table(
+    "work_order",
+    metadata,
+    tenant(),
+    identity(),
+    reference("site_id"),
+    text("number"),
+    text("kind"),
+    reference("equipment_id"),
+    reference("plan_id", nullable=True),
+    reference("alarm_id", nullable=True),
+    text("state"),
+    text("title"),
+    day("due_on"),
+    integer("created_at_ms"),
+    integer("completed_at_ms", nullable=True),
+    refers("site", "site_id"),
+    refers("equipment", "equipment_id"),
+    refers("maintenance_plan", "plan_id"),
+    refers("alarm", "alarm_id"),
+    unique("site_id", "number"),
+    unique("plan_id", "due_on"),
+    one_of("kind", WorkOrderKind),
+    one_of("state", WorkOrderState),
+    check("completed", "(state = 'done') = (completed_at_ms IS NOT NULL)"),
+    sa.Index("ix_work_order_due", "tenant_id", "state", "due_on"),
+)
+
+maintenance_completion = sa.Table(
+    "maintenance_completion",
+    metadata,
+    tenant(),
+    identity(),
+    reference("plan_id"),
+    reference("work_order_id", nullable=True),
+    integer("completed_at_ms"),
+    reference("recorded_by", nullable=True),
+    text("signed_by"),
+    text("note"),
+    refers("maintenance_plan", "plan_id"),
+    refers("work_order", "work_order_id"),
+    refers("app_user", "recorded_by"),
+    unique("plan_id", "completed_at_ms"),
+)
+
+job_run = sa.Table(
+    "job_run",
+    metadata,
+    tenant(),
+    sa.Column("job", sa.Text, primary_key=True),
+    # What the run is for: a local date, a period code. Once done it is never done again.
+    sa.Column("period_key", sa.Text, primary_key=True),
+    integer("started_at_ms"),
+    integer("finished_at_ms", nullable=True),
+    text("outcome"),
+    refers("tenant", to=()),
+)
+
+document_number = sa.Table(
+    "document_number",
+    metadata,
+    tenant(),
+    # Whose numbers: a site's code, or "" for the whole tenant.
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    # The year or period the numbers restart in: "2026", "2026-10", "" for never.
+    sa.Column("year", sa.Text, primary_key=True),
+    integer("last"),
+    refers("tenant", to=()),
+)
