@@ -8,7 +8,7 @@ whole codes, also in millionths, so that one column serves all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
@@ -43,7 +43,7 @@ class Quantity:
     data_identifier: str = ""
     obis: str = ""
     haystack: str = ""
-    codes: Mapping[int, str] = MappingProxyType({})
+    codes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _state(name: str, haystack: str, *codes: str) -> Quantity:
