@@ -1,0 +1,193 @@
+"""The edge's configuration: one TOML file, parsed once into frozen values or refused by key.
+
+The invariant: a `Config` that exists is consistent: ids are unique, every device names a known line
+and profile that speak the same protocol, its address has the protocol's form, and no two devices of
+a line share an address. Unknown keys are refused. Relative paths are relative to the file.
+
+    [gateway]
+    code = "gw-1"                       # for people and logs; the credential decides who we are
+    time_zone = "Asia/Shanghai"         # local hours of rules and of evidence
+
+    [cloud]
+    credential_file = "credential.json" # made by `gatehouse provision`; leave [cloud] out to run alone
+
+    [buffer]
+    path = "buffer.sqlite"
+    commit_interval_ms = 1000           # readings wait at most this long for their commit
+    size_max_mib = 512
+
+    [page]
+    port = 8070                         # local status page on 127.0.0.1; 0 turns it off
+
+    [[lines]]                           # one physical bus; keys not given have the defaults shown
+    id = "bus-1"
+    transport = "serial"                # "serial" | "tcp" | "modbus-tcp" | "mqtt"
+    path = "/dev/serial/by-id/…"
+    baud = 9600
+    parity = "none"                     # "none" | "even" | "odd"; DL/T 645 and CJ/T 188 want "even"
+    stop_bits = 1
+    timeout_ms = 1000                   # a device must have begun its answer by then
+    gap_ms = …                          # silence before a request; default 3.5 characters at this baud
+
+    [[lines]]
+    id = "bus-2"
+    transport = "tcp"                   # a serial server in transparent mode
+    host = "192.0.2.10"
+    port = 4001
+    baud = 9600                         # of the line behind the server, for planning and gaps
+
+    [[lines]]
+    id = "plant"
+    transport = "modbus-tcp"            # Modbus TCP; several unit ids may share the connection
+    host = "192.0.2.11"
+    port = 502
+
+    [[lines]]
+    id = "broker"
+    transport = "mqtt"
+    host = "127.0.0.1"
+    port = 1883
+    base_topic = "zigbee2mqtt"
+    username = ""
+    password_file = ""
+
+    [[devices]]
+    id = "em-101"                       # points are "<id>/<point name>"
+    line = "bus-1"
+    profile = "dlt645_single_phase"     # a file in provisioning/profiles, or a path ending in .toml
+    address = "202607000101"            # 12 digits; CJ/T 188: 14 digits; Modbus: unit id 0-255; MQTT: name
+    interval_s = 60
+    intervals_s = { energy = 900 }      # per group of the profile, where it differs
+
+    [[rules]]
+    id = "pump-overload"
+    kind = "threshold"                  # the other keys depend on the kind: see edge/rules
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal, NewType, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from provisioning.profile import Profile
+from provisioning.profiles import load_profile, parse_profile
+from provisioning.strict import Malformed, parse_toml
+
+LineId = NewType("LineId", str)
+DeviceId = NewType("DeviceId", str)
+
+_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+class Parity(Enum):
+    """Of a serial line; a pseudo-terminal refuses anything but none."""
+
+    EVEN = "even"
+    NONE = "none"
+    ODD = "odd"
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """What every bus we ask on has, whatever carries it. `baud` 0 means: not a serial line."""
+
+    line_id: LineId
+    baud: int
+    bits_per_character: int
+    timeout_ms: int
+    gap_ms: float
+    late_limit_ms: int  # a reply may come this long after its request and must not be believed then
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLine:
+    """A serial port of this machine, by a path that survives re-plugging."""
+
+    bus: BusSettings
+    path: str
+    parity: Parity
+    stop_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLine:
+    """A transparent serial server: bytes on a socket are bytes on the wire."""
+
+    bus: BusSettings
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusTcpLine:
+    """A Modbus TCP server; the transaction id tells replies apart."""
+
+    bus: BusSettings
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class MqttLine:
+    """A broker whose devices speak unasked."""
+
+    line_id: LineId
+    host: str
+    port: int
+    base_topic: str
+    username: str
+    password_file: Path | None
+
+
+BusLine: TypeAlias = ModbusTcpLine | SerialLine | TcpLine
+LineConfig: TypeAlias = BusLine | MqttLine
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """A device on a line. `intervals_s` has every group of its profile."""
+
+    device_id: DeviceId
+    line_id: LineId
+    profile: Profile
+    address: str
+    intervals_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEntry:
+    """A rule as written; `edge.rules` turns `settings` into the rule of that kind."""
+
+    rule_id: str
+    kind: str
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSettings:
+    """Where rows wait for the cloud, and for how long they may wait for their commit."""
+
+    path: Path
+    commit_interval_ms: int
+    size_max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the edge is told. `credential_file` None: run without a cloud."""
+
+    origin: Path
+    version: str  # SHA-256 of the file, so that the cloud can see which one runs
+    gateway_code: str
+    time_zone: ZoneInfo
+    credential_file: Path | None
+    buffer: BufferSettings
+    page_port: int
+    lines: Mapping[LineId, LineConfig]
+    devices: tuple[DeviceConfig, ...]
+    rules: tuple[RuleEntry, ...]

@@ -1,0 +1,159 @@
+"""A device profile as a value: what a model offers and how each of its points is read.
+
+The file format and the loading are in `profiles.py`. Constructing these values by hand is for
+tests; the loader is what checks them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from protocol.event import Severity
+from protocol.quantity import Quantity
+
+# Modbus Application Protocol V1.1b3, 6.1 and 6.3: the most a single read may ask for.
+REGISTERS_PER_READ_MAX = 125
+BITS_PER_READ_MAX = 2000
+
+
+class ModbusTable(Enum):
+    """One of the four address spaces of a Modbus device."""
+
+    COIL = "coil"
+    DISCRETE_INPUT = "discrete_input"
+    HOLDING_REGISTER = "holding_register"
+    INPUT_REGISTER = "input_register"
+
+    @property
+    def is_bits(self) -> bool:
+        """Tell whether an address holds one bit instead of sixteen."""
+        return self in (ModbusTable.COIL, ModbusTable.DISCRETE_INPUT)
+
+
+# Words each encoding takes; "bit" is a coil, a discrete input or one bit of a register.
+ENCODING_WORDS: Mapping[str, int] = MappingProxyType(
+    {
+        "bcd16": 1,
+        "bcd32": 2,
+        "bit": 1,
+        "float32": 2,
+        "float64": 4,
+        "int16": 1,
+        "int32": 2,
+        "int64": 4,
+        "uint16": 1,
+        "uint32": 2,
+        "uint64": 4,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSource:
+    """Where in a Modbus device a point is, and how its words become a number."""
+
+    table: ModbusTable
+    address: int  # zero-based protocol address
+    encoding: str
+    word_order: str
+    bit: int | None
+    scale: Decimal  # raw times scale is in the quantity's unit
+    absent: frozenset[int]  # raw values (unsigned) that mean "not available"
+
+    @property
+    def width(self) -> int:
+        """Return how many registers (or bits, in a table of bits) the point takes."""
+        return 1 if self.table.is_bits else ENCODING_WORDS[self.encoding]
+
+
+@dataclass(frozen=True, slots=True)
+class Dlt645Source:
+    """A data identifier, and the block that holds it if the model has one."""
+
+    data_identifier: str
+    block: str  # "" if none
+    block_item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cjt188Source:
+    """A field of the answer to a CJ/T 188 data identifier."""
+
+    data_identifier: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zigbee2mqttSource:
+    """A key of the JSON a zigbee2mqtt device publishes."""
+
+    key: str
+    scale: Decimal
+
+
+PointSource: TypeAlias = Cjt188Source | Dlt645Source | ModbusSource | Zigbee2mqttSource
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmWhen:
+    """A condition the device itself reports: while the point has one of these codes."""
+
+    codes: frozenset[int]
+    kind: str
+    severity: Severity
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointProfile:
+    """One point of a model."""
+
+    name: str
+    quantity: Quantity
+    source: PointSource
+    is_billing: bool = False
+    group: str = "all"
+    codes: Mapping[str, int] = field(default_factory=dict)  # raw value as text -> the quantity's code
+    alarm: AlarmWhen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A passing message of a device that is an event, not a state: a key turned, a card read."""
+
+    key: str
+    values: Mapping[str, str]  # the message's value -> event kind
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A real exchange and what it must give; MQTT has topic and payload as UTF-8 in request and reply."""
+
+    request: bytes
+    reply: bytes
+    values: Mapping[str, Decimal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a model offers. `registers_per_read_max` and `bits_per_read_max` are Modbus limits;
+    `meter_type` is CJ/T 188's ("10" cold water)."""
+
+    name: str
+    title: str
+    source: str
+    protocol: str
+    points: tuple[PointProfile, ...]
+    message_events: tuple[MessageEvent, ...] = ()
+    golden: tuple[Golden, ...] = ()
+    registers_per_read_max: int = REGISTERS_PER_READ_MAX
+    bits_per_read_max: int = BITS_PER_READ_MAX
+    meter_type: str = ""
+
+    def point_named(self, name: str) -> PointProfile | None:
+        """Return the point of that name, None if the model has none."""
+        return next((point for point in self.points if point.name == name), None)

@@ -1,0 +1,362 @@
+"""Device profiles: what a model of meter, controller or sensor offers and how each point is read.
+
+A profile is one TOML file in `provisioning/profiles/`, named by its stem. The invariant: a profile
+that loads is complete: every point has a known quantity, a way to read it that fits its protocol,
+and no two points share a name. Adding a model is adding a file.
+
+    title = "Eastron SDM630 three-phase meter"
+    source = "where the map was taken from, so that it can be checked"
+    protocol = "modbus"            # "cjt188" | "dlt645-2007" | "modbus" | "mqtt-zigbee2mqtt"
+
+    [modbus]                       # limits and defaults of the model, per protocol
+    word_order = "ABCD"            # ABCD | CDAB | BADC | DCBA
+    registers_per_read_max = 125
+
+    [[points]]
+    name = "active_energy_import"  # unique in the device; the key is "<device id>/<name>"
+    quantity = "active_energy_import"  # default: the name
+    billing = true                 # its raw frames are kept; default false
+    group = "energy"               # points of a group share a polling interval; default "all"
+    ...                            # and how to read it, which depends on the protocol:
+
+    modbus            table = "holding_register" | "input_register" | "coil" | "discrete_input"
+                      address = 72 (zero-based), encoding = "float32", word_order = "CDAB", bit = 3,
+                      scale = "0.001" (raw times scale is in the quantity's unit), absent = [0xFFFF]
+    dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it
+    cjt188            data_identifier = "901F", field = "current_volume"
+    mqtt-zigbee2mqtt  key = "lock_state", scale = "1"
+
+A state quantity may name its raw values, `codes = { locked = "locked", "2" = "alarm" }` (raw on the
+left, the quantity's code on the right); without it raw numbers are the codes. `alarm` raises an
+event while a state point has one of the codes in `when`, by the device's own word:
+
+    alarm = { when = ["alarm"], kind = "fire_alarm", severity = "critical", message = "…" }
+
+`[[golden]]` holds real exchanges (`request`, `reply` in hex; MQTT: `topic`, `payload`) and the
+`values` they must give, by point name; tests run them through the drivers.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+from typing import Annotated, TypeAlias, assert_never
+
+import msgspec
+
+from protocol.errors import ProtocolError
+from protocol.event import Severity
+from protocol.quantity import Kind, Quantity, quantity_named
+from provisioning.profile import (
+    BITS_PER_READ_MAX,
+    ENCODING_WORDS,
+    REGISTERS_PER_READ_MAX,
+    AlarmWhen,
+    Cjt188Source,
+    Dlt645Source,
+    Golden,
+    MessageEvent,
+    ModbusSource,
+    ModbusTable,
+    PointProfile,
+    PointSource,
+    Profile,
+    Zigbee2mqttSource,
+)
+from provisioning.strict import Malformed, parse_toml
+
+PROFILES_DIR = Path(__file__).with_suffix("")
+
+_POINT_NAME = r"^[a-z][a-z0-9_]{0,63}$"
+_DATA_IDENTIFIER = r"^[0-9A-F]{8}$"
+_WORD_ORDERS = ("ABCD", "BADC", "CDAB", "DCBA")
+
+_Name = Annotated[str, msgspec.Meta(pattern=_POINT_NAME)]
+_Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+
+
+class _AlarmTable(msgspec.Struct, forbid_unknown_fields=True):
+    when: list[str]
+    kind: _Name
+    message: str
+    severity: str = "major"
+
+
+class _PointTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: _Name
+    quantity: str = ""
+    billing: bool = False
+    group: _Name = "all"
+    codes: dict[str, str] = {}
+    alarm: _AlarmTable | None = None
+
+
+class _Dlt645Point(_PointTable, forbid_unknown_fields=True, kw_only=True):
+    data_identifier: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)]
+    block: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)] = ""
+    block_item: Annotated[int, msgspec.Meta(ge=0, le=99)] = 0
+
+
+class _Cjt188Point(_PointTable, forbid_unknown_fields=True, kw_only=True):
+    field: str
+    data_identifier: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{4}$")] = "901F"
+
+
+class _ModbusPoint(_PointTable, forbid_unknown_fields=True, kw_only=True):
+    table: ModbusTable
+    address: _Address
+    encoding: str = ""
+    word_order: str = ""
+    bit: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
+    scale: str = "1"
+    absent: list[int] = []
+
+
+class _Zigbee2mqttPoint(_PointTable, forbid_unknown_fields=True, kw_only=True):
+    key: str
+    scale: str = "1"
+
+
+class _EventTable(msgspec.Struct, forbid_unknown_fields=True):
+    key: str
+    values: dict[str, _Name]
+    severity: str = "info"
+
+
+class _GoldenFrames(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    request: str = ""
+    reply: str
+    values: dict[str, str]
+
+
+class _GoldenMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    topic: str
+    payload: str
+    values: dict[str, str]
+
+
+class _ModbusTable(msgspec.Struct, forbid_unknown_fields=True):
+    word_order: str = "ABCD"
+    registers_per_read_max: Annotated[int, msgspec.Meta(ge=1, le=REGISTERS_PER_READ_MAX)] = (
+        REGISTERS_PER_READ_MAX
+    )
+    bits_per_read_max: Annotated[int, msgspec.Meta(ge=1, le=BITS_PER_READ_MAX)] = BITS_PER_READ_MAX
+
+
+class _Cjt188Table(msgspec.Struct, forbid_unknown_fields=True):
+    meter_type: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{2}$")]
+
+
+class _ProfileTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="protocol"):
+    title: str
+    source: str
+
+
+class _Cjt188Profile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="cjt188"):
+    cjt188: _Cjt188Table
+    points: list[_Cjt188Point]
+    golden: list[_GoldenFrames] = []
+
+
+class _Dlt645Profile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="dlt645-2007"):
+    points: list[_Dlt645Point]
+    golden: list[_GoldenFrames] = []
+
+
+class _ModbusProfile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="modbus"):
+    points: list[_ModbusPoint]
+    modbus: _ModbusTable = msgspec.field(default_factory=_ModbusTable)
+    golden: list[_GoldenFrames] = []
+
+
+class _Zigbee2mqttProfile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-zigbee2mqtt"):
+    points: list[_Zigbee2mqttPoint]
+    events: list[_EventTable] = []
+    golden: list[_GoldenMessage] = []
+
+
+_AnyProfile: TypeAlias = _Cjt188Profile | _Dlt645Profile | _ModbusProfile | _Zigbee2mqttProfile
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """Return the shipped profile of that name; Malformed says what is wrong or which names exist."""
+    path = PROFILES_DIR / f"{name}.toml"
+    if name not in profile_names():
+        raise Malformed("profile", [f"there is no profile {name!r}; known are: {', '.join(profile_names())}"])
+    return parse_profile(path.read_text(encoding="utf-8"), name)
+
+
+@cache
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the shipped profiles in alphabetical order."""
+    return tuple(sorted(path.stem for path in PROFILES_DIR.glob("*.toml")))
+
+
+def parse_profile(text: str, name: str) -> Profile:
+    """Return the profile written in `text`; Malformed lists everything that is wrong with it."""
+    origin = f"profile {name}"
+    table: _AnyProfile = parse_toml(text, _AnyProfile, origin)  # type: ignore[arg-type]  # a union is a shape
+    reader = _Reader()
+    profile = reader.profile(table, name)
+    if reader.problems:
+        raise Malformed(origin, reader.problems)
+    return profile
+
+
+class _Reader:
+    """Turns the tables into values and collects what is wrong instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def profile(self, table: _AnyProfile, name: str) -> Profile:
+        points = tuple(self._point(point, table, f"points[{i}]") for i, point in enumerate(table.points))
+        names = [point.name for point in points]
+        if not names:
+            self.problems.append("points: a profile needs at least one")
+        for repeated in sorted({n for n in names if names.count(n) > 1}):
+            self.problems.append(f"points: the name {repeated!r} is used more than once")
+        exchanges: Sequence[_GoldenFrames | _GoldenMessage] = table.golden
+        golden = tuple(self._golden(g, names, f"golden[{i}]") for i, g in enumerate(exchanges))
+        events: tuple[MessageEvent, ...] = ()
+        limits = (REGISTERS_PER_READ_MAX, BITS_PER_READ_MAX)
+        meter_type = ""
+        match table:
+            case _ModbusProfile():
+                limits = (table.modbus.registers_per_read_max, table.modbus.bits_per_read_max)
+            case _Cjt188Profile():
+                meter_type = table.cjt188.meter_type
+            case _Zigbee2mqttProfile():
+                events = tuple(
+                    MessageEvent(e.key, e.values, self._severity(e.severity, f"events[{i}].severity"))
+                    for i, e in enumerate(table.events)
+                )
+            case _Dlt645Profile():
+                pass
+        return Profile(
+            name,
+            table.title,
+            table.source,
+            str(type(table).__struct_config__.tag),
+            points,
+            events,
+            golden,
+            *limits,
+            meter_type,
+        )
+
+    def _point(self, point: _PointTable, profile: _AnyProfile, at: str) -> PointProfile:
+        quantity = self._quantity(point.quantity or point.name, at)
+        codes = {raw: self._code(quantity, name, f"{at}.codes.{raw}") for raw, name in point.codes.items()}
+        alarm = None
+        if point.alarm is not None:
+            alarm = AlarmWhen(
+                frozenset(self._code(quantity, name, f"{at}.alarm.when") for name in point.alarm.when),
+                point.alarm.kind,
+                self._severity(point.alarm.severity, f"{at}.alarm.severity"),
+                point.alarm.message,
+            )
+        if point.billing and quantity.kind is not Kind.CUMULATIVE:
+            self.problems.append(f"{at}.billing: {quantity.name} is not cumulative and cannot be billed")
+        source = self._source(point, profile, at)
+        return PointProfile(point.name, quantity, source, point.billing, point.group, codes, alarm)
+
+    def _source(self, point: _PointTable, profile: _AnyProfile, at: str) -> PointSource:
+        match point:
+            case _Dlt645Point():
+                return Dlt645Source(point.data_identifier, point.block, point.block_item)
+            case _Cjt188Point():
+                return Cjt188Source(point.data_identifier, point.field)
+            case _Zigbee2mqttPoint():
+                return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
+            case _ModbusPoint():
+                assert isinstance(profile, _ModbusProfile)
+                return self._modbus_source(point, profile.modbus.word_order, at)
+            case _:
+                raise AssertionError(f"a point of {type(point).__name__} has no source")
+
+    def _modbus_source(self, point: _ModbusPoint, word_order: str, at: str) -> ModbusSource:
+        is_bit = point.table.is_bits or point.bit is not None
+        encoding = point.encoding or ("bit" if is_bit else "uint16")
+        order = point.word_order or word_order
+        if encoding not in ENCODING_WORDS:
+            self.problems.append(f"{at}.encoding: {encoding!r} is none of {', '.join(ENCODING_WORDS)}")
+            encoding = "uint16"
+        if order not in _WORD_ORDERS:
+            self.problems.append(f"{at}.word_order: {order!r} is none of {', '.join(_WORD_ORDERS)}")
+        if is_bit != (encoding == "bit"):
+            self.problems.append(f"{at}: encoding {encoding!r} does not go with table and bit")
+        if not point.table.is_bits and (point.bit is None) == (encoding == "bit"):
+            self.problems.append(f"{at}.bit: encoding 'bit' in a register needs the bit's number, 0 to 15")
+        source = ModbusSource(
+            point.table,
+            point.address,
+            encoding,
+            order,
+            None if point.table.is_bits else point.bit,
+            self._decimal(point.scale, f"{at}.scale"),
+            frozenset(point.absent),
+        )
+        if source.address + source.width > 0x10000:
+            self.problems.append(f"{at}.address: {source.width} words from {source.address} pass 65535")
+        return source
+
+    def _golden(self, table: _GoldenFrames | _GoldenMessage, names: list[str], at: str) -> Golden:
+        for name in table.values:
+            if name not in names:
+                self.problems.append(f"{at}.values.{name}: the profile has no such point")
+        values = {
+            name: None if text == "absent" else self._decimal(text, f"{at}.values.{name}")
+            for name, text in table.values.items()
+        }
+        match table:
+            case _GoldenMessage():
+                return Golden(table.topic.encode(), table.payload.encode(), values)
+            case _GoldenFrames():
+                return Golden(self._hex(table.request, at), self._hex(table.reply, at), values)
+            case _:
+                assert_never(table)
+
+    def _quantity(self, name: str, at: str) -> Quantity:
+        try:
+            return quantity_named(name)
+        except ProtocolError as error:
+            self.problems.append(f"{at}.quantity: {error}")
+            return quantity_named("analog")
+
+    def _code(self, quantity: Quantity, name: str, at: str) -> int:
+        for code, known in quantity.codes.items():
+            if known == name:
+                return code
+        expected = ", ".join(quantity.codes.values()) or "no codes: it is not a state"
+        self.problems.append(f"{at}: {name!r} is no code of {quantity.name}, which has {expected}")
+        return 0
+
+    def _severity(self, text: str, at: str) -> Severity:
+        try:
+            return Severity[text.upper()]
+        except KeyError:
+            self.problems.append(f"{at}: {text!r} is none of {_lower_names(Severity)}")
+            return Severity.INFO
+
+    def _decimal(self, text: str, at: str) -> Decimal:
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            self.problems.append(f"{at}: {text!r} is not a decimal number")
+            return Decimal(1)
+        return number
+
+    def _hex(self, text: str, at: str) -> bytes:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            self.problems.append(f"{at}: {text!r} is not hexadecimal")
+            return b""
+
+
+def _lower_names(members: Iterable[Severity]) -> str:
+    return ", ".join(member.name.lower() for member in members)
