@@ -1,0 +1,147 @@
+"""The cloud's configuration: one TOML file, or a few options of the command line.
+
+The invariant: a `Config` is complete and sane; an unknown key, a wrong type or a value that could not
+work is refused when the process starts, with the key's name, and never discovered later. Secrets are
+not written here: the file names a file or an environment variable that holds them.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cloud.domain.errors import GatehouseError
+
+DEFAULT_DATABASE_URL = "sqlite:///var/gatehouse.db"
+DEFAULT_PORT = 8080
+
+
+class ConfigError(GatehouseError):
+    """A configuration that cannot be used; the message names the file, the key and what was expected."""
+
+
+class Role(Enum):
+    """Which doors this process opens. Several processes share one PostgreSQL."""
+
+    ALL = "all"
+    API = "api"  # console and API, for people and scripts
+    INGEST = "ingest"  # gateways
+    JOBS = "jobs"  # the calendar; no door but /healthz
+
+
+class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where we listen and under which address we are known."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT  # 0 lets the system choose
+    # As browsers see us, e.g. "https://gatehouse.example"; needed behind a reverse proxy. Its scheme
+    # decides whether cookies are Secure; empty means "as the request says".
+    public_origin: str = ""
+    # Reverse proxies whose X-Forwarded-For we believe, as addresses; nobody else's is read.
+    trusted_proxies: tuple[str, ...] = ()
+    shutdown_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"port is {self.port}, expected 0 to 65535")
+        if self.public_origin:
+            parts = urlsplit(self.public_origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise ValueError(f"public_origin is {self.public_origin!r}, expected https://host[:port]")
+        if not 0 < self.shutdown_timeout_s <= 300:
+            raise ValueError(
+                f"shutdown_timeout_s is {self.shutdown_timeout_s}, expected above 0, at most 300"
+            )
+
+
+class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which database. A URL with a password belongs into `url_file` or `url_env`."""
+
+    url: str = ""
+    url_file: str = ""
+    url_env: str = ""
+    upgrade_on_start: bool | None = None  # None: yes for SQLite, no for PostgreSQL
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("url", "url_file", "url_env") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are both given, expected one of url, url_file, url_env")
+        if self.url and urlsplit(self.url).password:
+            raise ValueError("url holds a password: put the URL into a file and name it in url_file")
+
+
+class Sessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long a sign-in lasts."""
+
+    idle_timeout_s: int = 30 * 60  # staff terminals are left alone
+    absolute_timeout_s: int = 12 * 3600  # one shift
+
+    def __post_init__(self) -> None:
+        if not 60 <= self.idle_timeout_s <= self.absolute_timeout_s:
+            raise ValueError(
+                f"idle_timeout_s is {self.idle_timeout_s}, expected 60 to absolute_timeout_s "
+                f"({self.absolute_timeout_s})"
+            )
+
+
+class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the log is written, always to standard error."""
+
+    level: str = "INFO"
+    form: str = "text"  # "text" for people, "json" for collectors
+
+    def __post_init__(self) -> None:
+        if self.level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError(f"level is {self.level!r}, expected DEBUG, INFO, WARNING or ERROR")
+        if self.form not in ("text", "json"):
+            raise ValueError(f"form is {self.form!r}, expected text or json")
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything a cloud process needs to know before it starts."""
+
+    role: Role = Role.ALL
+    http: Http = Http()
+    database: DatabaseConfig = DatabaseConfig()
+    sessions: Sessions = Sessions()
+    logs: Logs = Logs()
+
+
+def config_from_toml(text: str, *, source: str = "configuration") -> Config:
+    """Return the configuration written in `text`; ConfigError names `source` and the key."""
+    try:
+        return msgspec.toml.decode(text, type=Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{source} is not TOML: {error}") from error
+
+
+def read_config(path: Path) -> Config:
+    """Return the configuration in the file at `path`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {path}: {error}") from error
+    return config_from_toml(text, source=f"configuration {path}")
+
+
+def database_url(config: DatabaseConfig, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the URL to connect to, read from where the configuration says it is kept."""
+    if config.url_file:
+        try:
+            url = Path(config.url_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"database.url_file {config.url_file}: {error.strerror}") from error
+        if not url:
+            raise ConfigError(f"database.url_file {config.url_file} is empty, expected a database URL")
+        return url
+    if config.url_env:
+        url = environ.get(config.url_env, "")
+        if not url:
+            raise ConfigError(f"database.url_env: the environment variable {config.url_env} is not set")
+        return url
+    return config.url or DEFAULT_DATABASE_URL
