@@ -77,7 +77,7 @@ def parse_token(text: str) -> GatewayToken:
         raise IdentityError(f"gateway token: gateway id {gateway_id!r} is not a UUID in lower case")
     if not _SECRET.fullmatch(secret):
         raise IdentityError(
-            f"gateway token: the secret has {len(secret)} characters, expected 43 of base64url"
+            f"gateway token: its secret has {len(secret)} characters, expected 43 of base64url"
         )
     return GatewayToken(int(tenant), gateway_id, secret)
 
@@ -139,8 +139,8 @@ def write_credential(path: Path, credential: Credential) -> None:
         "token": str(credential.token),
     }
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(document, file, indent=2)
@@ -154,16 +154,15 @@ def write_credential(path: Path, credential: Credential) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            fresh.unlink(missing_ok=True)
         raise IdentityError(f"credential file {path}: {error}") from error
 
 
 def _credential_from_json(path: Path, document: object) -> Credential:
     expected = {"version", "cloud_url", "gateway_code", "token"}
     if not isinstance(document, dict) or set(document) != expected:
-        raise IdentityError(
-            f"credential file {path}: expected exactly the keys {', '.join(sorted(expected))}"
-        )
+        raise IdentityError(f"credential file {path}: expected the keys {', '.join(sorted(expected))}")
     if document["version"] != _CREDENTIAL_VERSION:
         raise IdentityError(
             f"credential file {path}: version {document['version']!r}, expected {_CREDENTIAL_VERSION}"

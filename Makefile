@@ -1,0 +1,50 @@
+# Everything a person does with this checkout. Needs python3, pip and make; brings the rest itself.
+# `make` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format test-services torture bench fuzz simulate lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install everything into this folder (.uv, .venv, web assets)
+	@$(PYTHON) scripts/setup.py
+
+demo: setup ## Run a simulated property, edge and cloud; ONCE=1: bounded, prints the proof, exits
+	@$(BIN)/gatehouse demo $(if $(ONCE),--once) $(ARGS)
+
+test: check test-services ## Lint, types, contracts and all tests
+	@$(BIN)/python scripts/run_tests.py $(ARGS)
+
+check: setup ## Lint, format, types, import contracts, documentation links
+	@$(BIN)/python scripts/check.py
+
+format: setup ## Format the code and apply safe lint fixes
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+test-services: setup ## Bring PostgreSQL, mosquitto, Chromium and a CJK font for the tests
+	@$(BIN)/python scripts/test_services.py
+
+torture: setup ## Kill edge and cloud 100 times each at random moments; nothing lost, nothing doubled
+	@$(BIN)/python -m tests.torture.run --edge-kills $(or $(KILLS),100) --cloud-kills $(or $(KILLS),100) $(ARGS)
+
+bench: setup test-services ## Measure polling, ingest and billing against the raw libraries
+	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: setup ## Feed random bytes to every decoder; N=how many (default 200000)
+	@$(BIN)/python -m tests.fuzz.run --inputs $(or $(N),200000) $(ARGS)
+
+simulate: setup ## Run only the simulated building
+	@$(BIN)/gatehouse simulate $(ARGS)
+
+lock: setup ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/python scripts/lock.py $(ARGS)
+
+clean: ## Remove what set-up, tests and demo made
+	rm -rf .venv .uv .tools var dist build cloud/console/static cloud/console/web/node_modules
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
