@@ -1,4 +1,5 @@
-"""Every table of the cloud, in five rooms: people, premises, field, billing, upkeep.
+"""Every table of the cloud, in six rooms: people, premises, field, billing, upkeep,
+and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
@@ -15,6 +16,7 @@ from cloud.store.schema.billing import (
     usage,
 )
 from cloud.store.schema.columns import ExactDecimal, metadata
+from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.field import (
     alarm,
     alarm_entry,
@@ -74,6 +76,7 @@ __all__ = [
     "event",
     "evidence",
     "gateway",
+    "idempotency_key",
     "ingest_block",
     "ingest_problem",
     "ingest_stream",
@@ -90,6 +93,7 @@ __all__ = [
     "point",
     "point_current",
     "posting",
+    "rate_limit",
     "reading",
     "running_charge",
     "service_point",
