@@ -69,7 +69,13 @@ invoice = sa.Table(
     text("number"),
     reference("account_id"),
     reference("period_id"),
+    # Counts the documents of one account and period: the invoice, its credit note, the replacement.
     integer("version"),
+    text("kind"),
+    # The document this one takes back or replaces, and why.
+    reference("corrects_id", nullable=True),
+    text("reason"),
+    text("currency"),
     day("issued_on"),
     day("due_on"),
     integer("total_fen"),
@@ -77,8 +83,11 @@ invoice = sa.Table(
     integer("created_at_ms"),
     refers("account", "account_id"),
     refers("billing_period", "period_id"),
+    refers("invoice", "corrects_id"),
     unique("account_id", "period_id", "version"),
     unique("number"),
+    check("kind", "kind IN ('invoice', 'credit_note')"),
+    check("corrects", "corrects_id IS NOT NULL OR (kind = 'invoice' AND version = 1)"),
     sa.Index("ix_invoice_period", "tenant_id", "period_id", "number"),
 )
 
@@ -88,32 +97,45 @@ invoice_line = sa.Table(
     tenant(),
     sa.Column("invoice_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("line_no", sa.Integer, primary_key=True, autoincrement=False),
+    # What is charged: the commodity or service ("electricity"), the tariff's component ("energy"),
+    # and within it the tier and time-of-use period where it has such: "2", "peak", "2 peak".
     text("charge_code"),
     text("component"),
     text("tier"),
-    sa.Column("quantity", ExactDecimal(18, 6), nullable=False),
+    # Null for an amount by itself: a minimum, the rounding of a total.
+    sa.Column("quantity", ExactDecimal(18, 6), nullable=True),
     text("unit"),
-    sa.Column("unit_price", ExactDecimal(12, 6), nullable=False),
+    sa.Column("unit_price", ExactDecimal(14, 8), nullable=True),
     integer("amount_fen"),
     reference("tariff_id"),
+    reference("service_point_id", nullable=True),
     document("trace"),
     refers("invoice", "invoice_id"),
     refers("tariff", "tariff_id"),
+    refers("service_point", "service_point_id"),
 )
 
+# What was billed at a service point, a row for each slice of the period in which no price changed.
+# The position on a ladder is always the sum of these rows, so a credit note has negative ones.
 usage = sa.Table(
     "usage",
     metadata,
     tenant(),
     sa.Column("invoice_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("service_point_id", sa.Uuid(as_uuid=False), primary_key=True),
-    sa.Column("quantity", ExactDecimal(18, 6), nullable=False),
+    sa.Column("slice_no", sa.Integer, primary_key=True, autoincrement=False),
+    reference("account_id"),
+    # Local dates, half-open.
+    day("start_on"),
+    day("end_on"),
+    integer("quantity_micro"),
     text("unit"),
     document("segments"),
     flag("is_estimated"),
     refers("invoice", "invoice_id"),
     refers("service_point", "service_point_id"),
-    sa.Index("ix_usage_service_point", "tenant_id", "service_point_id"),
+    refers("account", "account_id"),
+    sa.Index("ix_usage_service_point", "tenant_id", "service_point_id", "end_on"),
 )
 
 ledger_account = sa.Table(
