@@ -1,0 +1,168 @@
+"""Ask the cloud for a gateway's place and token: what `gatehouse provision` does over HTTP.
+
+The invariant: a password or token is sent only to the cloud the person named, over TLS unless that
+cloud is this machine or plain HTTP was asked for by name, and never after a redirect. Standard
+library only, so that a box can be provisioned before anything else is installed.
+"""
+
+import ipaddress
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import IO
+from urllib.parse import urlsplit
+
+from provisioning.identity import GatewayToken, IdentityError, checked_cloud_url, parse_token
+
+REQUEST_TIMEOUT_S = 20.0  # as long as the gateway's own attempts get
+
+_ANSWER_BYTES_MAX = 1 << 20  # a token's answer has a few hundred bytes
+
+
+class EnrolmentError(Exception):
+    """The cloud could not be reached, said no, or answered something else than agreed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A gateway's place in the cloud, and the token that was made for it just now."""
+
+    gateway_code: str
+    token: GatewayToken
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the password to somebody the person did not name."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
+    ) -> None:
+        del fp, code, msg, headers
+        raise EnrolmentError(f"{req.full_url} redirects to {newurl}: name that cloud instead, if it is yours")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A cloud at `url`, spoken to as the user who signed in."""
+
+    url: str
+    session: str = field(default="", repr=False)
+
+    def sign_in(self, login: str, password: str) -> "Cloud":
+        """Return this cloud with a session of that user; EnrolmentError if it refuses."""
+        answer = self._post("/api/v1/sessions", {"login": login, "password": password})
+        return Cloud(self.url, _text(answer, "token"))
+
+    def sign_out(self) -> None:
+        """End the session; afterwards this object is of no use."""
+        self._send("DELETE", "/api/v1/sessions/current", None)
+
+    def create_slot(self, site_code: str, code: str, name: str) -> Slot:
+        """Create a gateway in a site and return its first token."""
+        site_id = self._id_of("/api/v1/sites", "site", site_code)
+        body = {"site_id": site_id, "code": code, "name": name or code}
+        return _slot(self._post("/api/v1/gateways", body))
+
+    def renew_token(self, code: str) -> Slot:
+        """Make a new token for an existing gateway; the one it had stops working at once."""
+        gateway_id = self._id_of("/api/v1/gateways", "gateway", code)
+        return _slot(self._post(f"/api/v1/gateways/{gateway_id}/token", None))
+
+    def _id_of(self, path: str, noun: str, code: str) -> str:
+        known: list[str] = []
+        cursor = ""
+        while True:
+            page = self._send("GET", f"{path}?limit=200{cursor}", None)
+            items = page.get("items")
+            for item in items if isinstance(items, list) else []:
+                if isinstance(item, dict) and item.get("code") == code:
+                    return _text(item, "id")
+                known.append(str(item.get("code")) if isinstance(item, dict) else "?")
+            if not page.get("next_cursor"):
+                raise EnrolmentError(
+                    f"{self.url} has no {noun} {code!r}; it has: {', '.join(known) or 'none'}"
+                )
+            cursor = f"&cursor={_text(page, 'next_cursor')}"
+
+    def _post(self, path: str, body: object) -> dict[str, object]:
+        return self._send("POST", path, body)
+
+    def _send(self, method: str, path: str, body: object) -> dict[str, object]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if self.session:
+            headers["Authorization"] = f"Bearer {self.session}"
+        request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+                content = answer.read(_ANSWER_BYTES_MAX)
+        except urllib.error.HTTPError as error:
+            raise EnrolmentError(f"{self.url} refused {method} {path}: {_reason(error)}") from error
+        except (urllib.error.URLError, HTTPException, OSError) as error:
+            reason = getattr(error, "reason", error)
+            raise EnrolmentError(f"cannot reach {self.url}: {reason}") from error
+        if not content:
+            return {}
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise EnrolmentError(f"{self.url}{path} did not answer JSON; is it a Gatehouse cloud?") from error
+        if not isinstance(document, dict):
+            raise EnrolmentError(f"{self.url}{path} answered a {type(document).__name__}, expected an object")
+        return document
+
+
+def cloud_at(url: str, *, allow_plain_http: bool = False) -> Cloud:
+    """Return the cloud at `url`; EnrolmentError where a password would travel readable by others."""
+    try:
+        parts = urlsplit(checked_cloud_url(url))
+    except IdentityError as error:
+        raise EnrolmentError(str(error)) from error
+    if parts.scheme == "http" and not allow_plain_http and not _is_this_machine(parts.hostname or ""):
+        raise EnrolmentError(
+            f"{url} is plain HTTP: password and token would travel readable; use https://, "
+            "or --allow-plain-http on a line nobody else can read"
+        )
+    return Cloud(url.rstrip("/"))
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _slot(answer: dict[str, object]) -> Slot:
+    try:
+        return Slot(_text(answer, "code"), parse_token(_text(answer, "token")))
+    except IdentityError as error:
+        raise EnrolmentError(f"the cloud's answer holds {error}") from error
+
+
+def _text(answer: dict[str, object], key: str) -> str:
+    value = answer.get(key)
+    if not isinstance(value, str) or not value:
+        raise EnrolmentError(f"the cloud's answer has no {key!r}")
+    return value
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return what the problem document (RFC 9457) says, or the bare status."""
+    try:
+        problem = json.loads(error.read(_ANSWER_BYTES_MAX))
+    except (ValueError, OSError, HTTPException):
+        problem = None
+    if not isinstance(problem, dict):
+        return f"{error.code} {error.reason}"
+    detail = str(problem.get("detail") or problem.get("title") or error.reason)
+    parts = problem.get("errors")
+    named = [f"{p.get('pointer')}: {p.get('detail')}" for p in parts or [] if isinstance(p, dict)]
+    return f"{error.code} {detail}" + (f" ({'; '.join(named)})" if named else "")
