@@ -1,0 +1,112 @@
+"""What just changed, in a few words: told after commit to whoever is looking (`cloud.live`).
+
+The invariant: a change is a hint to look again, never the only carrier of a fact; whoever misses one
+finds the same state by reading.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cloud.domain.ids import AccountId, AlarmId, GatewayId, InvoiceId, SeriesId, SiteId, TenantId
+from protocol.event import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class PointChange:
+    """One point's newest reading, as `point_current` holds it now."""
+
+    series_id: SeriesId
+    key: str
+    measured_at_ms: int
+    value_micro: int | None
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsChanged:
+    """Some points of one gateway say something new; one message a batch."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    gateway_id: GatewayId
+    received_at_ms: int
+    points: tuple[PointChange, ...]
+
+
+class AlarmAct(Enum):
+    """What happened to an alarm."""
+
+    RAISED = "raised"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChanged:
+    """An alarm was raised, acknowledged or cleared."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    alarm_id: AlarmId
+    act: AlarmAct
+    kind: str
+    severity: Severity
+    point_key: str
+    message: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecorded:
+    """An event came in; `is_historical` ones are for the record and make no noise."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    gateway_id: GatewayId
+    event_id: str
+    kind: str
+    state: str
+    severity: Severity
+    point_key: str
+    message: str
+    occurred_at_ms: int
+    is_historical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayChanged:
+    """A gateway came, went, or said hello."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    gateway_id: GatewayId
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceIssued:
+    """An invoice was issued to an account."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    invoice_id: InvoiceId
+    account_id: AccountId
+    total_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChargeChanged:
+    """An account's charge so far in the running period."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    account_id: AccountId
+    period_code: str
+    total_fen: int
+    as_of_ms: int
+
+
+Change = (
+    ReadingsChanged | AlarmChanged | EventRecorded | GatewayChanged | InvoiceIssued | RunningChargeChanged
+)

@@ -1,0 +1,102 @@
+"""A gateway as the cloud sees it: a slot somebody made, and the box that speaks for it.
+
+The invariant: who a gateway is comes from its credential alone; what it says of itself is health.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cloud.domain.ids import GatewayId, SiteId, TenantId
+
+# Boxes say hello once a minute and post at least as often; two misses and some delay are forgiven.
+# T8: a lost gateway is noticed within 30 s of that by the job that looks.
+OFFLINE_AFTER_MS = 150 * 1000
+
+
+class GatewayState(Enum):
+    """Whether anybody speaks for the slot."""
+
+    WAITING = "waiting"  # nobody yet
+    ONLINE = "online"
+    OFFLINE = "offline"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayIdentity:
+    """Who a request is from, proven by its credential; the actor of everything ingest does."""
+
+    tenant_id: TenantId
+    gateway_id: GatewayId
+    site_id: SiteId
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayHealth:
+    """What the box last said of itself."""
+
+    at_ms: int
+    agent_version: str
+    config_version: str
+    clock_quality: int
+    backlog_rows: dict[str, int]
+    oldest_row_at_ms: int | None
+    devices_online: int
+    devices_offline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One slot and its state at the time it was asked for."""
+
+    gateway_id: GatewayId
+    site_id: SiteId
+    code: str
+    name: str
+    state: GatewayState
+    last_seen_at_ms: int | None
+    health: GatewayHealth | None
+    device_count: int
+    point_count: int
+    problem_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """How far one stream of a gateway has come: rows up to `acked_through` are all here.
+
+    `gaps` are the closed ranges above it that are missing, lowest first.
+    """
+
+    stream: str
+    epoch: int
+    acked_through: int
+    gaps: tuple[tuple[int, int], ...]
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProblem:
+    """A block that could not be taken, kept with its bytes until a person has settled it."""
+
+    problem_id: str
+    gateway_code: str
+    stream: str
+    epoch: int
+    first_seq: int
+    last_seq: int
+    code: str
+    detail: str
+    payload_bytes: int
+    received_at_ms: int
+    settled_at_ms: int | None
+
+
+def state_at(now_ms: int, *, enabled: bool, last_seen_at_ms: int | None) -> GatewayState:
+    """Return the state of a slot last heard of at `last_seen_at_ms`."""
+    if not enabled:
+        return GatewayState.REVOKED
+    if last_seen_at_ms is None:
+        return GatewayState.WAITING
+    return GatewayState.ONLINE if now_ms - last_seen_at_ms <= OFFLINE_AFTER_MS else GatewayState.OFFLINE
