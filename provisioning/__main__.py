@@ -134,7 +134,7 @@ def _hand_over(cloud: Cloud, slot: Slot, path: Path | None) -> None:
     except IdentityError as error:
         remedy = f"gatehouse provision token --gateway {slot.gateway_code} …"
         raise click.ClickException(
-            f"{error}; the gateway exists, get it a new token with `{remedy}`"
+            f"{error}; the gateway exists, then run `{remedy}`"
         ) from error
     click.echo(f"{path}: this box is now gateway {slot.gateway_code} of {cloud.url}")
 
