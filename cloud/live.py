@@ -44,7 +44,7 @@ class Listener:
 
 
 class Hub:
-    """Everybody who listens, by tenant. Belongs to one event loop; `publish` may be called from any thread."""
+    """Everybody who listens. Belongs to one event loop; `publish` may be called from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -1,0 +1,233 @@
+"""A whole site as one document: what a person or a program hands over to set the property up.
+
+JSON, parsed strictly: unknown keys are refused, codes are the names things are known by, and whatever
+refers to something names its code. Loading the same document again changes nothing; loading one
+with more in it adds what is new. Nothing is ever removed by a document.
+
+    {
+      "format": 1,
+      "site": {"code": "DG", "name": "示范小区", "time_zone": "Asia/Shanghai", "address": "…"},
+      "buildings": [{"code": "1", "name": "1 号楼", "floors": 6, "spaces": [
+          {"code": "1-101", "unit_code": "1", "floor": 1, "kind": "flat", "built_area_dm2": 8950}]}],
+      "gateways": [{"code": "gw-1", "name": "1 号楼网关", "devices": [
+          {"code": "em-101", "profile": "dlt645_single_phase", "title": "101 电表", "points": [
+              {"name": "active_energy_import"}, {"name": "fire_alarm_1", "quantity": "fire_alarm"}]}]}],
+      "service_points": [{"code": "E-101", "commodity": "electricity", "kind": "flat", "space": "1-101"}],
+      "meters": [{"serial": "202607000101", "commodity": "electricity", "model": "DDZY-SIM",
+                  "register_modulus": "1000000", "max_per_day": "200"}],
+      "installations": [{"service_point": "E-101", "meter": "202607000101",
+                         "point": "gw-1/em-101/active_energy_import", "from_at_ms": 1756656000000,
+                         "opening_value": "0.00", "multiplier": "1"}],
+      "accounts": [{"number": "A-00101", "holder_name": "王建国", "space": "1-101", "household_size": 3,
+                    "opened_on": "2026-01-01"}],
+      "supplies": [{"account": "A-00101", "service_point": "E-101", "tariff": "cn-beijing-elec-res-2012",
+                    "from_on": "2026-01-01"}],
+      "tariffs": [{…a tariff document as `cloud.services.tariffs` takes it…}],
+      "equipment": [{"code": "lift-1", "kind": "lift", "name": "1 号梯", "building": "1",
+                     "device": "gw-1/lift-1", "brand": "…", "model": "…", "serial_number": "…", "plans": [
+          {"code": "half-month", "title": "半月维保", "basis": "TSG T5002-2017 §6", "interval_days": 15,
+           "lead_days": 3, "starts_on": "2026-09-01", "completions": [
+              {"completed_at_ms": 1757000000000, "signed_by": "李工", "note": ""}]}]}],
+      "users": [{"login": "manager", "password": "…", "display_name": "物业经理", "role": "manager"},
+                {"login": "101", "password": "…", "display_name": "王建国", "role": "resident",
+                 "accounts": ["A-00101"]}]
+    }
+
+Every list may be left out. `opening_value` and the other amounts are strings in the commodity's unit
+(kWh, m3), `from_at_ms` is UTC. An installation without a `point` is a meter read by hand.
+"""
+
+from datetime import date
+
+import msgspec
+
+from cloud.domain.equipment import EquipmentKind
+from cloud.domain.errors import Invalid, Problem
+from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
+from cloud.domain.user import Locale
+
+FORMAT = 1
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any part of the document: a misspelt key must not be ignored."""
+
+
+class SiteEntry(_Part, frozen=True):
+    """The site itself. `time_zone` is an IANA name."""
+
+    code: str
+    name: str
+    time_zone: str
+    address: str = ""
+
+
+class SpaceEntry(_Part, frozen=True):
+    """A flat, shop, parking place or common part. The code is unique within the site."""
+
+    code: str
+    kind: SpaceKind
+    unit_code: str = ""
+    floor: int = 1
+    built_area_dm2: int = 0
+
+
+class BuildingEntry(_Part, frozen=True):
+    """A building and what is in it."""
+
+    code: str
+    name: str
+    floors: int = 1
+    spaces: tuple[SpaceEntry, ...] = ()
+
+
+class PointEntry(_Part, frozen=True):
+    """A point; `quantity` defaults to the point's name."""
+
+    name: str
+    quantity: str | None = None
+
+
+class DeviceEntry(_Part, frozen=True):
+    """A device on a gateway's lines; `code` is the edge configuration's device id."""
+
+    code: str
+    profile: str = ""
+    title: str = ""
+    points: tuple[PointEntry, ...] = ()
+
+
+class GatewayEntry(_Part, frozen=True):
+    """A gateway slot; its token is made separately."""
+
+    code: str
+    name: str
+    devices: tuple[DeviceEntry, ...] = ()
+
+
+class ServicePointEntry(_Part, frozen=True):
+    """A place that is billed, or measures what others must add up to."""
+
+    code: str
+    commodity: Commodity
+    kind: ServicePointKind
+    space: str | None = None
+
+
+class MeterEntry(_Part, frozen=True):
+    """A meter as an article. `register_modulus` is where the register returns to zero."""
+
+    serial: str
+    commodity: Commodity
+    model: str = ""
+    register_modulus: str | None = None
+    max_per_day: str | None = None
+
+
+class InstallationEntry(_Part, frozen=True):
+    """That a meter hangs at a service point since `from_at_ms`."""
+
+    service_point: str
+    meter: str
+    point: str | None = None  # "<gateway>/<device>/<point name>"
+    from_at_ms: int
+    opening_value: str
+    multiplier: str = "1"
+
+
+class AccountEntry(_Part, frozen=True):
+    """Who is billed."""
+
+    number: str
+    holder_name: str
+    space: str | None = None
+    household_size: int = 1
+    opened_on: date
+
+
+class SupplyEntry(_Part, frozen=True):
+    """That an account pays for a service point by a tariff."""
+
+    account: str
+    service_point: str
+    tariff: str
+    from_on: date
+    to_on: date | None = None
+
+
+class CompletionEntry(_Part, frozen=True):
+    """That a plan's work was done and signed."""
+
+    completed_at_ms: int
+    signed_by: str
+    note: str = ""
+
+
+class PlanEntry(_Part, frozen=True):
+    """A maintenance plan of a piece of equipment."""
+
+    code: str
+    title: str
+    basis: str = ""
+    interval_days: int
+    lead_days: int = 0
+    starts_on: date
+    completions: tuple[CompletionEntry, ...] = ()
+
+
+class EquipmentEntry(_Part, frozen=True):
+    """A piece of equipment and its plans; `device` is `<gateway>/<device>` if it is connected."""
+
+    code: str
+    kind: EquipmentKind
+    name: str
+    building: str | None = None
+    space: str | None = None
+    device: str | None = None
+    brand: str = ""
+    model: str = ""
+    serial_number: str = ""
+    plans: tuple[PlanEntry, ...] = ()
+
+
+class UserEntry(_Part, frozen=True):
+    """Somebody who may sign in; residents name the accounts they may see."""
+
+    login: str
+    password: str
+    display_name: str
+    role: str
+    locale: Locale = Locale.CHINESE
+    accounts: tuple[str, ...] = ()
+
+
+class SiteDocument(_Part, frozen=True):
+    """The whole document."""
+
+    format: int
+    site: SiteEntry
+    buildings: tuple[BuildingEntry, ...] = ()
+    gateways: tuple[GatewayEntry, ...] = ()
+    service_points: tuple[ServicePointEntry, ...] = ()
+    meters: tuple[MeterEntry, ...] = ()
+    installations: tuple[InstallationEntry, ...] = ()
+    accounts: tuple[AccountEntry, ...] = ()
+    supplies: tuple[SupplyEntry, ...] = ()
+    tariffs: tuple[msgspec.Raw, ...] = ()
+    equipment: tuple[EquipmentEntry, ...] = ()
+    users: tuple[UserEntry, ...] = ()
+
+
+def site_document_from_json(text: bytes) -> SiteDocument:
+    """Return the document in `text`; Invalid says where it is wrong."""
+    try:
+        document = msgspec.json.decode(text, type=SiteDocument)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        pointer = place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/")
+        raise Invalid("the site document does not fit its format", [Problem(pointer, what)]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"the site document is not JSON: {error}") from error
+    if document.format != FORMAT:
+        raise Invalid(f"the site document has format {document.format}, this program reads {FORMAT}")
+    return document
