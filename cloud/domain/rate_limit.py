@@ -1,0 +1,82 @@
+"""How often somebody may try something: a bucket that refills, and a wait that grows with failure.
+
+The invariant: nobody is ever locked out for good, and nobody's failures make somebody else wait. The
+whole state is two numbers, so a restart forgets nothing (generic cell rate algorithm, ITU-T I.371).
+"""
+
+from dataclasses import dataclass
+
+from cloud.domain.errors import Invalid
+
+# The wait between attempts stops growing here: long enough to make guessing hopeless, short enough
+# that a person who remembers the password after lunch gets in.
+INTERVAL_MAX_MS = 15 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`burst` attempts at once, then one every `interval_ms`.
+
+    After `forgiven` failures in a row the interval doubles with each one more; None: it never does.
+    """
+
+    scope: str
+    burst: int
+    interval_ms: int
+    forgiven: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.burst < 1 or self.interval_ms < 1:
+            raise Invalid(
+                f"limit {self.scope}: burst {self.burst} and interval {self.interval_ms} must be positive"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one subject has taken: paid back at `due_at_ms`, after `failures` in a row."""
+
+    due_at_ms: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to one attempt: the state to keep, and how long to wait if it was refused (else 0)."""
+
+    spent: Spent
+    wait_ms: int
+
+
+# Five a minute on one login, twenty a minute from one address (which a whole office may share). Only the
+# pair waits ever longer: otherwise a stranger who guesses at a login would keep its owner out.
+SIGN_IN_PER_LOGIN = Limit("sign_in_login", burst=5, interval_ms=12_000)
+SIGN_IN_PER_ADDRESS = Limit("sign_in_address", burst=20, interval_ms=3_000)
+SIGN_IN_PER_PAIR = Limit("sign_in_pair", burst=5, interval_ms=12_000, forgiven=5)
+
+
+def take(limit: Limit, spent: Spent, now_ms: int) -> Taken:
+    """Take one attempt if the bucket has one; a refused attempt costs nothing, so waiting always ends."""
+    interval_ms = _interval_ms(limit, spent.failures)
+    due_at_ms = max(spent.due_at_ms, now_ms) + interval_ms
+    early_ms = due_at_ms - now_ms - max(limit.burst * limit.interval_ms, interval_ms)
+    if early_ms > 0:
+        return Taken(spent, early_ms)
+    return Taken(Spent(due_at_ms, spent.failures), 0)
+
+
+def failed(spent: Spent) -> Spent:
+    """Return the state after the attempt turned out wrong."""
+    return Spent(spent.due_at_ms, spent.failures + 1)
+
+
+def succeeded(limit: Limit, spent: Spent) -> Spent:
+    """Return the state after the attempt turned out right: the attempt is given back, failures forgotten."""
+    return Spent(max(0, spent.due_at_ms - _interval_ms(limit, spent.failures)), 0)
+
+
+def _interval_ms(limit: Limit, failures: int) -> int:
+    if limit.forgiven is None or failures <= limit.forgiven:
+        return limit.interval_ms
+    doublings = min(failures - limit.forgiven, 20)
+    return max(limit.interval_ms, min(limit.interval_ms << doublings, INTERVAL_MAX_MS))
