@@ -52,6 +52,13 @@ class Rooms(click.Group):
         mount = COMMANDS.get(cmd_name)
         return None if mount is None else _load(cmd_name, mount)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; one that imports its libraries late explains a missing extra all the same."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _explained(error, ctx.invoked_subcommand or "") from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview from the table, without importing a room."""
         del ctx
@@ -63,16 +70,22 @@ def _load(name: str, mount: Mount) -> click.Command:
     try:
         module = importlib.import_module(mount.module)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if not mount.extra or missing in _ROOMS:
-            raise
-        raise click.ClickException(
-            f"`gatehouse {name}`: this command needs gatehouse[{mount.extra}] (no module named {missing!r}); "
-            f"install it with: pip install 'gatehouse[{mount.extra}]'"
-        ) from error
+        raise _explained(error, name) from None
     command = getattr(module, mount.attribute)
     assert isinstance(command, click.Command), f"{mount.module}.{mount.attribute} is not a click command"
     return command
+
+
+def _explained(error: ModuleNotFoundError, name: str) -> Exception:
+    """Return what to tell a person of a missing library; the error itself if it is no missing extra."""
+    missing = (error.name or "").partition(".")[0]
+    mount = COMMANDS.get(name)
+    if mount is None or not mount.extra or missing in _ROOMS:
+        return error
+    return click.ClickException(
+        f"`gatehouse {name}`: this command needs gatehouse[{mount.extra}] (no module named {missing!r}); "
+        f"install it with: pip install 'gatehouse[{mount.extra}]'"
+    )
 
 
 @click.command(cls=Rooms)

@@ -70,8 +70,25 @@ def test_every_command_has_a_help_of_its_own(name: str) -> None:
     assert shown.output.startswith(f"Usage: main {name}")
 
 
-def test_a_command_whose_extra_is_missing_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "needs_absent_library.py").write_text("import a_library_of_the_cloud_extra\n")
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("import a_library_of_the_cloud_extra\n", id="imported-at-once"),
+        pytest.param(
+            "import click\n"
+            "@click.group()\n"
+            "def cloud(): pass\n"
+            "@cloud.command()\n"
+            "def serve(): import a_library_of_the_cloud_extra\n",
+            id="imported-late",
+        ),
+    ],
+)
+def test_a_command_whose_extra_is_missing_says_which(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    (tmp_path / "needs_absent_library.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "needs_absent_library", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(COMMANDS, "cloud", Mount("needs_absent_library", "cloud", "cloud", "…"))
 
