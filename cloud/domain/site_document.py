@@ -53,7 +53,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Any part of the document: a misspelt key must not be ignored."""
 
 
-class SiteEntry(_Part, frozen=True):
+class SiteEntry(_Part, frozen=True, kw_only=True):
     """The site itself. `time_zone` is an IANA name."""
 
     code: str
@@ -62,7 +62,7 @@ class SiteEntry(_Part, frozen=True):
     address: str = ""
 
 
-class SpaceEntry(_Part, frozen=True):
+class SpaceEntry(_Part, frozen=True, kw_only=True):
     """A flat, shop, parking place or common part. The code is unique within the site."""
 
     code: str
@@ -72,7 +72,7 @@ class SpaceEntry(_Part, frozen=True):
     built_area_dm2: int = 0
 
 
-class BuildingEntry(_Part, frozen=True):
+class BuildingEntry(_Part, frozen=True, kw_only=True):
     """A building and what is in it."""
 
     code: str
@@ -81,14 +81,14 @@ class BuildingEntry(_Part, frozen=True):
     spaces: tuple[SpaceEntry, ...] = ()
 
 
-class PointEntry(_Part, frozen=True):
+class PointEntry(_Part, frozen=True, kw_only=True):
     """A point; `quantity` defaults to the point's name."""
 
     name: str
     quantity: str | None = None
 
 
-class DeviceEntry(_Part, frozen=True):
+class DeviceEntry(_Part, frozen=True, kw_only=True):
     """A device on a gateway's lines; `code` is the edge configuration's device id."""
 
     code: str
@@ -97,7 +97,7 @@ class DeviceEntry(_Part, frozen=True):
     points: tuple[PointEntry, ...] = ()
 
 
-class GatewayEntry(_Part, frozen=True):
+class GatewayEntry(_Part, frozen=True, kw_only=True):
     """A gateway slot; its token is made separately."""
 
     code: str
@@ -105,7 +105,7 @@ class GatewayEntry(_Part, frozen=True):
     devices: tuple[DeviceEntry, ...] = ()
 
 
-class ServicePointEntry(_Part, frozen=True):
+class ServicePointEntry(_Part, frozen=True, kw_only=True):
     """A place that is billed, or measures what others must add up to."""
 
     code: str
@@ -114,7 +114,7 @@ class ServicePointEntry(_Part, frozen=True):
     space: str | None = None
 
 
-class MeterEntry(_Part, frozen=True):
+class MeterEntry(_Part, frozen=True, kw_only=True):
     """A meter as an article. `register_modulus` is where the register returns to zero."""
 
     serial: str
@@ -124,7 +124,7 @@ class MeterEntry(_Part, frozen=True):
     max_per_day: str | None = None
 
 
-class InstallationEntry(_Part, frozen=True):
+class InstallationEntry(_Part, frozen=True, kw_only=True):
     """That a meter hangs at a service point since `from_at_ms`."""
 
     service_point: str
@@ -135,7 +135,7 @@ class InstallationEntry(_Part, frozen=True):
     multiplier: str = "1"
 
 
-class AccountEntry(_Part, frozen=True):
+class AccountEntry(_Part, frozen=True, kw_only=True):
     """Who is billed."""
 
     number: str
@@ -145,7 +145,7 @@ class AccountEntry(_Part, frozen=True):
     opened_on: date
 
 
-class SupplyEntry(_Part, frozen=True):
+class SupplyEntry(_Part, frozen=True, kw_only=True):
     """That an account pays for a service point by a tariff."""
 
     account: str
@@ -155,7 +155,7 @@ class SupplyEntry(_Part, frozen=True):
     to_on: date | None = None
 
 
-class CompletionEntry(_Part, frozen=True):
+class CompletionEntry(_Part, frozen=True, kw_only=True):
     """That a plan's work was done and signed."""
 
     completed_at_ms: int
@@ -163,7 +163,7 @@ class CompletionEntry(_Part, frozen=True):
     note: str = ""
 
 
-class PlanEntry(_Part, frozen=True):
+class PlanEntry(_Part, frozen=True, kw_only=True):
     """A maintenance plan of a piece of equipment."""
 
     code: str
@@ -175,7 +175,7 @@ class PlanEntry(_Part, frozen=True):
     completions: tuple[CompletionEntry, ...] = ()
 
 
-class EquipmentEntry(_Part, frozen=True):
+class EquipmentEntry(_Part, frozen=True, kw_only=True):
     """A piece of equipment and its plans; `device` is `<gateway>/<device>` if it is connected."""
 
     code: str
@@ -190,7 +190,7 @@ class EquipmentEntry(_Part, frozen=True):
     plans: tuple[PlanEntry, ...] = ()
 
 
-class UserEntry(_Part, frozen=True):
+class UserEntry(_Part, frozen=True, kw_only=True):
     """Somebody who may sign in; residents name the accounts they may see."""
 
     login: str
@@ -201,7 +201,7 @@ class UserEntry(_Part, frozen=True):
     accounts: tuple[str, ...] = ()
 
 
-class SiteDocument(_Part, frozen=True):
+class SiteDocument(_Part, frozen=True, kw_only=True):
     """The whole document."""
 
     format: int
