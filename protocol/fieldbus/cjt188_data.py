@@ -210,10 +210,10 @@ def decode_clock(wire: bytes) -> datetime | None:
     digits = digits_from_wire(wire)
     if not digits.isdecimal():
         return None
-    parts = (int(digits[at : at + 2]) for at in range(4, 14, 2))
+    month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(4, 14, 2))
     try:
         # A meter's clock has no zone: it is whatever the installer set.
-        return datetime(int(digits[:4]), *parts)  # noqa: DTZ001
+        return datetime(int(digits[:4]), month, day, hour, minute, second)  # noqa: DTZ001
     except ValueError:
         return None
 
