@@ -1,0 +1,157 @@
+"""Where each device model keeps its points on the wire, and in which steps it counts them.
+
+The same facts as the profiles of `provisioning/profiles/*.toml`, seen from the device's side; a test
+holds the two together, since the simulator may not import the other. The invariant: a value leaves as
+`quantised` returns it, so what the ledger notes is what the bytes say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from simulator.meters import RATE_POINTS
+
+ENERGY = "active_energy_import"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One point of a DL/T 645 data identifier, and its last digit in millionths."""
+
+    point: str
+    step_micro: int
+
+
+_VOLTAGE = {"02010100": (Item("voltage", 100_000),)}
+_CURRENT = {"02020100": (Item("current", 1_000),)}
+_POWER = {"02030000": (Item("active_power", 100),)}
+_ENERGY = {"00010000": (Item(ENERGY, 10_000),)}
+_RATES = {f"00010{number}00": (Item(point, 10_000),) for number, point in enumerate(RATE_POINTS, start=1)}
+_BLOCK = {"0001FF00": tuple(Item(point, 10_000) for point in (ENERGY, *RATE_POINTS))}
+
+# By profile and data identifier: what the meter answers, in wire order. Anything else it refuses.
+DLT645: Mapping[str, Mapping[str, tuple[Item, ...]]] = MappingProxyType(
+    {
+        "dlt645_four_rate": _ENERGY | _RATES | _BLOCK | _VOLTAGE | _CURRENT | _POWER,
+        "dlt645_single_phase": _ENERGY | _VOLTAGE | _CURRENT | _POWER,
+    }
+)
+
+# By profile: point name to field of the 901F reply.
+CJT188: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "cjt188_cold_water": {
+            "water_volume": "current_volume",
+            "valve_state": "valve",
+            "battery_low": "battery_low",
+        }
+    }
+)
+VOLUME_STEP_MICRO = 10_000  # 0.01 m3
+
+COIL, DISCRETE_INPUT, HOLDING_REGISTER, INPUT_REGISTER = (
+    "coil",
+    "discrete_input",
+    "holding_register",
+    "input_register",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of a Modbus device: its place, its encoding, and one raw count in millionths."""
+
+    point: str
+    table: str
+    address: int  # zero-based protocol address
+    encoding: str  # "bit" "int16" "uint16" "int32" "uint32" "float32"
+    step_micro: int = 1_000_000
+    word_order: str = "ABCD"
+
+    @property
+    def width(self) -> int:
+        """Return how many registers or bits it takes."""
+        return 2 if self.encoding.endswith("32") else 1
+
+
+def quantised(value_micro: int, step_micro: int, encoding: str = "") -> int:
+    """Return the value as a device shows it: whole steps, cut and not rounded, as counters are."""
+    if encoding == "float32":  # has no last digit; the models give what float32 can hold
+        return value_micro
+    return value_micro // step_micro * step_micro
+
+
+def _input(point: str, address: int, encoding: str, step_micro: int, word_order: str = "ABCD") -> Cell:
+    return Cell(point, INPUT_REGISTER, address, encoding, step_micro, word_order)
+
+
+def _holding(point: str, address: int, encoding: str, step_micro: int) -> Cell:
+    return Cell(point, HOLDING_REGISTER, address, encoding, step_micro)
+
+
+_MILLI, _CENTI, _DECI, _ONE = 1_000, 10_000, 100_000, 1_000_000
+_TENTH_WATT = 100  # in kW
+
+MODBUS: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
+    {
+        "acrel_ddsy1352": (
+            *(_holding(p, 2 * n, "uint32", _CENTI) for n, p in enumerate((ENERGY, *RATE_POINTS))),
+            _holding("voltage", 11, "uint16", _DECI),
+            _holding("current", 12, "uint16", _CENTI),
+            _holding("active_power", 13, "int16", _MILLI),
+            _holding("power_factor", 16, "uint16", _MILLI),
+        ),
+        "carlo_gavazzi_em24": (
+            *(_input(f"voltage_{p}", 2 * n, "int32", _DECI, "CDAB") for n, p in enumerate("abc")),
+            *(_input(f"current_{p}", 12 + 2 * n, "int32", _MILLI, "CDAB") for n, p in enumerate("abc")),
+            _input("active_power", 40, "int32", _TENTH_WATT, "CDAB"),
+            _input("power_factor", 53, "int16", _MILLI, "CDAB"),
+            _input("frequency", 55, "int16", _DECI, "CDAB"),
+            _input(ENERGY, 66, "int32", _DECI, "CDAB"),
+        ),
+        "eastron_sdm630": (
+            *(_input(f"voltage_{p}", 2 * n, "float32", _ONE) for n, p in enumerate("abc")),
+            *(_input(f"current_{p}", 6 + 2 * n, "float32", _ONE) for n, p in enumerate("abc")),
+            *(_input(f"active_power_{p}", 12 + 2 * n, "float32", _MILLI) for n, p in enumerate("abc")),
+            _input("active_power", 52, "float32", _MILLI),
+            _input("power_factor", 62, "float32", _ONE),
+            _input("frequency", 70, "float32", _ONE),
+            _input(ENERGY, 72, "float32", _ONE),
+        ),
+        "fire_panel_gateway": (
+            Cell("fire_alarm", DISCRETE_INPUT, 0, "bit"),
+            Cell("system_fault", DISCRETE_INPUT, 1, "bit"),
+            *(Cell(f"fire_alarm_{zone}", DISCRETE_INPUT, 15 + zone, "bit") for zone in range(1, 9)),
+        ),
+        "lift_gateway": (
+            _holding("lift_mode", 0, "uint16", _ONE),
+            _holding("lift_direction", 1, "uint16", _ONE),
+            _holding("lift_door", 2, "uint16", _ONE),
+            _holding("floor", 3, "int16", _ONE),
+            _holding("fault_code", 4, "uint16", _ONE),
+            _holding("trip_count", 6, "uint32", _ONE),
+            _holding("run_time", 8, "uint32", _DECI),
+        ),
+    }
+)
+
+# By profile: point name to key of the JSON message; availability has a topic of its own.
+ZIGBEE2MQTT: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "zigbee2mqtt_leak_sensor": {
+            "water_leak": "water_leak",
+            "tamper": "tamper",
+            "battery_level": "battery",
+            "battery_low": "battery_low",
+            "signal_quality": "linkquality",
+            "availability": "availability",
+        },
+        "zigbee2mqtt_lock": {
+            "lock_state": "lock_state",
+            "battery_level": "battery",
+            "battery_low": "battery_low",
+            "signal_quality": "linkquality",
+            "availability": "availability",
+        },
+    }
+)

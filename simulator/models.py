@@ -1,0 +1,142 @@
+"""The building as a whole: every device's model, wired to the consumers behind it.
+
+The invariant: what a master meter counts in any span of time is at least what the meters behind it
+count, and hardly more.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from simulator.building import (
+    DEVICES,
+    ELECTRICITY_LOSS_PERMILLE,
+    FLATS,
+    LIFT_TRIPS_PER_DAY,
+    PUBLIC_WATT_HOURS_PER_DAY,
+    PUMP_PERMILLE_WH_PER_LITRE,
+    WATER_LOSS_PERMILLE,
+    Device,
+    Role,
+)
+from simulator.curves import (
+    COMMON_PARTS,
+    HOUSEHOLD_ELECTRICITY,
+    HOUSEHOLD_WATER,
+    LIFT_TRIPS,
+    Consumer,
+    Following,
+    RatedTotals,
+    RunningTotal,
+)
+from simulator.faults import FaultBook
+from simulator.meters import (
+    RATE_POINTS,
+    Electricity,
+    FourRateMeter,
+    SingleRateMeter,
+    ValuesMicro,
+    WaterMeter,
+    Wobble,
+    beijing_rate,
+)
+from simulator.plant import FirePanel, LeakSensor, Lift, Lock
+from simulator.registers import (
+    ENERGY_CENTI_KWH,
+    ENERGY_DECI_KWH,
+    ENERGY_DLT645,
+    ENERGY_QUARTER_KWH,
+    Register,
+    Resolution,
+)
+
+
+class Model(Protocol):
+    """Something that shows values."""
+
+    def values_micro(self, at_ms: int) -> ValuesMicro:
+        """Return every point's value at that instant, in millionths of its unit."""
+
+
+class Building:
+    """All devices of one seed and one fault book; values of an instant are computed once."""
+
+    def __init__(self, seed: int, faults: FaultBook) -> None:
+        self._seed = seed
+        self._faults = faults
+        electricity = {
+            f"em-{flat.number}": Consumer(
+                seed, f"em-{flat.number}", flat.watt_hours_per_day, HOUSEHOLD_ELECTRICITY
+            )
+            for flat in FLATS
+        }
+        self._electricity: dict[str, Consumer | Following] = dict(electricity)
+        self._own_electricity = electricity
+        self._water: dict[str, Consumer | Following] = {
+            f"wm-{flat.number}": Consumer(seed, f"wm-{flat.number}", flat.litres_per_day, HOUSEHOLD_WATER)
+            for flat in FLATS
+        }
+        households = tuple(self._water.values())
+        public = Consumer(seed, "em-public", PUBLIC_WATT_HOURS_PER_DAY, COMMON_PARTS)
+        self._own_electricity["em-public"] = self._electricity["em-public"] = public
+        self._electricity["em-pump"] = Following(households, PUMP_PERMILLE_WH_PER_LITRE)
+        behind = tuple(self._electricity.values())
+        self._electricity["em-main"] = Following(behind, ELECTRICITY_LOSS_PERMILLE)
+        self._water["wm-main"] = Following(households, WATER_LOSS_PERMILLE)
+        self.lock = Lock(RunningTotal(Consumer(seed, "lock-1", LIFT_TRIPS_PER_DAY // 2, LIFT_TRIPS)))
+        self._models: Mapping[str, Model] = {device.device_id: self._model(device) for device in DEVICES}
+        self._shown: dict[str, tuple[int, ValuesMicro]] = {}
+
+    def values_micro(self, device_id: str, at_ms: int) -> ValuesMicro:
+        """Return every point's value of a device, in millionths, not yet cut to the wire's steps."""
+        shown = self._shown.get(device_id)
+        if shown is not None and shown[0] == at_ms:
+            return shown[1]
+        values = self._models[device_id].values_micro(at_ms)
+        self._shown[device_id] = (at_ms, values)
+        return values
+
+    def forget_shown(self) -> None:
+        """Compute anew what is shown, since the fault book has changed."""
+        self._shown.clear()
+
+    def _model(self, device: Device) -> Model:
+        device_id = device.device_id
+        match device.role:
+            case Role.FLAT_ELECTRICITY if device.flat is not None and not device.flat.has_four_rates:
+                return self._single_rate(device_id, ENERGY_DLT645, phases=1)
+            case Role.FLAT_ELECTRICITY:
+                return self._four_rate(device_id, ENERGY_DLT645)
+            case Role.PUBLIC_ELECTRICITY:
+                return self._four_rate(device_id, ENERGY_CENTI_KWH)
+            case Role.PUMP_ELECTRICITY:
+                return self._single_rate(device_id, ENERGY_DECI_KWH, phases=3)
+            case Role.MASTER_ELECTRICITY:
+                return self._single_rate(device_id, ENERGY_QUARTER_KWH, phases=3)
+            case Role.FLAT_WATER:
+                return self._water_meter(device_id, (device_id,))
+            case Role.MASTER_WATER:
+                return self._water_meter(device_id, ("leak-1", *(f"wm-{flat.number}" for flat in FLATS)))
+            case Role.LIFT:
+                trips = RunningTotal(Consumer(self._seed, device_id, LIFT_TRIPS_PER_DAY, LIFT_TRIPS))
+                return Lift(self._seed, device_id, trips, self._faults)
+            case Role.FIRE_PANEL:
+                return FirePanel(device_id, self._faults)
+            case Role.LOCK:
+                return self.lock
+            case Role.LEAK_SENSOR:
+                return LeakSensor(device_id, self._faults)
+
+    def _single_rate(self, device_id: str, resolution: Resolution, *, phases: int) -> SingleRateMeter:
+        total = RunningTotal(self._electricity[device_id])
+        electricity = Electricity(total, Wobble(self._seed, device_id), phases)
+        register = Register(device_id, resolution, total.at, self._faults)
+        return SingleRateMeter(electricity, register, resolution)
+
+    def _four_rate(self, device_id: str, resolution: Resolution) -> FourRateMeter:
+        consumer = self._own_electricity[device_id]
+        electricity = Electricity(RunningTotal(consumer), Wobble(self._seed, device_id), phases=1)
+        rated = RatedTotals(consumer, beijing_rate, len(RATE_POINTS))
+        return FourRateMeter(device_id, electricity, rated, resolution, self._faults)
+
+    def _water_meter(self, device_id: str, leaking: tuple[str, ...]) -> WaterMeter:
+        return WaterMeter(device_id, RunningTotal(self._water[device_id]), self._faults, leaking)
