@@ -162,16 +162,18 @@ class ReplyReader:
     """Waits for the one reply to `request` in what a line delivers.
 
     Noise before and after it, our own echo, other devices' replies and late replies of earlier
-    transactions are passed over, and remembered for `conclude`.
+    transactions are passed over, and remembered for `conclude`. `frame` is the believed reply as it
+    was on the wire, b"" before.
     """
 
-    __slots__ = ("_buffer", "_framing", "_request", "_seen")
+    __slots__ = ("_buffer", "_framing", "_request", "_seen", "frame")
 
     def __init__(self, request: Request, framing: Framing) -> None:
         self._request = request
         self._framing = framing
         self._buffer = b""
         self._seen = ""
+        self.frame = b""
 
     def feed(self, data: bytes) -> tuple[int, ...] | None:
         """Return the values read (registers, or bits as 0 and 1; for writes those written), None to wait.
@@ -195,7 +197,9 @@ class ReplyReader:
             if len(candidate) < 5:
                 continue
             try:
-                return reply_values(self._request, decode_pdu(candidate, Framing.RTU, is_request=False))
+                values = reply_values(self._request, decode_pdu(candidate, Framing.RTU, is_request=False))
+                self.frame = candidate
+                return values  # noqa: TRY300 - the way out of the search
             except FrameError as error:
                 self._seen = self._seen or str(error)
         self._buffer = self._buffer[-RTU_FRAME_MAX:]
@@ -221,7 +225,9 @@ class ReplyReader:
                     f"transaction {int.from_bytes(frame[:2])} in reply to {self._request.transaction_id}"
                 )
                 continue
-            return reply_values(self._request, decode_pdu(frame, Framing.TCP, is_request=False))
+            values = reply_values(self._request, decode_pdu(frame, Framing.TCP, is_request=False))
+            self.frame = frame
+            return values
         return None
 
 
