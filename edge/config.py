@@ -1,4 +1,4 @@
-"""The edge's configuration: one TOML file, parsed once into frozen values or refused by key.
+"""The edge's configuration as values, and the file it is written in; `config_file.py` reads it.
 
 The invariant: a `Config` that exists is consistent: ids are unique, every device names a known line
 and profile that speak the same protocol, its address has the protocol's form, and no two devices of
@@ -64,24 +64,17 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     kind = "threshold"                  # the other keys depend on the kind: see edge/rules
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal, NewType, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import msgspec
+from typing import NewType, TypeAlias
+from zoneinfo import ZoneInfo
 
 from provisioning.profile import Profile
-from provisioning.profiles import load_profile, parse_profile
-from provisioning.strict import Malformed, parse_toml
 
 LineId = NewType("LineId", str)
 DeviceId = NewType("DeviceId", str)
-
-_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
 class Parity(Enum):

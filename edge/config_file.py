@@ -1,0 +1,293 @@
+"""Reading the configuration file: text in, a consistent `Config` or `Malformed` out.
+
+The invariant: everything wrong in the whole-file checks is reported at once, each by its key, so
+that a technician on a ladder edits the file once. Shape errors stop earlier, at the first.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from edge.config import (
+    BufferSettings,
+    BusSettings,
+    Config,
+    DeviceConfig,
+    DeviceId,
+    LineConfig,
+    LineId,
+    ModbusTcpLine,
+    MqttLine,
+    Parity,
+    RuleEntry,
+    SerialLine,
+    TcpLine,
+)
+from provisioning.profile import Profile
+from provisioning.profiles import load_profile, parse_profile
+from provisioning.strict import Malformed, parse_toml
+
+_Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+_Baud = Annotated[int, msgspec.Meta(ge=300, le=1_000_000)]
+
+# Longer than any device answers (radio concentrators take up to 30 s), shorter than a shift.
+_Timeout = Annotated[int, msgspec.Meta(ge=10, le=60_000)]
+_Interval = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
+
+# Above 19200 baud the specification fixes the silence: Modbus over serial line V1.02, 2.5.1.1.
+_FIXED_GAP_ABOVE_BAUD = 19_200
+_FIXED_GAP_MS = 1.75
+_GAP_CHARACTERS = 3.5
+
+# A reply later than this many timeouts has not been seen even from radio concentrators.
+_LATE_LIMIT_TIMEOUTS = 3
+
+_SPOKEN_ON: Mapping[str, frozenset[type]] = {
+    "cjt188": frozenset({SerialLine, TcpLine}),
+    "dlt645-2007": frozenset({SerialLine, TcpLine}),
+    "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
+    "mqtt-zigbee2mqtt": frozenset({MqttLine}),
+}
+_ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
+    "cjt188": (r"\d{14}", "14 digits in quotes"),
+    "dlt645-2007": (r"\d{12}", "12 digits in quotes"),
+    "modbus": (r"\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]", "a unit id from 0 to 255"),
+    "mqtt-zigbee2mqtt": (r"[^+#/\x00][^+#\x00]{0,127}", "the device's friendly name, without + or #"),
+}
+
+
+class _Gateway(msgspec.Struct, forbid_unknown_fields=True):
+    code: _Id
+    time_zone: str
+
+
+class _Cloud(msgspec.Struct, forbid_unknown_fields=True):
+    credential_file: str
+
+
+class _Buffer(msgspec.Struct, forbid_unknown_fields=True):
+    path: str = "buffer.sqlite"
+    commit_interval_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    size_max_mib: Annotated[int, msgspec.Meta(ge=8, le=1_000_000)] = 512
+
+
+class _Page(msgspec.Struct, forbid_unknown_fields=True):
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8070
+
+
+class _Bus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport"):
+    id: _Id
+    timeout_ms: _Timeout = 1000
+    gap_ms: Annotated[float, msgspec.Meta(ge=0, le=1000)] | None = None
+    late_limit_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
+
+
+class _Serial(_Bus, forbid_unknown_fields=True, kw_only=True, tag="serial"):
+    path: str
+    baud: _Baud = 9600
+    parity: Parity = Parity.NONE
+    stop_bits: Literal[1, 2] = 1
+
+
+class _Tcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="tcp"):
+    host: str
+    port: _Port
+    baud: _Baud = 9600
+
+
+class _ModbusTcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="modbus-tcp"):
+    host: str
+    port: _Port = 502
+
+
+class _Mqtt(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="mqtt"):
+    id: _Id
+    host: str
+    port: _Port = 1883
+    base_topic: str = "zigbee2mqtt"
+    username: str = ""
+    password_file: str = ""
+
+
+_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt
+
+
+class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    id: _Id
+    line: str
+    profile: str
+    address: str | int
+    interval_s: _Interval = 60
+    intervals_s: dict[str, _Interval] = {}
+
+
+class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    gateway: _Gateway
+    cloud: _Cloud | None = None
+    buffer: _Buffer = msgspec.field(default_factory=_Buffer)
+    page: _Page = msgspec.field(default_factory=_Page)
+    lines: list[_Line]
+    devices: list[_Device]
+    rules: list[dict[str, object]] = []
+
+
+def load_config(path: Path) -> Config:
+    """Return the configuration in the file; Malformed says what is wrong, key by key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(str(path), [f"cannot be read: {error}"]) from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Return the configuration written in `text`; `path` names it and anchors relative paths."""
+    document = parse_toml(text, _Document, str(path))
+    reader = _Reader(path.parent)
+    config = reader.config(document, text, path)
+    if reader.problems:
+        raise Malformed(str(path), reader.problems)
+    return config
+
+
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self.problems: list[str] = []
+        self._folder = folder
+
+    def config(self, document: _Document, text: str, path: Path) -> Config:
+        lines = [self._line(line) for line in document.lines]
+        line_ids = [line.id for line in document.lines]
+        self._unique("lines", "id", line_ids)
+        by_id: dict[LineId, LineConfig] = dict(zip(map(LineId, line_ids), lines, strict=True))
+        self._unique("devices", "id", [device.id for device in document.devices])
+        found = [self._device(d, by_id, f"devices[{i}] ({d.id})") for i, d in enumerate(document.devices)]
+        devices = tuple(device for device in found if device is not None)
+        self._addresses(devices)
+        rules = tuple(self._rule(rule, f"rules[{i}]") for i, rule in enumerate(document.rules))
+        self._unique("rules", "id", [rule.rule_id for rule in rules])
+        buffer, cloud = document.buffer, document.cloud
+        return Config(
+            origin=path,
+            version=hashlib.sha256(text.encode()).hexdigest(),
+            gateway_code=document.gateway.code,
+            time_zone=self._time_zone(document.gateway.time_zone),
+            credential_file=None if cloud is None else self._folder / cloud.credential_file,
+            buffer=BufferSettings(
+                self._folder / buffer.path, buffer.commit_interval_ms, buffer.size_max_mib * 1024 * 1024
+            ),
+            page_port=document.page.port,
+            lines=by_id,
+            devices=devices,
+            rules=rules,
+        )
+
+    def _line(self, line: _Line) -> LineConfig:
+        match line:
+            case _Serial():
+                bits = 9 + line.stop_bits + (line.parity is not Parity.NONE)
+                return SerialLine(_bus(line, line.baud, bits), line.path, line.parity, line.stop_bits)
+            case _Tcp():
+                # What is behind the server is not told; 11 bits a character is the longest in use.
+                return TcpLine(_bus(line, line.baud, 11), line.host, line.port)
+            case _ModbusTcp():
+                return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
+            case _Mqtt():
+                secret = self._folder / line.password_file if line.password_file else None
+                return MqttLine(
+                    LineId(line.id), line.host, line.port, line.base_topic.strip("/"), line.username, secret
+                )
+
+    def _device(self, device: _Device, lines: Mapping[LineId, LineConfig], at: str) -> DeviceConfig | None:
+        profile = self._profile(device.profile, at)
+        line = lines.get(LineId(device.line))
+        if line is None:
+            self.problems.append(f"{at}.line: there is no line {device.line!r}; known are {_listed(lines)}")
+        if profile is None or line is None:
+            return None
+        if type(line) not in _SPOKEN_ON[profile.protocol]:
+            self.problems.append(
+                f"{at}.line: {profile.protocol} of profile {profile.name} is not spoken on line "
+                f"{device.line!r}, which is a {type(line).__name__}"
+            )
+        pattern, expected = _ADDRESS_FORMS[profile.protocol]
+        written = device.address
+        if isinstance(written, int) and profile.protocol != "modbus":
+            self.problems.append(f"{at}.address: expected {expected}, got the number {written}")
+        elif not re.fullmatch(pattern, str(written)):
+            self.problems.append(f"{at}.address: expected {expected}, got {written!r}")
+        groups = dict.fromkeys((point.group for point in profile.points), device.interval_s)
+        for group, interval_s in device.intervals_s.items():
+            if group not in groups:
+                self.problems.append(
+                    f"{at}.intervals_s.{group}: profile {profile.name} has no such group; "
+                    f"it has {_listed(groups)}"
+                )
+            groups[group] = interval_s
+        return DeviceConfig(DeviceId(device.id), LineId(device.line), profile, str(written), groups)
+
+    def _profile(self, name: str, at: str) -> Profile | None:
+        try:
+            if not name.endswith(".toml"):
+                return load_profile(name)
+            path = self._folder / name
+            return parse_profile(path.read_text(encoding="utf-8"), path.stem)
+        except Malformed as error:
+            self.problems.extend(f"{at}.profile: {problem}" for problem in error.problems)
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(f"{at}.profile: {error}")
+        return None
+
+    def _rule(self, rule: Mapping[str, object], at: str) -> RuleEntry:
+        settings = dict(rule)
+        rule_id, kind = settings.pop("id", None), settings.pop("kind", None)
+        for key, value in (("id", rule_id), ("kind", kind)):
+            if not isinstance(value, str) or not value:
+                self.problems.append(f"{at}.{key}: missing, and it is required (text)")
+        return RuleEntry(str(rule_id), str(kind), settings)
+
+    def _time_zone(self, name: str) -> ZoneInfo:
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            self.problems.append(
+                f"gateway.time_zone: no time zone is called {name!r}; expected one like 'Asia/Shanghai'"
+            )
+            return ZoneInfo("UTC")
+
+    def _addresses(self, devices: Iterable[DeviceConfig]) -> None:
+        owners: dict[tuple[str, str, str], DeviceId] = {}
+        for device in devices:
+            key = (device.line_id, device.profile.protocol, device.address)
+            owner = owners.setdefault(key, device.device_id)
+            if owner != device.device_id:
+                self.problems.append(
+                    f"devices: {device.device_id!r} and {owner!r} have the same address "
+                    f"{device.address!r} on line {device.line_id!r}"
+                )
+
+    def _unique(self, table: str, key: str, values: list[str]) -> None:
+        for value in sorted({v for v in values if values.count(v) > 1}):
+            self.problems.append(f"{table}: the {key} {value!r} is used more than once")
+
+
+def _bus(line: _Serial | _Tcp | _ModbusTcp, baud: int, bits_per_character: int) -> BusSettings:
+    gap_ms = line.gap_ms
+    if gap_ms is None:
+        gap_ms = 0.0
+        if baud:
+            character_ms = 1000 * bits_per_character / baud
+            gap_ms = _FIXED_GAP_MS if baud > _FIXED_GAP_ABOVE_BAUD else _GAP_CHARACTERS * character_ms
+    late = line.late_limit_ms
+    late_limit_ms = line.timeout_ms * _LATE_LIMIT_TIMEOUTS if late is None else late
+    return BusSettings(LineId(line.id), baud, bits_per_character, line.timeout_ms, gap_ms, late_limit_ms)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(str(name)) for name in names) or "none"
