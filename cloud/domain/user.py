@@ -40,3 +40,37 @@ class User:
 def system_user(tenant_id: TenantId) -> User:
     """Return the actor of the cloud's own jobs within one tenant."""
     return User(UserId("00000000-0000-7000-8000-000000000000"), tenant_id, Role.SYSTEM, "system")
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """A person who may sign in, as a manager sees them. `disabled_at_ms` set: they may not any more."""
+
+    user: User
+    login: str
+    created_at_ms: int
+    disabled_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in of a person, as they see it in their list; `client` is what their browser calls itself."""
+
+    session_id: str
+    user_id: UserId
+    client: str
+    created_at_ms: int
+    last_seen_at_ms: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a session lasts: without being used, and at most."""
+
+    idle_ms: int
+    absolute_ms: int
+
+    def is_over(self, session: Session, now_ms: int) -> bool:
+        """Tell whether the session has ended by itself."""
+        return now_ms >= session.expires_at_ms or now_ms - session.last_seen_at_ms >= self.idle_ms

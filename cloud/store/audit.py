@@ -1,0 +1,93 @@
+"""Who did what to which thing: added beside the act, in its transaction, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import UserId
+from cloud.store.db import Tx
+from cloud.store.schema import app_user, audit_entry
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act; `user_id` is None for acts of the cloud's own jobs."""
+
+    entry_id: str
+    at_ms: int
+    user_id: UserId | None
+    user_name: str
+    action: str
+    subject_kind: str
+    subject_id: str
+    detail: Mapping[str, Any]
+
+
+def record(
+    tx: Tx,
+    user_id: UserId | None,
+    action: str,
+    subject_kind: str,
+    subject_id: str,
+    detail: Mapping[str, str | int | None] | None = None,
+) -> None:
+    """Add an entry; `detail` holds ids and values before and after, never a secret or a person's data."""
+    # Remember one act.
+    tx.conn.execute(
+        tx.insert(audit_entry).values(
+            tenant_id=tx.tenant_id,
+            id=tx.new_id(),
+            at_ms=tx.now_ms,
+            user_id=user_id,
+            action=action,
+            subject_kind=subject_kind,
+            subject_id=subject_id,
+            detail=dict(detail or {}),
+        )
+    )
+
+
+def entries_of(tx: Tx, subject_kind: str, subject_id: str) -> list[AuditEntry]:
+    """Return what was done to one thing, oldest first."""
+    # What happened to this thing, and by whom?
+    query = (
+        sa.select(
+            audit_entry.c.id,
+            audit_entry.c.at_ms,
+            audit_entry.c.user_id,
+            app_user.c.display_name,
+            audit_entry.c.action,
+            audit_entry.c.subject_kind,
+            audit_entry.c.subject_id,
+            audit_entry.c.detail,
+        )
+        .select_from(
+            audit_entry.outerjoin(
+                app_user,
+                sa.and_(
+                    app_user.c.tenant_id == audit_entry.c.tenant_id, app_user.c.id == audit_entry.c.user_id
+                ),
+            )
+        )
+        .where(
+            audit_entry.c.tenant_id == tx.tenant_id,
+            audit_entry.c.subject_kind == subject_kind,
+            audit_entry.c.subject_id == subject_id,
+        )
+        .order_by(audit_entry.c.id)
+    )
+    return [
+        AuditEntry(
+            row.id,
+            row.at_ms,
+            None if row.user_id is None else UserId(row.user_id),
+            row.display_name or "",
+            row.action,
+            row.subject_kind,
+            row.subject_id,
+            row.detail,
+        )
+        for row in tx.conn.execute(query)
+    ]

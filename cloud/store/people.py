@@ -1,0 +1,152 @@
+"""Accounts and what is supplied to them."""
+
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import AccountId, ServicePointId, SiteId, SpaceId
+from cloud.domain.people import Account, Supply
+from cloud.store.db import Tx
+from cloud.store.schema import account, space, supply
+
+
+def find_account(tx: Tx, account_id: AccountId) -> Account | None:
+    """Return one account, or None."""
+    # Which account is this?
+    row = tx.conn.execute(_select(tx).where(account.c.id == account_id)).one_or_none()
+    return None if row is None else _account_from_row(row)
+
+
+def accounts_by_number(tx: Tx, site_id: SiteId) -> dict[str, Account]:
+    """Return a site's accounts by number."""
+    # Which accounts has this site?
+    rows = tx.conn.execute(_select(tx).where(account.c.site_id == site_id))
+    return {row.number: _account_from_row(row) for row in rows}
+
+
+def list_accounts(tx: Tx, site_id: SiteId, after_number: str, limit: int) -> list[Account]:
+    """Return a site's accounts by number, those after `after_number`."""
+    # One page of a site's accounts.
+    rows = tx.conn.execute(
+        _select(tx)
+        .where(account.c.site_id == site_id, account.c.number > after_number)
+        .order_by(account.c.number)
+        .limit(limit)
+    )
+    return [_account_from_row(row) for row in rows]
+
+
+def insert_account(
+    tx: Tx,
+    site_id: SiteId,
+    number: str,
+    holder_name: str,
+    space_id: SpaceId | None,
+    household_size: int,
+    opened_on: date,
+) -> AccountId:
+    """Open an account."""
+    account_id = AccountId(tx.new_id())
+    # Add one account.
+    tx.conn.execute(
+        tx.insert(account).values(
+            tenant_id=tx.tenant_id,
+            id=account_id,
+            site_id=site_id,
+            number=number,
+            holder_name=holder_name,
+            space_id=space_id,
+            household_size=household_size,
+            opened_on=opened_on,
+        )
+    )
+    return account_id
+
+
+def insert_supply(tx: Tx, added: Supply) -> None:
+    """Tie an account to a service point."""
+    # Add one supply.
+    tx.conn.execute(
+        tx.insert(supply).values(
+            tenant_id=tx.tenant_id,
+            id=tx.new_id(),
+            account_id=added.account_id,
+            service_point_id=added.service_point_id,
+            tariff_code=added.tariff_code,
+            from_on=added.from_on,
+            to_on=added.to_on,
+        )
+    )
+
+
+def supplies_of_service_point(tx: Tx, service_point_id: ServicePointId) -> list[Supply]:
+    """Return who paid and pays for a service point, oldest first."""
+    # Whose was this service point, and by which tariff?
+    return _supplies(tx, supply.c.service_point_id == service_point_id)
+
+
+def supplies_of_account(tx: Tx, account_id: AccountId) -> list[Supply]:
+    """Return what an account paid and pays for, oldest first."""
+    # What is this account billed for?
+    return _supplies(tx, supply.c.account_id == account_id)
+
+
+def _supplies(tx: Tx, which: sa.ColumnElement[bool]) -> list[Supply]:
+    rows = tx.conn.execute(
+        sa.select(
+            supply.c.account_id,
+            supply.c.service_point_id,
+            supply.c.tariff_code,
+            supply.c.from_on,
+            supply.c.to_on,
+        )
+        .where(supply.c.tenant_id == tx.tenant_id, which)
+        .order_by(supply.c.from_on, supply.c.tariff_code)
+    )
+    return [
+        Supply(
+            AccountId(row.account_id),
+            ServicePointId(row.service_point_id),
+            row.tariff_code,
+            row.from_on,
+            row.to_on,
+        )
+        for row in rows
+    ]
+
+
+def _select(tx: Tx) -> sa.Select[Any]:
+    return (
+        sa.select(
+            account.c.id,
+            account.c.site_id,
+            account.c.number,
+            account.c.holder_name,
+            account.c.space_id,
+            space.c.code.label("space_code"),
+            account.c.household_size,
+            account.c.opened_on,
+            account.c.closed_on,
+        )
+        .select_from(
+            account.outerjoin(
+                space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id)
+            )
+        )
+        .where(account.c.tenant_id == tx.tenant_id)
+    )
+
+
+def _account_from_row(row: sa.Row[Any]) -> Account:
+    return Account(
+        AccountId(row.id),
+        SiteId(row.site_id),
+        row.number,
+        row.holder_name,
+        None if row.space_id is None else SpaceId(row.space_id),
+        row.space_code or "",
+        row.household_size,
+        row.opened_on,
+        row.closed_on,
+    )

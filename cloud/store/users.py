@@ -1,0 +1,168 @@
+"""Users and which accounts they may see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import AccountId, TenantId, UserId
+from cloud.domain.user import Locale, Role, User, UserRecord
+from cloud.store.db import Tx
+from cloud.store.schema import app_user, user_account
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a password is checked against. The hash does not leave the services that check it."""
+
+    user_id: UserId
+    password_hash: str = field(repr=False)
+    is_disabled: bool
+
+
+def find_credential(tx: Tx, login: str) -> Credential | None:
+    """Return the credential of a login, or None."""
+    # Who signs in by this name?
+    row = tx.conn.execute(
+        sa.select(app_user.c.id, app_user.c.password_hash, app_user.c.disabled_at_ms).where(
+            app_user.c.tenant_id == tx.tenant_id, app_user.c.login == login
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Credential(UserId(row.id), row.password_hash, row.disabled_at_ms is not None)
+
+
+def credential_of(tx: Tx, user_id: UserId) -> Credential | None:
+    """Return the credential of a user, or None."""
+    # What is this user's password checked against?
+    row = tx.conn.execute(
+        sa.select(app_user.c.id, app_user.c.password_hash, app_user.c.disabled_at_ms).where(
+            app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Credential(UserId(row.id), row.password_hash, row.disabled_at_ms is not None)
+
+
+def find_user(tx: Tx, user_id: UserId) -> UserRecord | None:
+    """Return a user with their accounts, or None."""
+    found = _records(tx, app_user.c.id == user_id)
+    return found[0] if found else None
+
+
+def find_by_login(tx: Tx, login: str) -> UserRecord | None:
+    """Return the user who signs in by this name, or None."""
+    found = _records(tx, app_user.c.login == login)
+    return found[0] if found else None
+
+
+def list_users(tx: Tx, after_login: str, limit: int) -> list[UserRecord]:
+    """Return users by login, those after `after_login` first."""
+    return _records(tx, app_user.c.login > after_login, limit)
+
+
+def insert_user(
+    tx: Tx, login: str, display_name: str, role: Role, locale: Locale, password_hash: str
+) -> UserId | None:
+    """Add a user; None if the login is taken."""
+    user_id = UserId(tx.new_id())
+    # Add one person who may sign in, unless the login is taken.
+    added = tx.conn.execute(
+        tx.insert(app_user)
+        .values(
+            tenant_id=tx.tenant_id,
+            id=user_id,
+            login=login,
+            display_name=display_name,
+            role=role.value,
+            password_hash=password_hash,
+            locale=locale.value,
+            created_at_ms=tx.now_ms,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "login"])
+    ).rowcount
+    return user_id if added else None
+
+
+def add_accounts(tx: Tx, user_id: UserId, account_ids: Iterable[AccountId]) -> None:
+    """Let the user see these accounts too."""
+    rows = [
+        {"tenant_id": tx.tenant_id, "user_id": user_id, "account_id": account_id}
+        for account_id in sorted(account_ids)
+    ]
+    if rows:
+        # Tie accounts to a person; ties that exist stay.
+        tx.conn.execute(tx.insert(user_account).on_conflict_do_nothing(), rows)
+
+
+def set_password_hash(tx: Tx, user_id: UserId, password_hash: str) -> None:
+    """Replace what the user's password is checked against."""
+    # Change one user's password.
+    tx.conn.execute(
+        sa.update(app_user)
+        .where(app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id)
+        .values(password_hash=password_hash)
+    )
+
+
+def set_locale(tx: Tx, user_id: UserId, locale: Locale) -> None:
+    """Remember the language the user wants to read."""
+    # Change one user's language.
+    tx.conn.execute(
+        sa.update(app_user)
+        .where(app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id)
+        .values(locale=locale.value)
+    )
+
+
+def set_disabled(tx: Tx, user_id: UserId, at_ms: int | None) -> None:
+    """Let the user sign in no more, or again."""
+    # Disable or enable one user.
+    tx.conn.execute(
+        sa.update(app_user)
+        .where(app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id)
+        .values(disabled_at_ms=at_ms)
+    )
+
+
+def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) -> list[UserRecord]:
+    # Who are these users?
+    rows = tx.conn.execute(
+        sa.select(
+            app_user.c.id,
+            app_user.c.login,
+            app_user.c.display_name,
+            app_user.c.role,
+            app_user.c.locale,
+            app_user.c.created_at_ms,
+            app_user.c.disabled_at_ms,
+        )
+        .where(app_user.c.tenant_id == tx.tenant_id, which)
+        .order_by(app_user.c.login)
+        .limit(limit)
+    ).all()
+    accounts: dict[str, set[AccountId]] = {row.id: set() for row in rows}
+    # Which accounts may they see?
+    ties = sa.select(user_account.c.user_id, user_account.c.account_id).where(
+        user_account.c.tenant_id == tx.tenant_id, user_account.c.user_id.in_(list(accounts))
+    )
+    for tie in tx.conn.execute(ties):
+        accounts[tie.user_id].add(AccountId(tie.account_id))
+    return [
+        UserRecord(
+            User(
+                UserId(row.id),
+                TenantId(tx.tenant_id),
+                Role(row.role),
+                row.display_name,
+                Locale(row.locale),
+                frozenset(accounts[row.id]),
+            ),
+            row.login,
+            row.created_at_ms,
+            row.disabled_at_ms,
+        )
+        for row in rows
+    ]
