@@ -1,0 +1,27 @@
+"""`python -m bench [NAME …]`: run the named benches, or all of them."""
+
+import sys
+from collections.abc import Callable
+
+from bench import polling
+
+BENCHES: dict[str, Callable[[], int]] = {
+    "polling": polling.main,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the benches; return 2 for an unknown name, else the worst of their exit codes."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no bench is called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+        return 2
+    worst = 0
+    for name in names or BENCHES:
+        worst = max(worst, BENCHES[name]())
+        print()
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
