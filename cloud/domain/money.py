@@ -112,27 +112,45 @@ class Currency:
 CNY = Currency("CNY")
 
 
-@dataclass(frozen=True, slots=True)
 class UnitPrice:
     """What one unit of a quantity costs, in currency units, with at most eight decimals.
 
-    It may be zero (a free tier) and negative (a discount on another component).
+    It may be zero (a free tier) and negative (a discount on another component). Not a dataclass:
+    in a document a price is one number, and the parser would look for an object.
     """
 
-    value: Decimal
+    __slots__ = ("_value",)
 
-    def __post_init__(self) -> None:
-        exponent = self.value.as_tuple().exponent
+    def __init__(self, value: Decimal) -> None:
+        exponent = value.as_tuple().exponent
         if not isinstance(exponent, int):
-            raise Invalid(f"a price is a number, not {self.value}")
-        if -exponent > PRICE_DECIMALS_MAX and self.value != round(self.value, PRICE_DECIMALS_MAX):
-            raise Invalid(f"price {self.value} has more than {PRICE_DECIMALS_MAX} decimals")
-        if abs(self.value) >= PRICE_LIMIT:
-            raise Invalid(f"price {self.value} is not below {PRICE_LIMIT}")
+            raise Invalid(f"a price is a number, not {value}")
+        if -exponent > PRICE_DECIMALS_MAX and value != round(value, PRICE_DECIMALS_MAX):
+            raise Invalid(f"price {value} has more than {PRICE_DECIMALS_MAX} decimals")
+        if abs(value) >= PRICE_LIMIT:
+            raise Invalid(f"price {value} is not below {PRICE_LIMIT}")
+        self._value = value
+
+    @property
+    def value(self) -> Decimal:
+        """Return the price in currency units."""
+        return self._value
 
     def amount(self, quantity: Decimal) -> Decimal:
         """Return `quantity` at this price in currency units, exactly."""
-        return EXACT.multiply(self.value, quantity)
+        return EXACT.multiply(self._value, quantity)
+
+    def __eq__(self, other: object) -> bool:
+        """Two prices are equal when their numbers are: 3.0 and 3."""
+        return isinstance(other, UnitPrice) and self._value == other._value
+
+    def __hash__(self) -> int:
+        """Return a hash that agrees with equality."""
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        """Show the number."""
+        return f"UnitPrice({plain(self._value)})"
 
 
 def decimal(text: str | Decimal | int) -> Decimal:

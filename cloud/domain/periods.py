@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from typing import NewType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -113,6 +114,7 @@ class YearStart:
         return [on for on in days if period.start_on < on < period.end_on]
 
 
+@cache
 def year_start(text: str) -> YearStart:
     """Return the ladder year that begins on "MM-DD"."""
     match = _MONTH_DAY.fullmatch(text)

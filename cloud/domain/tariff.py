@@ -7,13 +7,13 @@ price; amounts are exact and are rounded by the caller, once a line.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Protocol
 
-from cloud.domain.money import Number, Rounding
+from cloud.domain.money import CNY, Currency, Number
 from cloud.domain.periods import ServicePeriod
 
 NO_PERIODS: Mapping[str, Decimal] = MappingProxyType({})
@@ -41,7 +41,9 @@ class Basis:
     dates: ServicePeriod
     whole: ServicePeriod
     quantity: Decimal = Decimal(0)
-    by_period: Mapping[str, Decimal] = NO_PERIODS
+    unit: str = ""
+    currency: Currency = CNY
+    by_period: Mapping[str, Decimal] = field(default_factory=lambda: NO_PERIODS)
     sequence: tuple[tuple[str, Decimal], ...] = ()
     earlier: tuple[PastUsage, ...] = ()
     household_size: int | None = None
@@ -84,6 +86,7 @@ class Charge:
     unit_price: Decimal | None = None
     tier: int | None = None
     period: str | None = None
+    is_percent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,6 @@ class ChargeRule(Protocol):
     @property
     def component(self) -> str:
         """Return the component's id, unique in its tariff: "energy", "sewage"."""
-        ...
-
-    @property
-    def rounding_policy(self) -> Rounding:
-        """Return how each of its lines is rounded."""
         ...
 
     def breaks(self, period: ServicePeriod) -> list[date]:
