@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cloud.domain.errors import GatehouseError
+from cloud.domain.ids import TenantId
 
+# One company an installation, until companies share one; every key has its column already.
+DEFAULT_TENANT = TenantId(1)
 DEFAULT_DATABASE_URL = "sqlite:///var/gatehouse.db"
 DEFAULT_PORT = 8080
 

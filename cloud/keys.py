@@ -7,12 +7,17 @@ a handler reads them and never builds such a thing itself.
 from aiohttp import web
 
 from cloud.config import Config
-from cloud.domain.user import User
+from cloud.domain.user import SessionLimits, User
+from cloud.live import Hub
+from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
+PASSWORDS: web.AppKey[Passwords] = web.AppKey("passwords", Passwords)
+SESSION_LIMITS: web.AppKey[SessionLimits] = web.AppKey("session_limits", SessionLimits)
+LIVE: web.AppKey[Hub] = web.AppKey("live", Hub)
 
 ACTOR: web.RequestKey[User | None] = web.RequestKey("actor")
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)

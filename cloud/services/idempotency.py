@@ -59,6 +59,7 @@ def finish(
     key: str,
     render: Callable[[_T], Answer],
     work: Callable[Concatenate[Tx, User, _P], _T],
+    /,
     *args: _P.args,
     **kwargs: _P.kwargs,
 ) -> Answer:

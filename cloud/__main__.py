@@ -1,0 +1,182 @@
+"""The cloud's part of the `gatehouse` command: `cloud` serves, `db` keeps the database, `bill` checks rating.
+
+Besides `cloud.app` the only place that touches the real clock and the real database.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from cloud.app import system_clock
+from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Role, database_url, read_config
+from cloud.domain.errors import GatehouseError, Invalid
+from cloud.domain.site_document import site_document_from_json
+from cloud.domain.user import system_user
+from cloud.logs import configure_logs
+from cloud.serve import serve
+from cloud.services import setup
+from cloud.store import backup, migrate
+from cloud.store.db import Database, engine_url
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The cloud's TOML file. Without it: one process on SQLite in var/gatehouse.db.",
+)
+_database_option = click.option(
+    "--database",
+    metavar="URL",
+    help="sqlite:///path or postgresql://user@host/name, instead of the configuration's.",
+)
+
+
+def _database_options(command: _F) -> _F:
+    return _config_option(_database_option(command))
+
+
+@click.group()
+def cloud() -> None:
+    """Serve the API, the console and the gateways' door."""
+
+
+@cloud.command("serve")
+@_database_options
+@click.option("--host", help="Where to listen.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0 lets the system choose.  [default: 8080]")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Which doors to open.")
+def serve_command(
+    config_path: Path | None, database: str | None, host: str | None, port: int | None, role: str | None
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    With SQLite one process does everything and brings its database up to date itself. With PostgreSQL
+    several processes may share the work by --role; run `gatehouse db upgrade` before they start.
+    """
+    with _explained():
+        config = _configured(config_path, database)
+        http = config.http
+        if host is not None:
+            http = msgspec.structs.replace(http, host=host)
+        if port is not None:
+            http = msgspec.structs.replace(http, port=port)
+        config = msgspec.structs.replace(config, http=http, role=Role(role) if role else config.role)
+        configure_logs(config.logs)
+        _bring_up_to_date(config.database)
+        asyncio.run(serve(config, clock=system_clock, announce=_announce))
+
+
+@click.group()
+def db() -> None:
+    """Create, upgrade and inspect the cloud's database."""
+
+
+@db.command("upgrade")
+@_database_options
+def upgrade_command(config_path: Path | None, database: str | None) -> None:
+    """Create the database or bring it to this program's schema, whole or not at all."""
+    with _explained():
+        state = migrate.upgrade(database_url(_configured(config_path, database).database))
+        click.echo(f"The database is at step {state.current}.")
+
+
+@db.command("check")
+@_database_options
+def check_command(config_path: Path | None, database: str | None) -> None:
+    """Tell whether this program can run on the database; exit 1 if not."""
+    with _explained():
+        state = migrate.check(database_url(_configured(config_path, database).database))
+        click.echo(f"The database is at step {state.current or 'none'}, this program needs {state.needed}.")
+        if not state.is_current:
+            raise click.ClickException("run `gatehouse db upgrade`, or the program that fits the database")
+
+
+@db.command("load")
+@_database_options
+@click.argument("document", type=click.File("rb"), metavar="FILE")
+def load_command(config_path: Path | None, database: str | None, document: Any) -> None:
+    """Set up a site from a JSON document ("-" reads standard input).
+
+    What is there already stays as it is: loading the same document twice changes nothing. The format
+    is shown in docs/howto/api.md.
+    """
+    with _explained(), _opened(config_path, database) as store:
+        site = site_document_from_json(document.read())
+        store.write_now(DEFAULT_TENANT, setup.load_building, system_user(DEFAULT_TENANT), site)
+        click.echo(f"Site {site.site.code} is set up.")
+
+
+@db.command("backup")
+@_database_options
+@click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
+def backup_command(config_path: Path | None, database: str | None, target: Path) -> None:
+    """Write a checked copy of the whole database to FILE while the cloud runs.
+
+    SQLite: a database file like the original. PostgreSQL: what `pg_restore` reads.
+    """
+    with _explained():
+        size = backup.back_up(database_url(_configured(config_path, database).database), target)
+        click.echo(f"{target}: {size} bytes, checked.")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what we refuse into a message and exit code 1, with every problem on a line of its own."""
+    try:
+        yield
+    except Invalid as error:
+        lines = [str(error), *(f"  {problem.pointer or '/'}: {problem.detail}" for problem in error.problems)]
+        raise click.ClickException("\n".join(lines)) from error
+    except GatehouseError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or ''} {error.strerror or error}".strip()) from error
+
+
+@contextmanager
+def _opened(config_path: Path | None, database: str | None) -> Iterator[Database]:
+    config = _configured(config_path, database)
+    _bring_up_to_date(config.database)
+    store = Database(database_url(config.database), clock=system_clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _configured(config_path: Path | None, database: str | None) -> Config:
+    config = Config() if config_path is None else read_config(config_path)
+    if database is None:
+        return config
+    replaced = DatabaseConfig(url=database, upgrade_on_start=config.database.upgrade_on_start)
+    return msgspec.structs.replace(config, database=replaced)
+
+
+def _bring_up_to_date(config: DatabaseConfig) -> None:
+    """Upgrade what is ours alone; refuse to start on what somebody must upgrade deliberately."""
+    url = database_url(config)
+    is_ours_alone = engine_url(url).get_backend_name() == "sqlite"
+    if is_ours_alone if config.upgrade_on_start is None else config.upgrade_on_start:
+        migrate.upgrade(url)
+        return
+    state = migrate.check(url)
+    if not state.is_current:
+        raise Invalid(
+            f"the database is at step {state.current or 'none'}, this program needs {state.needed}: "
+            f"run `gatehouse db upgrade`"
+        )
+
+
+def _announce(url: str) -> None:
+    click.echo(f"Gatehouse is at {url}")
+
+
+if __name__ == "__main__":
+    cloud()

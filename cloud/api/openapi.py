@@ -1,0 +1,190 @@
+"""The OpenAPI 3.1 document, written from the route table and the types of its requests and views.
+
+The invariant: nothing is described by hand that the code already says, so the document cannot lie about
+paths, fields, limits, policies or statuses.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cloud.api.errors import KINDS, ProblemDocument
+from cloud.api.route import Nothing, Open, Route
+from cloud.domain.access import POLICY
+from cloud.domain.user import Role
+
+_REFERENCE = "#/components/schemas/{name}"
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+_JSON = "application/json"
+_PROBLEM = "application/problem+json"
+
+
+def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
+    """Return the document for `routes`, as plain JSON values."""
+    types = _types_of(routes)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(_identity, types), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Gatehouse",
+            "version": version,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": _DESCRIPTION,
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in sorted({tag_of(route) for route in routes})],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": _problem_responses(),
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-gatehouse"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def tag_of(route: Route) -> str:
+    """Return the noun a route belongs to: the first part of its path after the version."""
+    return route.path.removeprefix("/api/v1/").split("/")[0].replace("_", " ")
+
+
+def operation_id_of(route: Route) -> str:
+    """Return the name generated clients use: that of the handler, unique in the table."""
+    return str(getattr(route.handle, "__name__"))  # noqa: B009 - a Callable has no declared name
+
+
+def _types_of(routes: Sequence[Route]) -> list[Any]:
+    found: dict[str, Any] = {_identity(ProblemDocument): ProblemDocument}
+    for route in routes:
+        for kind in (route.query, route.body, route.response):
+            if kind is not None and kind is not Nothing and not _is_stream(kind):
+                found.setdefault(_identity(kind), kind)
+    return list(found.values())
+
+
+def _identity(kind: Any) -> str:
+    return repr(kind)
+
+
+def _is_stream(kind: Any) -> bool:
+    return isinstance(kind, str)
+
+
+def _operation(route: Route, schema_of: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": operation_id_of(route),
+        "summary": route.summary,
+        "tags": [tag_of(route)],
+        "description": _description(route),
+        "parameters": [*_path_parameters(route), *_query_parameters(route, schema_of, components)],
+        "responses": {**_success(route, schema_of), **_failures(route)},
+        "security": [] if route.policy is Open.EVERYBODY else [{"session": []}, {"token": []}],
+    }
+    if route.creates:
+        operation["parameters"].append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 8, "maxLength": 255},
+                "description": "Made by the sender; sending the same request again answers the same.",
+            }
+        )
+    if route.body is not None:
+        content = {_JSON: {"schema": schema_of[_identity(route.body)]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _description(route: Route) -> str:
+    match route.policy:
+        case Open.EVERYBODY:
+            who = "Anybody."
+        case Open.SIGNED_IN:
+            who = "Whoever is signed in."
+        case action:
+            roles = sorted(role.value for role in POLICY[action] if role is not Role.SYSTEM)
+            who = f"Roles: {', '.join(roles)}."
+    return f"{route.description} {who}".strip()
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "format": "uuid"}
+            if name.endswith("_id")
+            else {"type": "integer", "minimum": 1},
+        }
+        for name in _PATH_PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(
+    route: Route, schema_of: dict[str, Any], components: dict[str, Any]
+) -> list[dict[str, Any]]:
+    if route.query is Nothing:
+        return []
+    name = schema_of[_identity(route.query)]["$ref"].rpartition("/")[2]
+    # A query is told parameter by parameter; the type that groups them is ours alone.
+    schema = components[name]
+    required = set(schema.get("required", ()))
+    return [
+        {"name": key, "in": "query", "required": key in required, "schema": value}
+        for key, value in schema["properties"].items()
+    ]
+
+
+def _success(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
+    if route.response is None:
+        return {"204": {"description": "Done."}}
+    if _is_stream(route.response):
+        return {
+            "200": {"description": route.summary, "content": {route.response: {"schema": {"type": "string"}}}}
+        }
+    content = {_JSON: {"schema": schema_of[_identity(route.response)]}}
+    return {str(route.status): {"description": route.summary, "content": content}}
+
+
+def _failures(route: Route) -> dict[str, Any]:
+    names = {"internal", "unavailable", "too-many-requests"}
+    if route.policy is not Open.EVERYBODY:
+        names |= {"unauthenticated"}
+    if not isinstance(route.policy, Open) or route.method != "GET":
+        names |= {"forbidden"}
+    if "{" in route.path:
+        names |= {"not-found"}
+    if route.query is not Nothing or route.body is not None:
+        names |= {"invalid"}
+    if route.body is not None:
+        names |= {"malformed", "too-large", "unsupported-media-type"}
+    if route.method != "GET":
+        names |= {"conflict"}
+    return {str(KINDS[name].status): {"$ref": f"#/components/responses/{name}"} for name in sorted(names)}
+
+
+def _problem_responses() -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(name=ProblemDocument.__name__)}
+    return {
+        kind.name: {
+            "description": f"{kind.title_en}. {kind.advice}",
+            "content": {_PROBLEM: {"schema": schema}},
+        }
+        for kind in KINDS.values()
+    }
+
+
+_DESCRIPTION = """\
+Money is whole fen. Measured values are decimal strings in the unit named beside them. Instants are UTC
+epoch milliseconds (`_ms`), days are local to the site (`_on`), periods are half-open. Lists are pages: hand
+`next_cursor` back as `cursor`. Errors are problem documents (RFC 9457)."""

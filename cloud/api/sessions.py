@@ -1,0 +1,115 @@
+"""Signing in and out, and the sign-ins of one's own that are still good."""
+
+from enum import Enum
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from cloud.api.route import Call, Nothing, Open, Request, Route, View, json_bytes, json_response, view_of
+from cloud.domain.user import Role
+from cloud.keys import SESSION_LIMITS
+from cloud.services import users
+from cloud.services.idempotency import Answer
+from cloud.services.passwords import LENGTH_MAX
+from cloud.web.identity import clear_session_cookie, credential_of, set_session_cookie, sign_in, sign_out
+
+
+class Carrier(Enum):
+    """What carries the session from now on."""
+
+    COOKIE = "cookie"  # for pages: no script can read it
+    TOKEN = "token"  # noqa: S105 - a word of the API: for programs, sent as `Authorization: Bearer`
+
+
+class NewSession(Request, frozen=True):
+    """Who signs in."""
+
+    login: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)]
+    carrier: Carrier = Carrier.TOKEN
+
+
+class NewSessionView(View, frozen=True):
+    """The session that has begun; `token` is told this once, and only to programs."""
+
+    session_id: str
+    expires_at_ms: int
+    user_id: str
+    display_name: str
+    role: Role
+    token: str | None
+
+
+class SessionView(View, frozen=True):
+    """One sign-in; `client` is what the program or browser called itself."""
+
+    session_id: str
+    client: str
+    created_at_ms: int
+    last_seen_at_ms: int
+    expires_at_ms: int
+
+
+class SessionsView(View, frozen=True):
+    """One's own sessions, last used first."""
+
+    items: tuple[SessionView, ...]
+
+
+async def create_session(call: Call[Nothing, NewSession]) -> web.Response:
+    """Check the password, begin a session, hand it over as asked."""
+    signed_in = await sign_in(call.request, call.body.login, call.body.password)
+    is_cookie = call.body.carrier is Carrier.COOKIE
+    view = NewSessionView(
+        session_id=signed_in.session.session_id,
+        expires_at_ms=signed_in.session.expires_at_ms,
+        user_id=signed_in.user.user_id,
+        display_name=signed_in.user.display_name,
+        role=signed_in.user.role,
+        token=None if is_cookie else signed_in.token,
+    )
+    response = json_response(Answer(call.route.status, json_bytes(view)))
+    if is_cookie:
+        set_session_cookie(call.request, response, signed_in.token)
+    return response
+
+
+async def list_sessions(call: Call[Nothing, Nothing]) -> SessionsView:
+    """List one's own sessions."""
+    found = await call.read(users.list_sessions, call.request.app[SESSION_LIMITS])
+    return SessionsView(items=tuple(view_of(session, SessionView) for session in found))
+
+
+async def end_session(call: Call[Nothing, Nothing]) -> web.Response:
+    """Sign out."""
+    await sign_out(call.request)
+    response = web.Response(status=204)
+    if credential_of(call.request)[1]:
+        clear_session_cookie(call.request, response)
+    return response
+
+
+async def revoke_session(call: Call[Nothing, Nothing]) -> None:
+    """End one of one's own sessions, perhaps on a lost telephone."""
+    await call.write(users.revoke_session, call.id("session_id"))
+
+
+_OWN = "/api/v1/sessions/{session_id}"
+
+ROUTES = (
+    Route("GET", "/api/v1/sessions", "List one's own sessions", Open.SIGNED_IN, list_sessions, SessionsView),
+    Route(
+        "POST",
+        "/api/v1/sessions",
+        "Sign in",
+        Open.EVERYBODY,
+        create_session,
+        NewSessionView,
+        body=NewSession,
+        status=201,
+        description="Five attempts a minute for one login; then 429 with Retry-After.",
+    ),
+    Route("DELETE", "/api/v1/sessions/current", "Sign out", Open.SIGNED_IN, end_session, None),
+    Route("DELETE", _OWN, "End one of one's own sessions", Open.SIGNED_IN, revoke_session, None),
+)

@@ -1,0 +1,104 @@
+"""People who may sign in."""
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, page_of
+from cloud.domain.access import Action
+from cloud.domain.ids import AccountId, UserId
+from cloud.domain.user import Locale, Role, UserRecord
+from cloud.keys import PASSWORDS
+from cloud.services import users
+from cloud.services.passwords import LENGTH_MAX, LENGTH_MIN
+
+
+class NewUser(Request, frozen=True):
+    """Somebody who shall be able to sign in; a resident names the accounts they may see."""
+
+    login: Annotated[str, Meta(min_length=1, max_length=64)]
+    display_name: Annotated[str, Meta(min_length=1, max_length=100)]
+    role: Role
+    password: Annotated[str, Meta(min_length=LENGTH_MIN, max_length=LENGTH_MAX)]
+    locale: Locale = Locale.CHINESE
+    account_ids: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+
+
+class CreatedUser(View, frozen=True):
+    """The new user's id."""
+
+    user_id: str
+
+
+class UserView(View, frozen=True):
+    """Somebody who may, or might once, sign in."""
+
+    user_id: str
+    login: str
+    display_name: str
+    role: Role
+    locale: Locale
+    account_ids: tuple[str, ...]
+    created_at_ms: int
+    disabled_at_ms: int | None
+
+
+async def list_users(call: Call[PageQuery, Nothing]) -> Page[UserView]:
+    """List users by login."""
+    return page_of(await call.read(users.list_users, call.query.cursor, call.query.limit), user_view)
+
+
+async def create_user(call: Call[Nothing, NewUser]) -> web.Response:
+    """Let somebody sign in."""
+    new = call.body
+    password_hash = await call.request.app[PASSWORDS].hash(new.password)
+    accounts = [AccountId(account_id) for account_id in new.account_ids]
+    return await call.create(
+        lambda user_id: CreatedUser(user_id=user_id),
+        users.create_user,
+        new.login,
+        new.display_name,
+        new.role,
+        password_hash,
+        new.locale,
+        accounts,
+    )
+
+
+async def disable_user(call: Call[Nothing, Nothing]) -> None:
+    """Let somebody sign in no more, and end their sessions at once."""
+    await call.write(users.disable_user, UserId(call.id("user_id")))
+
+
+def user_view(record: UserRecord) -> UserView:
+    """Return a user as it is told."""
+    return UserView(
+        user_id=record.user.user_id,
+        login=record.login,
+        display_name=record.user.display_name,
+        role=record.user.role,
+        locale=record.user.locale,
+        account_ids=tuple(sorted(record.user.account_ids)),
+        created_at_ms=record.created_at_ms,
+        disabled_at_ms=record.disabled_at_ms,
+    )
+
+
+_ALL, _ONE = "/api/v1/users", "/api/v1/users/{user_id}"
+
+ROUTES = (
+    Route("GET", _ALL, "List users", Action.MANAGE_USERS, list_users, Page[UserView], query=PageQuery),
+    Route(
+        "POST",
+        _ALL,
+        "Add a user",
+        Action.MANAGE_USERS,
+        create_user,
+        CreatedUser,
+        body=NewUser,
+        status=201,
+        creates=True,
+    ),
+    Route("DELETE", _ONE, "Let a user sign in no more", Action.MANAGE_USERS, disable_user, None),
+)

@@ -1,0 +1,82 @@
+"""The wiring: configuration in, a running cloud out. Nothing is decided here, only put together.
+
+The invariant: this module and `__main__` alone touch the real clock and open the real database; a test
+hands in its own. What is opened here is closed here, in the opposite order, whatever happened between.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+
+from aiohttp import web
+
+from cloud.api.door import API
+from cloud.config import DEFAULT_TENANT, Config, Role, database_url
+from cloud.domain.user import SessionLimits
+from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
+from cloud.live import Hub
+from cloud.services.passwords import Passwords
+from cloud.store.db import Clock, Database
+from cloud.web.door import Door
+from cloud.web.headers import add_security_headers
+from cloud.web.request_log import request_middleware
+from protocol.sync import BATCH_BYTES_MAX
+
+# Each door of its own package; `Door` says what one consists of.
+DOORS: Mapping[str, Door] = MappingProxyType({"api": API})
+
+_DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
+    {
+        Role.ALL: tuple(DOORS),
+        Role.API: ("api", "console"),
+        Role.INGEST: ("ingest",),
+        Role.JOBS: (),
+    }
+)
+
+
+def system_clock() -> int:
+    """Return the machine's time, UTC epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def make_app(config: Config, *, clock: Clock = system_clock) -> web.Application:
+    """Return the application of one process: the doors its role opens, and what they stand on."""
+    doors = [DOORS[name] for name in _DOORS_OF_ROLE[config.role]]
+    app = web.Application(
+        middlewares=[request_middleware(doors)],
+        # The largest body any door takes, after decompression; the API and the console take less.
+        client_max_size=BATCH_BYTES_MAX,
+    )
+    app[CONFIG] = config
+    app[CLOCK] = clock
+    app[SESSION_LIMITS] = SessionLimits(
+        idle_ms=config.sessions.idle_timeout_s * 1000, absolute_ms=config.sessions.absolute_timeout_s * 1000
+    )
+    app.on_response_prepare.append(add_security_headers)
+    app.cleanup_ctx.append(_database)
+    app.on_shutdown.append(_end_streams)
+    app.router.add_get("/healthz", _healthz)
+    for door in doors:
+        door.mount(app)
+    return app
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    hub = Hub(asyncio.get_running_loop())
+    database = Database(database_url(app[CONFIG].database), clock=app[CLOCK], on_commit=hub.publish)
+    app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
+    yield
+    await asyncio.to_thread(app[PASSWORDS].close)
+    await asyncio.to_thread(database.close)
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[LIVE].close()
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    """Answer 204 while transactions run; what is wrong is in the log, not here."""
+    await request.app[DATABASE].read(DEFAULT_TENANT, lambda tx: tx.now_ms)
+    return web.Response(status=204)

@@ -1,0 +1,136 @@
+"""Who is asking: from a cookie or a bearer token to an actor, once a request.
+
+A session's secret reads `<tenant>.<43 characters>`: 256 random bits, of which the store keeps only the
+SHA-256. A browser holds it in a cookie no script can read; a program sends the same secret as
+`Authorization: Bearer`. The invariant: an unsafe request by cookie has passed `require_same_origin`
+before its actor is known to anybody, and no password is compared before its attempt was counted.
+"""
+
+import ipaddress
+
+from aiohttp import hdrs, web
+
+from cloud.config import DEFAULT_TENANT
+from cloud.domain.errors import Unauthenticated
+from cloud.domain.rate_limit import SIGN_IN_PER_ADDRESS, SIGN_IN_PER_LOGIN, SIGN_IN_PER_PAIR
+from cloud.domain.user import User
+from cloud.keys import ACTOR, CONFIG, DATABASE, PASSWORDS, SESSION_LIMITS
+from cloud.services import rate_limits, users
+from cloud.services.users import SignedIn
+from cloud.web.headers import is_secure
+from cloud.web.origin import require_same_origin
+
+_BEARER = "Bearer "
+_SECRET_LENGTH_MAX = 80
+
+
+async def actor_of(request: web.Request) -> User | None:
+    """Return who is asking, or None; Forbidden if another site's page makes the browser ask."""
+    if ACTOR not in request:
+        _, is_cookie = credential_of(request)
+        require_same_origin(request, has_cookie=is_cookie)
+        request[ACTOR] = await actor_anew(request)
+    return request[ACTOR]
+
+
+async def require_actor(request: web.Request) -> User:
+    """Return who is asking; Unauthenticated if nobody we know."""
+    actor = await actor_of(request)
+    if actor is None:
+        raise Unauthenticated("nobody is signed in with this request")
+    return actor
+
+
+async def actor_anew(request: web.Request) -> User | None:
+    """Return who is asking as of now: a stream outlives the moment it was opened in."""
+    token, _ = credential_of(request)
+    return await users.actor_of_session(request.app[DATABASE], request.app[SESSION_LIMITS], token)
+
+
+async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
+    """Begin a session; Unauthenticated if login or password are wrong, TooMany if tried too often."""
+    app = request.app
+    require_same_origin(request, has_cookie=cookie_name(request) in request.cookies)
+    address = address_of(request)
+    buckets = (
+        (SIGN_IN_PER_ADDRESS, address),
+        (SIGN_IN_PER_LOGIN, login),
+        (SIGN_IN_PER_PAIR, f"{login} {address}"),
+    )
+    await app[DATABASE].write(DEFAULT_TENANT, rate_limits.take_attempt, buckets)
+    try:
+        signed_in = await users.sign_in(
+            app[DATABASE],
+            app[PASSWORDS],
+            app[SESSION_LIMITS],
+            DEFAULT_TENANT,
+            login,
+            password,
+            request.headers.get(hdrs.USER_AGENT, ""),
+        )
+    except Unauthenticated:
+        await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=False)
+        raise
+    await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=True)
+    request[ACTOR] = signed_in.user
+    return signed_in
+
+
+async def sign_out(request: web.Request) -> None:
+    """End the session the request carries, if it carries one."""
+    token, is_cookie = credential_of(request)
+    require_same_origin(request, has_cookie=is_cookie)
+    tenant_id = users.tenant_of_token(token)
+    if tenant_id is not None:
+        await request.app[DATABASE].write(tenant_id, users.sign_out, token)
+
+
+def credential_of(request: web.Request) -> tuple[str, bool]:
+    """Return the session's secret the request carries ("" for none), and whether a cookie carries it.
+
+    A bearer token wins: a program that sends one means it, whatever cookies its library keeps.
+    """
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    if authorization.startswith(_BEARER):
+        return authorization.removeprefix(_BEARER).strip()[:_SECRET_LENGTH_MAX], False
+    secret = request.cookies.get(cookie_name(request), "")[:_SECRET_LENGTH_MAX]
+    return secret, bool(secret)
+
+
+def address_of(request: web.Request) -> str:
+    """Return where the request comes from: the peer, or whom a proxy of ours says it speaks for.
+
+    An IPv6 caller owns at least a /64, so that is what counts as one address.
+    """
+    peer = request.remote or ""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if forwarded and peer in request.app[CONFIG].http.trusted_proxies:
+        # The last entry is the one our proxy added; those before it are the caller's own words.
+        peer = forwarded.rpartition(",")[2].strip()
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return peer[:64]
+    if address.version == 6:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    return str(address)
+
+
+def cookie_name(request: web.Request) -> str:
+    """Return the session cookie's name; over TLS the prefix binds it to this very host and path."""
+    return "__Host-gatehouse" if is_secure(request) else "gatehouse"
+
+
+def set_session_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    """Hand the session to the browser; it lasts until the browser closes or the session ends."""
+    response.set_cookie(
+        cookie_name(request), token, path="/", httponly=True, samesite="Lax", secure=is_secure(request)
+    )
+
+
+def clear_session_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """Take the session from the browser, and what it had stored of us."""
+    response.del_cookie(
+        cookie_name(request), path="/", httponly=True, samesite="Lax", secure=is_secure(request)
+    )
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
