@@ -157,6 +157,8 @@ async def _stream(request: web.Request, stream: EventSourceResponse, listener: L
             async with asyncio.timeout(HEARTBEAT_S):
                 change = await listener.next()
         except TimeoutError:
+            # A comment would do for proxies; a page can only hear an event, and its silence.
+            await stream.send("", event="beat")
             continue
         except Closed:
             return
