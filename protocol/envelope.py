@@ -13,19 +13,18 @@ Fields may be added at the end with a default, never re-meant; unknown trailing 
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
-from typing import TypeVar
 
 import msgspec
 
-from protocol.errors import EnvelopeError, ProtocolError
+from protocol.columns import ReadingColumns, check_columns, check_event, check_evidence, fitting
+from protocol.errors import EnvelopeError
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.reading import ClockQuality, Quality, Reading
 from protocol.sync import BLOCKS_PER_BATCH_MAX, ROWS_PER_BATCH_MAX, Stream
 
 ENVELOPE_VERSION = 1
-
-_T = TypeVar("_T")
+SEQ_MAX = 2**62  # of an epoch or a row number: both fit a signed 64-bit column
 
 
 class _EvidenceRow(msgspec.Struct, array_like=True, frozen=True):
@@ -158,7 +157,7 @@ def encode_readings(readings: Sequence[Reading]) -> bytes:
         at = -1 if reading.evidence is None else evidence.setdefault(reading.evidence, len(evidence))
         columns.evidence_of.append(at)
     columns.points.extend(points)
-    columns.reasons.extend(reasons)
+    columns.reasons.extend(fitting(reason) for reason in reasons)
     columns.evidence.extend(_evidence_row(e) for e in evidence)
     for column in (columns.quality, columns.reason, columns.clock_quality, columns.evidence_of):
         if len(column) > 1 and column.count(column[0]) == len(column):
@@ -168,33 +167,56 @@ def encode_readings(readings: Sequence[Reading]) -> bytes:
 
 def decode_readings(payload: bytes, count: int) -> list[Reading]:
     """Return the rows of a history block; EnvelopeError says which column or row is wrong."""
+    columns = decode_reading_columns(payload, count)
+    return [
+        Reading(
+            columns.points[point],
+            at_ms,
+            value,
+            Quality(quality),
+            columns.reasons[why],
+            ClockQuality(clock),
+            None if shown < 0 else columns.evidence[shown],
+        )
+        for point, at_ms, value, quality, why, clock, shown in zip(
+            columns.point,
+            columns.measured_at_ms,
+            columns.value_micro,
+            columns.quality,
+            columns.reason,
+            columns.clock_quality,
+            columns.evidence_of,
+            strict=True,
+        )
+    ]
+
+
+def decode_reading_columns(payload: bytes, count: int) -> ReadingColumns:
+    """Return a history block as checked columns, without making an object a row.
+
+    EnvelopeError says what is wrong; whatever passes can be stored: every number fits 64 bits, every
+    index points at something, every text is free of NUL, every value stands beside a quality that has one.
+    """
     try:
-        columns = _history_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+        raw = _history_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EnvelopeError(f"history block: {error}") from error
-    if len(columns.point) != count:
-        raise EnvelopeError(f"history block says {count} rows and holds {len(columns.point)}")
-    evidence = [_evidence_from_row(row) for row in columns.evidence]
-    quality, reason = _widen("quality", columns.quality, count), _widen("reason", columns.reason, count)
-    clock = _widen("clock_quality", columns.clock_quality, count)
-    evidence_of = _widen("evidence_of", columns.evidence_of, count)
-    times = list(accumulate(columns.measured_at_ms))
-    rows = zip(columns.point, times, columns.value_micro, quality, reason, clock, evidence_of, strict=True)
-    try:
-        return [
-            Reading(
-                _at(columns.points, point),
-                at_ms,
-                value,
-                Quality(q),
-                _at(columns.reasons, why),
-                ClockQuality(c),
-                None if shown < 0 else _at(evidence, shown),
-            )
-            for point, at_ms, value, q, why, c, shown in rows
-        ]
-    except (ValueError, IndexError, ProtocolError) as error:
-        raise EnvelopeError(f"history block: {error}") from error
+    if len(raw.point) != count:
+        raise EnvelopeError(f"history block says {count} rows and holds {len(raw.point)}")
+    columns = ReadingColumns(
+        raw.points,
+        raw.reasons,
+        [_evidence_from_row(row) for row in raw.evidence],
+        raw.point,
+        list(accumulate(raw.measured_at_ms)),
+        raw.value_micro,
+        _widen("quality", raw.quality, count),
+        _widen("reason", raw.reason, count),
+        _widen("clock_quality", raw.clock_quality, count),
+        _widen("evidence_of", raw.evidence_of, count),
+    )
+    check_columns(columns, count)
+    return columns
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
@@ -207,11 +229,11 @@ def encode_events(events: Iterable[Event]) -> bytes:
                 int(event.severity),
                 event.point_key,
                 event.occurred_at_ms,
-                event.message,
+                fitting(event.message),
                 event.rule_id,
                 event.value_micro,
                 event.is_historical,
-                dict(event.attributes),
+                {name: fitting(value) for name, value in event.attributes.items()},
                 None if event.evidence is None else _evidence_row(event.evidence),
             )
             for event in events
@@ -223,12 +245,12 @@ def decode_events(payload: bytes, count: int) -> list[Event]:
     """Return the rows of an event block; EnvelopeError says what is wrong."""
     try:
         rows = _events_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EnvelopeError(f"event block: {error}") from error
     if len(rows) != count:
         raise EnvelopeError(f"event block says {count} rows and holds {len(rows)}")
     try:
-        return [
+        events = [
             Event(
                 row.kind,
                 EventState(row.state),
@@ -246,6 +268,9 @@ def decode_events(payload: bytes, count: int) -> list[Event]:
         ]
     except ValueError as error:
         raise EnvelopeError(f"event block: {error}") from error
+    for event in events:
+        check_event(event)
+    return events
 
 
 def encode_batch(batch: Batch) -> bytes:
@@ -261,7 +286,7 @@ def decode_batch(body: bytes, stream: Stream) -> Batch:
     """
     try:
         batch = _batch_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EnvelopeError(f"batch: {error}") from error
     if batch.version < 1:
         raise EnvelopeError(f"batch: version {batch.version} is not known")
@@ -269,6 +294,8 @@ def decode_batch(body: bytes, stream: Stream) -> Batch:
         raise EnvelopeError(f"batch: of stream {batch.stream!r}, posted to {stream.value!r}")
     if batch.epoch < 1:
         raise EnvelopeError(f"batch: epoch {batch.epoch} is not positive")
+    if batch.epoch > SEQ_MAX or any(block.last_seq > SEQ_MAX for block in batch.blocks):
+        raise EnvelopeError(f"batch: an epoch or row number is above {SEQ_MAX}")
     if not 1 <= len(batch.blocks) <= BLOCKS_PER_BATCH_MAX:
         raise EnvelopeError(f"batch: {len(batch.blocks)} blocks, allowed are 1 to {BLOCKS_PER_BATCH_MAX}")
     if any(block.first_seq < 1 or block.count < 1 for block in batch.blocks):
@@ -288,12 +315,6 @@ def _widen(name: str, column: list[int], count: int) -> list[int]:
     return column
 
 
-def _at(items: Sequence[_T], index: int) -> _T:
-    if index < 0:
-        raise IndexError(f"index {index} is negative")
-    return items[index]
-
-
 def _evidence_row(evidence: Evidence) -> _EvidenceRow:
     return _EvidenceRow(
         evidence.protocol,
@@ -306,4 +327,6 @@ def _evidence_row(evidence: Evidence) -> _EvidenceRow:
 
 
 def _evidence_from_row(row: _EvidenceRow) -> Evidence:
-    return Evidence(row.protocol, row.line, row.request, row.reply, row.captured_at_ms, row.round_trip_us)
+    evidence = Evidence(row.protocol, row.line, row.request, row.reply, row.captured_at_ms, row.round_trip_us)
+    check_evidence(evidence)
+    return evidence

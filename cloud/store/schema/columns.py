@@ -18,16 +18,17 @@ def _own_columns(constraint: sa.UniqueConstraint, _table: sa.Table) -> str:
     return "_".join(column.name for column in constraint.columns if column.name != "tenant_id")
 
 
-metadata = sa.MetaData(
-    naming_convention={
-        "own_columns": _own_columns,
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_1_name)s_%(referred_table_name)s",
-        "uq": "uq_%(table_name)s_%(own_columns)s",
-        "ix": "ix_%(table_name)s_%(column_1_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+# `Any`: SQLAlchemy's own type for it does not admit a function over one kind of constraint.
+_NAMING: dict[str, Any] = {
+    "own_columns": _own_columns,
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_1_name)s_%(referred_table_name)s",
+    "uq": "uq_%(table_name)s_%(own_columns)s",
+    "ix": "ix_%(table_name)s_%(column_1_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+metadata = sa.MetaData(naming_convention=_NAMING)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
