@@ -5,6 +5,9 @@ meter. A dial that went backwards is a rollover only where that is plausible; ot
 a reading is missing, the answer is a typed problem for a person, never a negative or a guess.
 
 usage = sum over installations of (closing - opening [+ full scale if rolled over]) x multiplier
+
+A changed multiplier (new current transformers) ends one installation and begins the next of the same
+meter, with the reading taken at that moment as closing and opening value.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +19,7 @@ from fractions import Fraction
 from cloud.domain import money
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import InstallationId, SeriesId
+from cloud.domain.meter import Installation
 
 DAY_MS = 86_400_000
 
@@ -85,31 +89,6 @@ class DialReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
-    """A meter at a service point from one moment to another, with the multiplier in force.
-
-    A changed multiplier (new current transformers) ends one installation and begins the next of the
-    same meter, with the reading taken at that moment as closing and opening value.
-    """
-
-    installation_id: InstallationId
-    meter_serial: str
-    series_id: SeriesId
-    from_at_ms: int
-    to_at_ms: int | None
-    opening_value_micro: int
-    closing_value_micro: int | None
-    multiplier: Decimal = Decimal(1)
-    dial: Dial = Dial()
-
-    def __post_init__(self) -> None:
-        if self.multiplier <= 0:
-            raise Invalid(f"meter {self.meter_serial}: multiplier {self.multiplier} is not positive")
-        if self.to_at_ms is not None and self.to_at_ms <= self.from_at_ms:
-            raise Invalid(f"meter {self.meter_serial}: removed before it was installed")
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """What lies between two readings of a dial, in millionths, and what kind of difference it is.
 
@@ -157,8 +136,8 @@ class UsageProblem:
     detail: str
 
 
-# Answers for a series and a moment which reading bills there, or why none does (`ProblemKind`, detail).
-ReadingAt = Callable[[SeriesId, int], "DialReading | tuple[ProblemKind, str]"]
+# Answers for a meter and a moment which reading bills there, or why none does (`ProblemKind`, detail).
+ReadingAt = Callable[[Installation, int], "DialReading | tuple[ProblemKind, str]"]
 
 
 def judge(opening_micro: int, closing_micro: int, dial: Dial, elapsed_ms: int) -> Difference:
@@ -208,12 +187,13 @@ def segment_between(
 ) -> UsageSegment | UsageProblem:
     """Return what one meter measured between two readings of it, or why that must be held."""
     elapsed_ms = closing.measured_at_ms - opening.measured_at_ms
-    difference = judge(opening.value_micro, closing.value_micro, installation.dial, elapsed_ms)
+    dial = Dial(installation.meter.register_modulus_micro, installation.meter.max_per_day_micro)
+    difference = judge(opening.value_micro, closing.value_micro, dial, elapsed_ms)
     if not difference.is_billable or difference.modular_micro is None:
         return _held(installation, opening, closing, difference)
     return UsageSegment(
         installation.installation_id,
-        installation.meter_serial,
+        installation.meter.serial,
         installation.multiplier,
         opening,
         closing,
@@ -288,17 +268,17 @@ def _closing(installation: Installation, end_ms: int, reading_at: ReadingAt) -> 
     if installation.closing_value_micro is None:
         detail = "the meter was removed without a closing value; enter the value it showed when removed"
         return UsageProblem(
-            ProblemKind.MISSING_READING, installation.meter_serial, installation.to_at_ms, detail
+            ProblemKind.MISSING_READING, installation.meter.serial, installation.to_at_ms, detail
         )
     return DialReading(installation.closing_value_micro, installation.to_at_ms, "closing")
 
 
 def _boundary(installation: Installation, at_ms: int, reading_at: ReadingAt) -> DialReading | UsageProblem:
-    found = reading_at(installation.series_id, at_ms)
+    found = reading_at(installation, at_ms)
     if isinstance(found, DialReading):
         return found
     kind, detail = found
-    return UsageProblem(kind, installation.meter_serial, at_ms, detail)
+    return UsageProblem(kind, installation.meter.serial, at_ms, detail)
 
 
 def _gaps(present: Sequence[Installation], start_ms: int, end_ms: int) -> list[UsageProblem]:
@@ -307,15 +287,15 @@ def _gaps(present: Sequence[Installation], start_ms: int, end_ms: int) -> list[U
     serial = ""
     for installation in present:
         if installation.from_at_ms > covered_ms:
-            problems.append(_gap(serial or installation.meter_serial, covered_ms, installation.from_at_ms))
+            problems.append(_gap(serial or installation.meter.serial, covered_ms, installation.from_at_ms))
         if installation.from_at_ms < covered_ms and serial:
-            detail = f"meters {serial} and {installation.meter_serial} are both installed at this moment"
+            detail = f"meters {serial} and {installation.meter.serial} are both installed at this moment"
             at_ms = installation.from_at_ms
             problems.append(
-                UsageProblem(ProblemKind.NO_INSTALLATION, installation.meter_serial, at_ms, detail)
+                UsageProblem(ProblemKind.NO_INSTALLATION, installation.meter.serial, at_ms, detail)
             )
         covered_ms = max(covered_ms, end_ms if installation.to_at_ms is None else installation.to_at_ms)
-        serial = installation.meter_serial
+        serial = installation.meter.serial
     if covered_ms < end_ms:
         problems.append(_gap(serial, covered_ms, end_ms))
     return problems
@@ -332,10 +312,10 @@ def _held(
 ) -> UsageProblem:
     span = f"{money.plain(opening.value)} to {money.plain(closing.value)}"
     if difference.judgement is Judgement.IMPLAUSIBLE_RISE:
-        most = Decimal(installation.dial.max_per_day_micro or 0).scaleb(-6)
+        most = Decimal(installation.meter.max_per_day_micro or 0).scaleb(-6)
         detail = f"{span} is more than the meter's {money.plain(most)} a day allows; check the readings"
         kind = ProblemKind.IMPLAUSIBLE_RISE
     else:
         detail = f"the dial went from {span} and that is no plausible rollover; exchanged, reset or misread?"
         kind = ProblemKind.REGISTER_DROP
-    return UsageProblem(kind, installation.meter_serial, closing.measured_at_ms, detail)
+    return UsageProblem(kind, installation.meter.serial, closing.measured_at_ms, detail)
