@@ -5,10 +5,10 @@ Every codec's `explain` returns fields that cover each byte of the frame exactly
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from protocol.errors import ProtocolError
 
@@ -57,13 +57,15 @@ class Field:
 class Message:
     """A frame and what is known about it besides its bytes.
 
-    `is_reply` None means not known; `request` is what a reply answers, where that is known.
+    `is_reply` None means not known; `request` is what a reply answers, where that is known. With
+    no data at all, `given` are facts from which a codec may derive others (session keys).
     """
 
     data: bytes
     is_reply: bool | None = None
     request: bytes = b""
     topic: str = ""
+    given: Mapping[str, Fact] = field(default_factory=dict)
 
 
 class Codec(Protocol):
@@ -75,6 +77,28 @@ class Codec(Protocol):
 
     def explain(self, message: Message) -> list[Field]:
         """Return the fields of the message; FrameError where it is not a frame of this protocol."""
+        ...
+
+
+@runtime_checkable
+class ReplyCodec(Codec, Protocol):
+    """A codec that can hold a reply against the very request it should answer."""
+
+    def check(self, message: Message) -> None:
+        """Raise FrameError unless the message answers its request."""
+        ...
+
+    def reply_length(self, request: bytes) -> int:
+        """Return how long the normal reply to a request frame is."""
+        ...
+
+
+@runtime_checkable
+class LenientCodec(Codec, Protocol):
+    """A codec that can also say what a damaged frame seems to mean, for diagnosis only."""
+
+    def lenient_facts(self, message: Message) -> Facts:
+        """Return what can be read of a frame whose length or checksum is wrong."""
         ...
 
 
@@ -97,9 +121,14 @@ class Cursor:
 def check_cover(fields: Sequence[Field], length: int) -> None:
     """Raise ProtocolError unless the fields cover `length` bytes once each, in order."""
     offset = 0
-    for field in fields:
-        if field.offset != offset or field.length < 1:
-            raise ProtocolError(f"field at {field.offset} does not follow the one that ends at {offset}")
-        offset += field.length
+    for part in fields:
+        if part.offset != offset or part.length < 1:
+            raise ProtocolError(f"field at {part.offset} does not follow the one that ends at {offset}")
+        offset += part.length
     if offset != length:
         raise ProtocolError(f"fields cover {offset} of {length} bytes")
+
+
+def amount_text(value: Fact, unit: str) -> str:
+    """Return a value and its unit for a reader; what is absent says so."""
+    return "not available" if value is None else f"{value} {unit}".strip()

@@ -114,22 +114,11 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def decode_frame(wire: bytes) -> Frame:
-    """Return the one frame these bytes are; FrameError names the first thing that is wrong."""
+    """Return the one frame these bytes are; FrameError names all that is wrong."""
     body = wire.lstrip(b"\xfe")
-    if len(body) < _OVERHEAD:
-        raise FrameError(f"{len(body)} bytes are too few for a frame, the shortest has {_OVERHEAD}")
-    if body[0] != START:
-        raise FrameError(f"start is {body[0]:02x}, expected 68")
-    length = body[10]
-    if length > DATA_MAX:
-        raise FrameError(f"length is {length}, at most {DATA_MAX} are allowed")
-    if len(body) != length + _OVERHEAD:
-        raise FrameError(f"length says {length} bytes of data, the frame has {len(body) - _OVERHEAD}")
-    if body[-1] != END:
-        raise FrameError(f"end byte is {body[-1]:02x}, expected 16")
-    checksum = sum(body[:-2]) & 0xFF
-    if body[-2] != checksum:
-        raise FrameError(f"checksum is {body[-2]:02x}, computed {checksum:02x}")
+    problems = _problems(body)
+    if problems:
+        raise FrameError("; ".join(problems))
     identifier, di_low_first, serial, data = _split_content(body[9], body[11:-2])
     return Frame(
         body[1],
@@ -141,6 +130,24 @@ def decode_frame(wire: bytes) -> Frame:
         data,
         len(wire) - len(body),
     )
+
+
+def _problems(body: bytes) -> list[str]:
+    if len(body) < _OVERHEAD:
+        return [f"{len(body)} bytes are too few for a frame, the shortest has {_OVERHEAD}"]
+    problems = []
+    length, checksum = body[10], sum(body[:-2]) & 0xFF
+    if body[0] != START:
+        problems.append(f"start is {body[0]:02x}, expected 68")
+    if length > DATA_MAX:
+        problems.append(f"length is {length}, at most {DATA_MAX} are allowed")
+    elif len(body) != length + _OVERHEAD:
+        problems.append(f"length says {length} bytes of data, the frame has {len(body) - _OVERHEAD}")
+    if body[-1] != END:
+        problems.append(f"end byte is {body[-1]:02x}, expected 16")
+    if body[-2] != checksum:
+        problems.append(f"checksum is {body[-2]:02x}, computed {checksum:02x}")
+    return problems
 
 
 def _split_content(control_code: int, content: bytes) -> tuple[str, bool, int | None, bytes]:

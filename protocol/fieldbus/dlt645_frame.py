@@ -85,30 +85,37 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def decode_frame(wire: bytes) -> Frame:
-    """Return the one frame these bytes are; FrameError names the first thing that is wrong."""
+    """Return the one frame these bytes are; FrameError names all that is wrong."""
     body = wire.lstrip(b"\xfe")
-    if len(body) < _OVERHEAD:
-        raise FrameError(f"{len(body)} bytes are too few for a frame, the shortest has {_OVERHEAD}")
-    if body[0] != START:
-        raise FrameError(f"start is {body[0]:02x}, expected 68")
-    if body[7] != START:
-        raise FrameError(f"second 68 missing: {body[7]:02x}")
-    length = body[9]
-    if length > DATA_MAX:
-        raise FrameError(f"length is {length}, at most {DATA_MAX} are allowed")
-    if len(body) != length + _OVERHEAD:
-        raise FrameError(f"length says {length} bytes of data, the frame has {len(body) - _OVERHEAD}")
-    if body[-1] != END:
-        raise FrameError(f"end byte is {body[-1]:02x}, expected 16")
-    checksum = sum(body[:-2]) & 0xFF
-    if body[-2] != checksum:
-        raise FrameError(f"checksum is {body[-2]:02x}, computed {checksum:02x}")
+    problems = _problems(body)
+    if problems:
+        raise FrameError("; ".join(problems))
     return Frame(
         digits_from_wire(body[1:7]),
         body[8],
         body[10:-2].translate(_SUBTRACT_33),
         len(wire) - len(body),
     )
+
+
+def _problems(body: bytes) -> list[str]:
+    if len(body) < _OVERHEAD:
+        return [f"{len(body)} bytes are too few for a frame, the shortest has {_OVERHEAD}"]
+    problems = []
+    length, checksum = body[9], sum(body[:-2]) & 0xFF
+    if body[0] != START:
+        problems.append(f"start is {body[0]:02x}, expected 68")
+    if body[7] != START:
+        problems.append(f"second 68 missing: {body[7]:02x}")
+    if length > DATA_MAX:
+        problems.append(f"length is {length}, at most {DATA_MAX} are allowed")
+    elif len(body) != length + _OVERHEAD:
+        problems.append(f"length says {length} bytes of data, the frame has {len(body) - _OVERHEAD}")
+    if body[-1] != END:
+        problems.append(f"end byte is {body[-1]:02x}, expected 16")
+    if body[-2] != checksum:
+        problems.append(f"checksum is {body[-2]:02x}, computed {checksum:02x}")
+    return problems
 
 
 def measure(buffer: bytes, at: int) -> int:
