@@ -19,7 +19,7 @@ from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import system_user
 from cloud.logs import configure_logs
 from cloud.serve import serve
-from cloud.services import setup
+from cloud.services import setup, tenants
 from cloud.store import backup, migrate
 from cloud.store.db import Database, engine_url
 
@@ -146,6 +146,7 @@ def _opened(config_path: Path | None, database: str | None) -> Iterator[Database
     _bring_up_to_date(config.database)
     store = Database(database_url(config.database), clock=system_clock)
     try:
+        store.write_now(DEFAULT_TENANT, tenants.ensure_tenant)
         yield store
     finally:
         store.close()

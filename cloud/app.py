@@ -16,6 +16,7 @@ from cloud.config import DEFAULT_TENANT, Config, Role, database_url
 from cloud.domain.user import SessionLimits
 from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
+from cloud.services import tenants
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database
 from cloud.web.door import Door
@@ -67,6 +68,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     hub = Hub(asyncio.get_running_loop())
     database = Database(database_url(app[CONFIG].database), clock=app[CLOCK], on_commit=hub.publish)
     app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
+    await database.write(DEFAULT_TENANT, tenants.ensure_tenant)
     yield
     await asyncio.to_thread(app[PASSWORDS].close)
     await asyncio.to_thread(database.close)

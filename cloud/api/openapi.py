@@ -29,7 +29,7 @@ def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, components)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Gatehouse",
@@ -49,6 +49,9 @@ def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]
             },
         },
     }
+    # Defaults in the schemas are Python values until they have been through JSON.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
+    return plain
 
 
 def tag_of(route: Route) -> str:

@@ -6,9 +6,9 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Open, Request, Route, View, json_bytes, json_response, view_of
-from cloud.domain.user import Role
-from cloud.keys import SESSION_LIMITS
+from cloud.api.route import Call, Nothing, Open, Request, Route, View, json_bytes, json_response
+from cloud.domain.user import Role, Session
+from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users
 from cloud.services.idempotency import Answer
 from cloud.services.passwords import LENGTH_MAX
@@ -49,6 +49,7 @@ class SessionView(View, frozen=True):
     created_at_ms: int
     last_seen_at_ms: int
     expires_at_ms: int
+    is_current: bool
 
 
 class SessionsView(View, frozen=True):
@@ -77,8 +78,11 @@ async def create_session(call: Call[Nothing, NewSession]) -> web.Response:
 
 async def list_sessions(call: Call[Nothing, Nothing]) -> SessionsView:
     """List one's own sessions."""
+    token, _ = credential_of(call.request)
+    database, tenant_id = call.request.app[DATABASE], call.actor.tenant_id
+    current = await database.read(tenant_id, users.current_session, token)
     found = await call.read(users.list_sessions, call.request.app[SESSION_LIMITS])
-    return SessionsView(items=tuple(view_of(session, SessionView) for session in found))
+    return SessionsView(items=tuple(_session_view(session, current) for session in found))
 
 
 async def end_session(call: Call[Nothing, Nothing]) -> web.Response:
@@ -93,6 +97,17 @@ async def end_session(call: Call[Nothing, Nothing]) -> web.Response:
 async def revoke_session(call: Call[Nothing, Nothing]) -> None:
     """End one of one's own sessions, perhaps on a lost telephone."""
     await call.write(users.revoke_session, call.id("session_id"))
+
+
+def _session_view(session: Session, current: Session | None) -> SessionView:
+    return SessionView(
+        session_id=session.session_id,
+        client=session.client,
+        created_at_ms=session.created_at_ms,
+        last_seen_at_ms=session.last_seen_at_ms,
+        expires_at_ms=session.expires_at_ms,
+        is_current=current is not None and session.session_id == current.session_id,
+    )
 
 
 _OWN = "/api/v1/sessions/{session_id}"

@@ -1,0 +1,15 @@
+"""Tenants: the companies whose data never meets."""
+
+from cloud.store.db import Tx
+from cloud.store.schema import tenant
+
+
+def add_tenant(tx: Tx, code: str, name: str) -> bool:
+    """Add the transaction's own tenant; False if it is there."""
+    # Make sure that there is a row all others of this tenant can refer to.
+    statement = (
+        tx.insert(tenant)
+        .values(tenant_id=tx.tenant_id, code=code, name=name, created_at_ms=tx.now_ms)
+        .on_conflict_do_nothing()
+    )
+    return tx.conn.execute(statement).rowcount == 1

@@ -1,0 +1,140 @@
+"""A real cloud on a real port with a real database, and people signed in to it."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from cloud.app import make_app
+from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Http
+from cloud.domain.ids import AccountId, TenantId
+from cloud.domain.user import Locale, Role, User, system_user
+from cloud.keys import DATABASE, SESSION_LIMITS
+from cloud.services import users
+from cloud.services.passwords import hash_password
+from cloud.store import migrate
+from cloud.store.db import Database
+
+PASSWORD = "correct horse battery staple"
+# One hash for everybody: each costs some tens of milliseconds.
+PASSWORD_HASH = hash_password(PASSWORD)
+
+START_MS = 1_795_400_000_000  # 2026-11-23 in China
+
+
+class StandingClock:
+    """A clock that moves when told to."""
+
+    def __init__(self, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+@dataclass
+class Cloud:
+    """A running cloud: where it is, its clock, and its database for preparing what a test needs."""
+
+    url: str
+    app: web.Application
+    clock: StandingClock
+    http: aiohttp.ClientSession = field(repr=False)
+
+    @property
+    def database(self) -> Database:
+        return self.app[DATABASE]
+
+    async def call(
+        self, method: str, path: str, *, token: str = "", json: Any = None, **kwargs: Any
+    ) -> Reply:
+        headers = dict(kwargs.pop("headers", {}))
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self.http.request(method, self.url + path, headers=headers, json=json, **kwargs) as got:
+            return Reply(got.status, got.headers, await got.read())
+
+    async def add_user(
+        self,
+        login: str,
+        role: Role = Role.MANAGER,
+        account_ids: tuple[AccountId, ...] = (),
+        tenant_id: TenantId = DEFAULT_TENANT,
+    ) -> User:
+        user_id = await self.database.write(
+            tenant_id,
+            users.create_user,
+            system_user(tenant_id),
+            login,
+            login.title(),
+            role,
+            PASSWORD_HASH,
+            Locale.ENGLISH,
+            account_ids,
+        )
+        return User(user_id, tenant_id, role, login.title(), Locale.ENGLISH, frozenset(account_ids))
+
+    async def token_of(self, user: User) -> str:
+        signed_in = await self.database.write(
+            user.tenant_id, users.begin_session, user.user_id, self.app[SESSION_LIMITS], "tests"
+        )
+        return signed_in.token
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(empty_database: Path, tmp_path: Path) -> str:
+    """The URL of a migrated SQLite database of the test's own."""
+    path = tmp_path / "cloud.db"
+    shutil.copy(empty_database, path)
+    return f"sqlite:///{path}"
+
+
+@asynccontextmanager
+async def running_cloud(url: str, clock: StandingClock, **http: Any) -> AsyncIterator[Cloud]:
+    """Run a cloud on `url` for as long as the block lasts."""
+    config = Config(http=Http(port=0, shutdown_timeout_s=2, **http), database=DatabaseConfig(url=url))
+    app = make_app(config, clock=clock)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
+        try:
+            yield Cloud(f"http://127.0.0.1:{site.port}", app, clock, client)
+        finally:
+            await runner.cleanup()
+
+
+@pytest.fixture
+async def cloud(sqlite_url: str) -> AsyncIterator[Cloud]:
+    """A running cloud on SQLite with nothing in it."""
+    async with running_cloud(sqlite_url, StandingClock()) as running:
+        yield running
