@@ -112,26 +112,58 @@ class PtyLine:
         return False
 
 
-class SerialServer(asyncio.Protocol):
-    """One connection of a transparent TCP serial server: bytes on the socket are bytes on the bus."""
+class TcpEndpoint:
+    """A TCP port behind which a bus or Modbus TCP devices answer; each connection hears on its own."""
 
-    def __init__(self, speaker: Speaker, hearing: Hearing) -> None:
+    def __init__(self, speaker: Speaker, made: Callable[[], Hearing]) -> None:
+        self._speaker = speaker
+        self._made = made
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Transport] = set()
+
+    @property
+    def port(self) -> int:
+        """Return the port it listens on; only while it is open."""
+        assert self._server is not None, "the endpoint is not open"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen on that port, 0 for any; OSError names the address where it is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._speaker, self._made(), self._open), host, port
+        )
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._server is not None:
+            self._server.close()
+        for transport in tuple(self._open):
+            transport.abort()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; a stream that is out of step is closed."""
+
+    def __init__(self, speaker: Speaker, hearing: Hearing, opened: set[asyncio.Transport]) -> None:
         self._speaker = speaker
         self._hearing = hearing
+        self._opened = opened
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._opened.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget where to answer."""
         del exc
+        if self._transport is not None:
+            self._opened.discard(self._transport)
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Answer what these bytes complete; a stream out of step is closed."""
         try:
             self._speaker.hear(data, self._hearing, self._send)
         except FrameError:
@@ -170,14 +202,3 @@ class ModbusTcpStream:
             if transmission is not None:
                 sent.append(transmission)
         return sent
-
-
-async def serve_tcp(host: str, port: int, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
-    """Listen on that port, 0 for any; OSError names the address where it is taken."""
-    return await asyncio.get_running_loop().create_server(protocol, host, port)
-
-
-def port_of(server: asyncio.Server) -> int:
-    """Return the port a server listens on."""
-    port: int = server.sockets[0].getsockname()[1]
-    return port

@@ -155,3 +155,16 @@ ZIGBEE2MQTT: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
+
+
+def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int]:
+    """Return what a device of that profile tells of these values: its own points, in its own steps."""
+    shown: dict[str, int] = {}
+    for items in DLT645.get(profile, {}).values():
+        shown |= {item.point: quantised(values_micro[item.point], item.step_micro) for item in items}
+    for cell in MODBUS.get(profile, ()):
+        shown[cell.point] = quantised(values_micro[cell.point], cell.step_micro, cell.encoding)
+    for point in (*CJT188.get(profile, ()), *ZIGBEE2MQTT.get(profile, ())):
+        step_micro = VOLUME_STEP_MICRO if point == "water_volume" else _ONE
+        shown[point] = quantised(values_micro[point], step_micro)
+    return shown

@@ -1,0 +1,223 @@
+"""The `gatehouse simulate` command: run the building, and let things happen in a running one.
+
+Besides tests the only place of the simulator that reads the real clock.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+
+from simulator.building import DEVICES
+from simulator.control import make_control
+from simulator.edge_config import edge_config
+from simulator.endpoints import TURNAROUND_MS
+from simulator.faults import FaultKind
+from simulator.simulation import DEFAULT_SEED, Places, Settings, Simulation
+from simulator.site_document import Occasion, write_site_document, year_start
+
+DEFAULT_CONTROL_PORT = 8090
+DEFAULT_MQTT_PORT = 18830
+# Of the users in the document written by --write-cloud-setup; a demonstration has no secrets.
+DEMO_PASSWORD = "gatehouse-demo"  # noqa: S105
+
+_CONTROL_TIMEOUT_S = 10.0
+
+
+def real_ms() -> int:
+    """Return the real time in milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+_port = click.IntRange(0, 65_535)
+_path = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--control-port", type=_port, default=DEFAULT_CONTROL_PORT, show_default=True)
+@click.option("--bus-1-link", type=_path, help="A symbolic link to the pseudo-terminal of bus-1.")
+@click.option("--bus-2-port", type=_port, default=0, help="The TCP serial server.  [default: any]")
+@click.option(
+    "--meters-port", type=_port, default=0, help="Modbus TCP: em-main 1, em-pump 2.  [default: any]"
+)
+@click.option("--lift-port", type=_port, default=0, help="Modbus TCP: lift-1.  [default: any]")
+@click.option("--fire-port", type=_port, default=0, help="Modbus TCP: fire-1.  [default: any]")
+@click.option(
+    "--mqtt-host", default="127.0.0.1", show_default=True, help="The broker for lock and leak sensor."
+)
+@click.option("--mqtt-port", type=_port, default=DEFAULT_MQTT_PORT, show_default=True)
+@click.option(
+    "--broker/--no-broker", default=True, show_default=True, help="Serve MQTT on that port ourselves."
+)
+@click.option("--no-mqtt", is_flag=True, help="Leave lock and leak sensor out.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times real time.")
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Another seed, another year.")
+@click.option("--at", "at_ms", type=int, help="Stand at this instant (ms since 1970) until PUT /clock.")
+@click.option(
+    "--turnaround-ms", type=click.IntRange(0, 500), default=TURNAROUND_MS, help="Before a slave answers."
+)
+@click.option("--write-edge-config", type=_path, help="Write an edge configuration for this building.")
+@click.option("--credential-file", type=_path, help="To be named in that configuration.")
+@click.option("--write-cloud-setup", type=_path, help="Write the site document for `gatehouse db load`.")
+@click.pass_context
+def simulate(context: click.Context, /, **options: Any) -> None:
+    """Run a building of 24 flats that speaks real wire protocols, until Ctrl-C.
+
+    Prints where everything is. The control port has a page for people: values, faults, the clock.
+    """
+    if context.invoked_subcommand is None:
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        try:
+            asyncio.run(_run(_settings(options), options))
+        except OSError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    return Settings(
+        host=options["host"],
+        bus_1_link=options["bus_1_link"],
+        bus_2_port=options["bus_2_port"],
+        meters_port=options["meters_port"],
+        lift_port=options["lift_port"],
+        fire_port=options["fire_port"],
+        mqtt_host=options["mqtt_host"],
+        mqtt_port=None if options["no_mqtt"] else options["mqtt_port"],
+        has_broker=options["broker"] and not options["no_mqtt"],
+        seed=options["seed"],
+        turnaround_ms=options["turnaround_ms"],
+    )
+
+
+async def _run(settings: Settings, options: dict[str, Any]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with Simulation(settings, real_ms) as simulation:
+        if options["at_ms"] is not None:
+            simulation.clock.stand_at(options["at_ms"])
+        elif options["speed"] != 1.0:
+            simulation.clock.follow(factor=options["speed"])
+        _write_documents(simulation, options)
+        runner = web.AppRunner(make_control(simulation), access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.host, options["control_port"])
+            await site.start()
+            _tell(simulation.places, site.port)
+            await stopped.wait()
+        finally:
+            await runner.cleanup()
+
+
+def _write_documents(simulation: Simulation, options: dict[str, Any]) -> None:
+    if options["write_edge_config"] is not None:
+        text = edge_config(simulation.places, credential_file=options["credential_file"])
+        options["write_edge_config"].write_text(text, encoding="utf-8")
+    if options["write_cloud_setup"] is not None:
+        now_ms = simulation.clock.now_ms()
+        occasion = Occasion(year_start(now_ms), now_ms, DEMO_PASSWORD)
+        options["write_cloud_setup"].write_bytes(write_site_document(simulation.building, occasion))
+
+
+def _tell(places: Places, control_port: int) -> None:
+    lines = {
+        "control": f"http://{places.host}:{control_port}/",
+        "bus-1": f"{places.bus_1_path} (serial)",
+        "bus-2": f"{places.host}:{places.bus_2_port} (TCP serial server)",
+        "meters-tcp": f"{places.host}:{places.meters_port} (Modbus TCP)",
+        "lift-tcp": f"{places.host}:{places.lift_port} (Modbus TCP)",
+        "fire-tcp": f"{places.host}:{places.fire_port} (Modbus TCP)",
+        "mqtt": "off" if places.mqtt_port is None else f"{places.mqtt_host}:{places.mqtt_port} (zigbee2mqtt)",
+    }
+    for name, place in lines.items():
+        click.echo(f"{name:<11} {place}")
+
+
+_control = click.option(
+    "--control",
+    default=f"http://127.0.0.1:{DEFAULT_CONTROL_PORT}",
+    show_default=True,
+    help="The control port of the running simulator.",
+)
+
+
+@simulate.command("fault")
+@_control
+@click.argument("device", metavar="DEVICE")
+@click.argument("kind", type=click.Choice([kind.value for kind in FaultKind]))
+@click.option("--delay-ms", type=int, help="late_reply: how late.")
+@click.option("--zone", type=click.IntRange(1, 8), help="fire_alarm: which zone.")
+@click.option(
+    "--start-value", type=int, help="meter_exchanged: the new meter's first reading, in last digits."
+)
+@click.option("--replies", type=click.IntRange(1), help="End a wire fault after so many replies.")
+def fault_command(control: str, device: str, kind: str, **options: int | None) -> None:
+    """Let something go wrong: `gatehouse simulate fault fire-1 fire_alarm --zone 3`."""
+    wish = {"device": device, "kind": kind, **{k: v for k, v in options.items() if v is not None}}
+    answer = _ask("POST", f"{control}/faults", wish)
+    click.echo(f"fault {answer['id']}: {device} {kind}")
+
+
+@simulate.command("repair")
+@_control
+@click.argument("fault_id", type=int)
+def repair_command(control: str, fault_id: int) -> None:
+    """End a fault by its number."""
+    answer = _ask("DELETE", f"{control}/faults/{fault_id}")
+    click.echo(f"fault {fault_id}: {answer['device']} {answer['kind']} has ended")
+
+
+@simulate.command("clock")
+@_control
+@click.option("--at", "at_ms", type=int, help="Stand at this instant, ms since 1970.")
+@click.option("--follow", type=float, metavar="FACTOR", help="Run at so many times real time from now.")
+def clock_command(control: str, at_ms: int | None, follow: float | None) -> None:
+    """Set the building's clock."""
+    if (at_ms is None) == (follow is None):
+        raise click.UsageError("say either --at or --follow")
+    wish = {"at_ms": at_ms} if follow is None else {"follow": "real", "factor": follow}
+    answer = _ask("PUT", f"{control}/clock", wish)
+    click.echo(f"at {answer['at_ms']} ms, factor {answer['factor']:g}")
+
+
+@simulate.command("state")
+@_control
+@click.argument("device", required=False)
+def state_command(control: str, device: str | None) -> None:
+    """Print what every device shows, or one."""
+    if device is not None and device not in {known.device_id for known in DEVICES}:
+        raise click.UsageError(f"there is no device {device!r}")
+    for shown in _ask("GET", f"{control}/state")["devices"]:
+        if device in (None, shown["id"]):
+            values = ", ".join(f"{point} {value}" for point, value in shown["values"].items())
+            click.echo(f"{shown['id']:<10} {values}")
+
+
+def _ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310 - a person gave the address
+        url, data=data, method=method, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_CONTROL_TIMEOUT_S) as response:  # noqa: S310
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        told = json.loads(error.read() or b"{}").get("error", error.reason)
+        raise click.ClickException(str(told)) from error
+    except (urllib.error.URLError, ValueError) as error:
+        raise click.ClickException(f"no simulator answers at {url}: {error}") from error
+
+
+if __name__ == "__main__":
+    simulate()

@@ -1,0 +1,198 @@
+"""The wiring: one building, its clock, faults and ledger, and every place where it can be reached.
+
+The invariant: whatever was opened is closed, in reverse order, also when opening the rest failed.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from protocol.fieldbus.modbus import Framing
+from simulator.answer import Slaves
+from simulator.broker import Broker
+from simulator.building import (
+    BUS_1,
+    BUS_2,
+    DEVICE_BY_ID,
+    FIRE_TCP,
+    LIFT_TCP,
+    METERS_TCP,
+    WATER_ROLES,
+    Role,
+    devices_on,
+)
+from simulator.bus import Bus
+from simulator.cjt188_slaves import Cjt188Slaves
+from simulator.clock import Clock
+from simulator.dlt645_slaves import Dlt645Slaves
+from simulator.endpoints import (
+    TURNAROUND_MS,
+    Hearing,
+    ModbusTcpStream,
+    PtyLine,
+    Speaker,
+    TcpEndpoint,
+)
+from simulator.faults import Fault, FaultBook, FaultKind
+from simulator.ledger import Ledger
+from simulator.modbus_slaves import ModbusSlaves
+from simulator.models import Building
+from simulator.wireless import Zigbee2mqtt
+
+DEFAULT_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the simulator is told; a port of 0 means any that is free, an `mqtt_port` of None no radio."""
+
+    host: str = "127.0.0.1"
+    bus_1_link: Path | None = None
+    bus_2_port: int = 0
+    meters_port: int = 0
+    lift_port: int = 0
+    fire_port: int = 0
+    mqtt_port: int | None = None
+    mqtt_host: str = "127.0.0.1"
+    has_broker: bool = False
+    seed: int = DEFAULT_SEED
+    turnaround_ms: int = TURNAROUND_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where everything is, for people and for an edge's configuration."""
+
+    host: str
+    bus_1_path: Path
+    bus_2_port: int
+    meters_port: int
+    lift_port: int
+    fire_port: int
+    mqtt_host: str
+    mqtt_port: int | None
+
+
+class Simulation:
+    """A running building. Use as an async context manager."""
+
+    def __init__(self, settings: Settings, real_ms: Callable[[], int]) -> None:
+        self.settings = settings
+        self.clock = Clock(real_ms)
+        self.faults = FaultBook()
+        self.building = Building(settings.seed, self.faults)
+        self.ledger = Ledger()
+        self.zigbee: Zigbee2mqtt | None = None
+        self._speaker = Speaker(self.clock, self.ledger, settings.turnaround_ms)
+        self._broker: Broker | None = None
+        self._broker_turn = asyncio.Lock()
+        self._places: Places | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def places(self) -> Places:
+        """Return where everything is; only while it runs."""
+        assert self._places is not None, "the simulation has not been started"
+        return self._places
+
+    async def __aenter__(self) -> "Simulation":
+        async with AsyncExitStack() as stack:
+            line = PtyLine(self._speaker, self._bus(BUS_1), self.settings.bus_1_link)
+            line.open()
+            stack.callback(line.close)
+            bus_2 = await self._serve(stack, self.settings.bus_2_port, self._transparent(BUS_2))
+            meters = await self._serve(stack, self.settings.meters_port, self._modbus_tcp(METERS_TCP))
+            lift = await self._serve(stack, self.settings.lift_port, self._modbus_tcp(LIFT_TCP))
+            fire = await self._serve(stack, self.settings.fire_port, self._modbus_tcp(FIRE_TCP))
+            mqtt_port = await self._start_radio(stack)
+            self._places = Places(
+                self.settings.host, line.path, bus_2, meters, lift, fire, self.settings.mqtt_host, mqtt_port
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def add_fault(self, device_id: str, wanted: Fault) -> Fault:
+        """Let something go wrong now; ValueError where that cannot be."""
+        device = DEVICE_BY_ID.get(device_id)
+        if device is None:
+            raise ValueError(f"there is no device {device_id!r}")
+        if wanted.kind is FaultKind.BROKER_OFFLINE and self._broker is None:
+            raise ValueError("broker_offline needs the simulator's own broker (start it with --broker)")
+        fault = self.faults.add(device, replace(wanted, since_ms=self.clock.now_ms()))
+        await self._after_change()
+        return fault
+
+    async def end_fault(self, fault_id: int) -> Fault:
+        """Put something right again; KeyError where there is no such fault, ValueError where it cannot be."""
+        fault = self.faults.end(fault_id, self.clock.now_ms())
+        await self._after_change()
+        return fault
+
+    async def _after_change(self) -> None:
+        self.building.forget_shown()
+        if self._broker is not None:
+            async with self._broker_turn:
+                if self.faults.any_active(FaultKind.BROKER_OFFLINE):
+                    await self._broker.stop()
+                else:
+                    await self._broker.start()
+        if self.zigbee is not None:
+            self.zigbee.wake()
+
+    def _slaves(self, line_id: str) -> list[Slaves]:
+        devices = devices_on(line_id)
+        electricity = [device for device in devices if device.role is Role.FLAT_ELECTRICITY]
+        water = [device for device in devices if device.role in WATER_ROLES]
+        public = [device for device in devices if device.role is Role.PUBLIC_ELECTRICITY]
+        return [
+            Dlt645Slaves(electricity, self.building),
+            Cjt188Slaves(water, self.building),
+            ModbusSlaves(public, self.building, Framing.RTU),
+        ]
+
+    def _bus(self, line_id: str) -> Bus:
+        return Bus(self._slaves(line_id), self.faults)
+
+    def _transparent(self, line_id: str) -> Callable[[], Hearing]:
+        slaves = self._slaves(line_id)
+        return lambda: Bus(slaves, self.faults)
+
+    def _modbus_tcp(self, line_id: str) -> Callable[[], Hearing]:
+        slaves = ModbusSlaves(devices_on(line_id), self.building, Framing.TCP)
+        return lambda: ModbusTcpStream(slaves, self.faults)
+
+    async def _serve(self, stack: AsyncExitStack, port: int, made: Callable[[], Hearing]) -> int:
+        endpoint = TcpEndpoint(self._speaker, made)
+        await endpoint.open(self.settings.host, port)
+        stack.callback(endpoint.close)
+        return endpoint.port
+
+    async def _start_radio(self, stack: AsyncExitStack) -> int | None:
+        settings = self.settings
+        if settings.mqtt_port is None:
+            return None
+        port = settings.mqtt_port or free_port(settings.mqtt_host)
+        if settings.has_broker:
+            self._broker = Broker(settings.mqtt_host, port)
+            await self._broker.start()
+            stack.push_async_callback(self._broker.stop)
+        self.zigbee = Zigbee2mqtt(
+            settings.mqtt_host, port, self.clock, self.building, self.faults, self.ledger
+        )
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(group.create_task(self.zigbee.run()).cancel)
+        return port
+
+
+def free_port(host: str) -> int:
+    """Return a port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
