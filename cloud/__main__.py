@@ -15,13 +15,19 @@ import msgspec
 from cloud.app import system_clock
 from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Role, database_url, read_config
 from cloud.domain.errors import GatehouseError, Invalid
+from cloud.domain.ids import AccountId, UserId
+from cloud.domain.page import LIMIT_MAX
 from cloud.domain.site_document import site_document_from_json
-from cloud.domain.user import system_user
+from cloud.domain.user import Locale, system_user
+from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
 from cloud.serve import serve
-from cloud.services import setup, tenants
+from cloud.services import setup, tenants, users
+from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate
 from cloud.store.db import Database, engine_url
+
+_LOGIN_ROLES = [role.value for role in UserRole if role is not UserRole.SYSTEM]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -71,6 +77,84 @@ def serve_command(
         configure_logs(config.logs)
         _bring_up_to_date(config.database)
         asyncio.run(serve(config, clock=system_clock, announce=_announce))
+
+
+@cloud.group("user")
+def user_group() -> None:
+    """Let people sign in, or no longer."""
+
+
+@user_group.command("add")
+@_database_options
+@click.argument("login")
+@click.option("--name", "display_name", help="How the pages call the person.  [default: the login]")
+@click.option("--role", type=click.Choice(_LOGIN_ROLES), default=UserRole.MANAGER.value, show_default=True)
+@click.option(
+    "--locale", type=click.Choice([locale.value for locale in Locale]), default=Locale.CHINESE.value
+)
+@click.option(
+    "--account", "accounts", multiple=True, metavar="ID", help="An account a resident may see; repeatable."
+)
+@click.option(
+    "--password-file",
+    type=click.File("r"),
+    help='A file whose first line is the password ("-": standard input). Without it you are asked.',
+)
+def user_add_command(
+    config_path: Path | None,
+    database: str | None,
+    login: str,
+    display_name: str | None,
+    role: str,
+    locale: str,
+    accounts: tuple[str, ...],
+    password_file: Any,
+) -> None:
+    """Let a person sign in as LOGIN. A password is never an argument: everybody could read it."""
+    with _explained(), _opened(config_path, database) as store:
+        if password_file is None:
+            password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        else:
+            password = password_file.readline().rstrip("\r\n")
+        user_id = store.write_now(
+            DEFAULT_TENANT,
+            users.create_user,
+            system_user(DEFAULT_TENANT),
+            login,
+            display_name or login,
+            UserRole(role),
+            hash_password(password),
+            Locale(locale),
+            [AccountId(account) for account in accounts],
+        )
+        click.echo(f"{login} may sign in as {role}; user id {user_id}.")
+
+
+@user_group.command("list")
+@_database_options
+def user_list_command(config_path: Path | None, database: str | None) -> None:
+    """List who may sign in."""
+    with _explained(), _opened(config_path, database) as store:
+        cursor: str | None = None
+        while True:
+            page = store.read_now(
+                DEFAULT_TENANT, users.list_users, system_user(DEFAULT_TENANT), cursor, LIMIT_MAX
+            )
+            for record in page.items:
+                state = "" if record.disabled_at_ms is None else "  disabled"
+                click.echo(f"{record.user.user_id}  {record.user.role.value:<10} {record.login}{state}")
+            if (cursor := page.next_cursor) is None:
+                return
+
+
+@user_group.command("disable")
+@_database_options
+@click.argument("user_id")
+def user_disable_command(config_path: Path | None, database: str | None, user_id: str) -> None:
+    """Let the person with USER_ID sign in no more and end their sessions at once."""
+    with _explained(), _opened(config_path, database) as store:
+        store.write_now(DEFAULT_TENANT, users.disable_user, system_user(DEFAULT_TENANT), UserId(user_id))
+        click.echo(f"{user_id} may sign in no more.")
 
 
 @click.group()
@@ -156,7 +240,10 @@ def _configured(config_path: Path | None, database: str | None) -> Config:
     config = Config() if config_path is None else read_config(config_path)
     if database is None:
         return config
-    replaced = DatabaseConfig(url=database, upgrade_on_start=config.database.upgrade_on_start)
+    try:
+        replaced = DatabaseConfig(url=database, upgrade_on_start=config.database.upgrade_on_start)
+    except ValueError as error:
+        raise Invalid(f"--database: {error}") from error
     return msgspec.structs.replace(config, database=replaced)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import openapi_spec_validator
 import pytest
-
 from api.conftest import Cloud, StandingClock, running_cloud
+
 from cloud.api.endpoint import endpoint
 from cloud.api.errors import KINDS
 from cloud.api.openapi import openapi_document, operation_id_of

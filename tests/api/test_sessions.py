@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-
 from api.conftest import PASSWORD, Cloud, StandingClock, running_cloud
+
 from cloud.domain.user import Role
 
 
