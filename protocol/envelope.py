@@ -17,7 +17,7 @@ from itertools import accumulate, pairwise
 import msgspec
 
 from protocol.columns import ReadingColumns, check_columns, check_event, check_evidence, fitting
-from protocol.errors import EnvelopeError
+from protocol.errors import UNREADABLE, EnvelopeError
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.reading import ClockQuality, Quality, Reading
@@ -199,7 +199,7 @@ def decode_reading_columns(payload: bytes, count: int) -> ReadingColumns:
     """
     try:
         raw = _history_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise EnvelopeError(f"history block: {error}") from error
     if len(raw.point) != count:
         raise EnvelopeError(f"history block says {count} rows and holds {len(raw.point)}")
@@ -245,7 +245,7 @@ def decode_events(payload: bytes, count: int) -> list[Event]:
     """Return the rows of an event block; EnvelopeError says what is wrong."""
     try:
         rows = _events_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise EnvelopeError(f"event block: {error}") from error
     if len(rows) != count:
         raise EnvelopeError(f"event block says {count} rows and holds {len(rows)}")
@@ -286,7 +286,7 @@ def decode_batch(body: bytes, stream: Stream) -> Batch:
     """
     try:
         batch = _batch_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise EnvelopeError(f"batch: {error}") from error
     if batch.version < 1:
         raise EnvelopeError(f"batch: version {batch.version} is not known")

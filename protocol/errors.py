@@ -1,5 +1,11 @@
 """What can go wrong in bytes we were handed; nothing here is about networks or files."""
 
+import msgspec
+
+# Everything msgspec raises over hostile bytes: it lets Python's own errors for bad UTF-8 and for
+# nesting without end through, which are no DecodeErrors.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class ProtocolError(Exception):
     """Anything in this package that refuses its input."""
