@@ -9,13 +9,14 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
+from cloud.api.documentation import show_documentation
 from cloud.api.endpoint import endpoint
 from cloud.api.errors import KINDS, PROBLEM_PREFIX, render_problem
 from cloud.api.openapi import openapi_document, operation_id_of
 from cloud.api.routes import ROUTES
 from cloud.web.door import Door
 
-_PREFIXES = ("/api/", "/openapi.json", PROBLEM_PREFIX)
+_PREFIXES = ("/api/", "/docs", "/openapi.json", PROBLEM_PREFIX)
 
 
 def mount(app: web.Application) -> None:
@@ -24,6 +25,7 @@ def mount(app: web.Application) -> None:
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
     app.router.add_get("/openapi.json", _openapi)
+    app.router.add_get("/docs", show_documentation)
     app.router.add_get(PROBLEM_PREFIX + "{name}", _problem)
 
 

@@ -59,8 +59,8 @@ async def _answered(request: web.Request, handler: Handler, doors: Sequence[Door
         log.exception("unhandled error", extra={"request_id": request[REQUEST_ID]})
         problem = error
     door = door_of(doors, request.path)
-    if door is None:  # nobody's path, or /healthz, whose reader wants a status and nothing else
-        return web.Response(status=problem.status if isinstance(problem, web.HTTPException) else 503)
+    if door is None:  # a path of a door this process does not open
+        return web.Response(status=404)
     return await door.render_error(request, problem)
 
 

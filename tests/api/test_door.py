@@ -7,7 +7,6 @@ from typing import Any
 
 import openapi_spec_validator
 import pytest
-from api.conftest import Cloud, StandingClock, running_cloud
 
 from cloud.api.endpoint import endpoint
 from cloud.api.errors import KINDS
@@ -17,6 +16,7 @@ from cloud.api.routes import ROUTES
 from cloud.app import DOORS
 from cloud.domain.access import POLICY
 from cloud.web.door import door_of
+from tests.api.conftest import Cloud, StandingClock, running_cloud
 
 HEADERS = {
     "Content-Security-Policy": re.compile(r"default-src 'self'; script-src 'self';.*frame-ancestors 'none'"),

@@ -5,10 +5,10 @@ import uuid
 from typing import Any
 
 import pytest
-from api.conftest import PASSWORD, Cloud
 
 from cloud.config import DEFAULT_TENANT
 from cloud.services import idempotency
+from tests.api.conftest import PASSWORD, Cloud
 
 ADDED = {"login": "guest", "display_name": "Guest", "role": "resident", "password": PASSWORD}
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from api.conftest import Cloud
 
 from cloud.api import live
 from cloud.config import DEFAULT_TENANT
@@ -16,6 +15,7 @@ from cloud.domain.ids import AccountId, AlarmId, GatewayId, InvoiceId, SeriesId,
 from cloud.domain.user import Role, User
 from cloud.keys import LIVE
 from protocol.event import Severity
+from tests.api.conftest import Cloud
 
 ALARM = AlarmChanged(
     DEFAULT_TENANT,

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from api.conftest import PASSWORD, Cloud, StandingClock, running_cloud
 
 from cloud.domain.user import Role
+from tests.api.conftest import PASSWORD, Cloud, StandingClock, running_cloud
 
 
 async def _sign_in(cloud: Cloud, login: str = "manager", password: str = PASSWORD, **kwargs: Any) -> Any:
