@@ -39,32 +39,39 @@ class Action(Enum):
     READ_TARIFFS = "read_tariffs"
 
 
-_STAFF = frozenset({Role.MANAGER, Role.SYSTEM})
-_EVERYONE = frozenset({Role.MANAGER, Role.RESIDENT, Role.SYSTEM})
+# Who runs the property. Each group below adds those whose work the action is.
+_MANAGERS = frozenset({Role.COMPANY_ADMIN, Role.MANAGER, Role.SYSTEM})
+_MONEY = _MANAGERS | {Role.FINANCE}
+_READS_MONEY = _MONEY | {Role.AUDITOR}
+_ON_SITE = _MANAGERS | {Role.GUARD, Role.MAINTENANCE}
+_READS_SITE = _ON_SITE | {Role.AUDITOR, Role.FINANCE}
+_TECHNICAL = _MANAGERS | {Role.MAINTENANCE}
+_READS_TECHNICAL = _TECHNICAL | {Role.AUDITOR, Role.PLATFORM}
 
 POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
     {
-        Action.ACKNOWLEDGE_ALARM: _STAFF,
-        Action.BILL_ACCOUNTS: _STAFF,
-        Action.CLOSE_PERIOD: _STAFF,
-        Action.COMPLETE_MAINTENANCE: _STAFF,
-        Action.MANAGE_EQUIPMENT: _STAFF,
-        Action.MANAGE_GATEWAYS: _STAFF,
-        Action.MANAGE_MAINTENANCE: _STAFF,
-        Action.MANAGE_METERS: _STAFF,
-        Action.MANAGE_PREMISES: _STAFF,
-        Action.MANAGE_TARIFFS: _STAFF,
-        Action.MANAGE_USERS: _STAFF,
-        Action.READ_ALARMS: _STAFF,
-        Action.READ_EQUIPMENT: _STAFF,
-        Action.READ_GATEWAYS: _STAFF,
-        Action.READ_INVOICES: _EVERYONE,  # a resident only those of own accounts: `require_account`
-        Action.READ_LEDGER: _STAFF,
-        Action.READ_METERS: _STAFF,
-        Action.READ_OVERVIEW: _STAFF,
-        Action.READ_OWN_ACCOUNTS: _EVERYONE,
-        Action.READ_PREMISES: _STAFF,
-        Action.READ_TARIFFS: _EVERYONE,
+        Action.ACKNOWLEDGE_ALARM: _ON_SITE,
+        Action.BILL_ACCOUNTS: _MONEY,
+        Action.CLOSE_PERIOD: _MONEY,
+        Action.COMPLETE_MAINTENANCE: _TECHNICAL,
+        Action.MANAGE_EQUIPMENT: _TECHNICAL,
+        Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
+        Action.MANAGE_MAINTENANCE: _MANAGERS,
+        Action.MANAGE_METERS: _TECHNICAL,
+        Action.MANAGE_PREMISES: _MANAGERS,
+        Action.MANAGE_TARIFFS: _MONEY,
+        Action.MANAGE_USERS: _MANAGERS
+        | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
+        Action.READ_ALARMS: _READS_SITE,
+        Action.READ_EQUIPMENT: _READS_SITE,
+        Action.READ_GATEWAYS: _READS_TECHNICAL,
+        Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`
+        Action.READ_LEDGER: _READS_MONEY,
+        Action.READ_METERS: _READS_MONEY | {Role.MAINTENANCE},
+        Action.READ_OVERVIEW: _READS_SITE,
+        Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
+        Action.READ_PREMISES: _READS_SITE,
+        Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},
     }
 )
 
@@ -84,3 +91,13 @@ def require_account(actor: User, account_id: AccountId) -> None:
     """Refuse a resident any account but their own; NotFound, as if it did not exist."""
     if actor.role is Role.RESIDENT and account_id not in actor.account_ids:
         raise NotFound("there is no such account")
+
+
+def require_may_grant(actor: User, role: Role) -> None:
+    """Refuse to let anybody into a role that may do more than the actor, so that nobody can rise by it."""
+    beyond = [action for action, roles in POLICY.items() if role in roles and actor.role not in roles]
+    if beyond:
+        raise Forbidden(
+            f"role {actor.role.value} may not make somebody {role.value}, who could also "
+            f"{beyond[0].value.replace('_', ' ')}"
+        )

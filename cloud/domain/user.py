@@ -13,7 +13,14 @@ from cloud.domain.ids import AccountId, TenantId, UserId
 class Role(Enum):
     """What a person is to the property; decides what they may do (`access.POLICY`)."""
 
+    AUDITOR = "auditor"  # reads everything, changes nothing
+    COMPANY_ADMIN = "company_admin"  # the company's own head: all sites, and who works there
+    CONTRACTOR = "contractor"  # another company's people; sees only the jobs given to it
+    FINANCE = "finance"
+    GUARD = "guard"
+    MAINTENANCE = "maintenance"  # the property's own technicians
     MANAGER = "manager"
+    PLATFORM = "platform"  # who runs the installation: gateways and logins, nobody's bills
     RESIDENT = "resident"
     SYSTEM = "system"  # the cloud's own jobs; never a login
 

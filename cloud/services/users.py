@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, require, require_may_grant
 from cloud.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from cloud.domain.ids import AccountId, TenantId, UserId
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
@@ -185,6 +185,7 @@ def create_user(
         raise Invalid(f"the display name has {len(display_name)} characters, expected 1 to 100")
     if role is Role.SYSTEM:
         raise Invalid("the role 'system' is the cloud's own and signs in nowhere")
+    require_may_grant(actor, role)
     wanted = frozenset(account_ids)
     if wanted and role is not Role.RESIDENT:
         raise Invalid(f"a {role.value} sees every account; only residents are tied to some")
