@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from bench import polling
+from bench import ingest, polling
 
 BENCHES: dict[str, Callable[[], int]] = {
+    "ingest": ingest.main,
     "polling": polling.main,
 }
 

@@ -1,0 +1,243 @@
+"""Ingest through the real door and store, beside bare inserts into the same table.
+
+Ours: gateways post batches as an edge does (columnar msgpack, zstd, a bearer token) over HTTP to a cloud in
+a process of its own, which checks, decodes, deduplicates, keeps current values and acknowledges after
+commit. Yardstick: the same rows into the same `reading` table of the same kind of database from a loop
+that does nothing else: `executemany` on SQLite (WAL, synchronous=FULL), COPY on PostgreSQL; one
+transaction a batch on both sides. Batches are encoded before the clock starts.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import psycopg
+
+from bench.measure import Usage, integer, row, usage_of
+from bench.site import GATEWAYS, PASSWORD, site_document
+from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, encode_batch, encode_readings
+from protocol.reading import Reading
+from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, TOKEN_SCHEME, Stream
+from tests import services
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+POINTS = 200  # a gateway's, one reading each a second
+BLOCK_ROWS = 200  # what an edge commits together in a second
+BLOCKS_A_BATCH = 10
+ROUNDS = 3
+BATCHES_A_GATEWAY = 40  # 4 gateways x 40 batches x 2,000 rows = 320,000 rows a round
+
+_START_MS = 1_790_000_000_000
+_HEADERS = {"Content-Type": BATCH_CONTENT_TYPE, "Content-Encoding": "zstd"}
+_RAW_INSERT = (
+    "INSERT OR IGNORE INTO reading (tenant_id, series_id, measured_at_ms, epoch, seq, value_micro, quality,"
+    " reason, clock_quality, received_at_ms, evidence_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RAW_COPY = (
+    "COPY reading (tenant_id, series_id, measured_at_ms, epoch, seq, value_micro, quality,"
+    " reason, clock_quality, received_at_ms, evidence_seq) FROM STDIN"
+)
+
+
+def main(rounds: int = ROUNDS) -> int:
+    """Run SQLite, then PostgreSQL where there is one; return 0."""
+    batch_rows = BLOCK_ROWS * BLOCKS_A_BATCH
+    print(
+        f"ingest: {GATEWAYS} gateways, batches of {batch_rows:,} rows, over HTTP, acknowledged after commit"
+    )
+    widths = (30, 12, 16, 12)
+    print(row("", "rows/s", "CPU-s/100,000", "RSS MiB", widths=widths))
+    postgres = services.find_postgres_bin()
+    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
+        for number in range(rounds):
+            path = Path(folder) / f"{number}.db"
+            _compare("SQLite", f"sqlite:///{path}", path, widths)
+    if postgres is None:
+        print("PostgreSQL: not found, not measured")
+        return 0
+    with services.running_postgres(postgres, durable=True) as server:
+        for _ in range(rounds):
+            _compare("PostgreSQL", server.new_database(), None, widths)
+    return 0
+
+
+def _compare(engine: str, url: str, path: Path | None, widths: tuple[int, ...]) -> None:
+    _gatehouse("db", "upgrade", "--database", url)
+    raw_rate = _raw_rate(url, path)
+    yardstick = "executemany" if path else "COPY"
+    print(row(f"{engine} bare {yardstick}", integer(raw_rate), "", "", widths=widths), flush=True)
+    _empty(url, path)
+    rate, used, rows = _our_rate(url)
+    stored = _count(url, path)
+    if stored != rows:
+        raise RuntimeError(f"{rows} rows were acknowledged and {stored} are stored")
+    cpu = used.cpu_s / rows * 100_000
+    name = f"{engine} gatehouse ({rate / raw_rate:.2f} x)"
+    print(row(name, integer(rate), cpu, f"{used.rss_peak_mib:.0f}", widths=widths), flush=True)
+
+
+def _raw_rate(url: str, path: Path | None) -> float:
+    batches = [list(_raw_rows(k)) for k in range(BATCHES_A_GATEWAY)]
+    rows = sum(map(len, batches))
+    started = time.perf_counter()
+    if path:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA synchronous=FULL")
+        for batch in batches:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_RAW_INSERT, batch)
+            connection.execute("COMMIT")
+        connection.close()
+    else:
+        with psycopg.connect(url.replace("+psycopg", "")) as postgres:
+            for batch in batches:
+                with postgres.cursor() as cursor, cursor.copy(_RAW_COPY) as copy:
+                    for one in batch:
+                        copy.write_row(one)
+                postgres.commit()
+    return rows / (time.perf_counter() - started)
+
+
+def _raw_rows(batch: int) -> Iterator[tuple[int | str | None, ...]]:
+    for second in range(BLOCKS_A_BATCH):
+        at_ms = _START_MS + 1000 * (batch * BLOCKS_A_BATCH + second)
+        for point in range(POINTS):
+            seq = (batch * BLOCKS_A_BATCH + second) * BLOCK_ROWS + point + 1
+            yield 1, point + 1, at_ms, 1, seq, 220_000_000 + point + seq, 0, "", 0, at_ms + 900, None
+
+
+def _empty(url: str, path: Path | None) -> None:
+    if path:
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        _gatehouse("db", "upgrade", "--database", url)
+        return
+    with psycopg.connect(url.replace("+psycopg", "")) as postgres:
+        postgres.execute("TRUNCATE reading")
+
+
+def _count(url: str, path: Path | None) -> int:
+    question = "SELECT count(*) FROM reading"
+    if path:
+        connection = sqlite3.connect(path)
+        found = connection.execute(question).fetchone()
+        connection.close()
+    else:
+        with psycopg.connect(url.replace("+psycopg", "")) as postgres:
+            found = postgres.execute(question).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def _our_rate(url: str) -> tuple[float, Usage, int]:
+    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
+        document = Path(folder) / "site.json"
+        document.write_text(site_document())
+        _gatehouse("db", "load", "--database", url, str(document))
+        with _cloud(url) as (address, pid):
+            tokens = [_token(address, number) for number in range(GATEWAYS)]
+            bodies = [_bodies(number) for number in range(GATEWAYS)]
+            before, started = usage_of(pid), time.perf_counter()
+            rows = asyncio.run(_post_all(address, tokens, bodies))
+            elapsed = time.perf_counter() - started
+            after = usage_of(pid)
+    return rows / elapsed, Usage(after.cpu_s - before.cpu_s, after.rss_peak_mib), rows
+
+
+def _bodies(gateway: int) -> list[bytes]:
+    """Return a gateway's batches, encoded and compressed as its edge would."""
+    bodies = []
+    for number in range(BATCHES_A_GATEWAY):
+        blocks = []
+        for second in range(BLOCKS_A_BATCH):
+            at_ms = _START_MS + 1000 * (number * BLOCKS_A_BATCH + second)
+            first = (number * BLOCKS_A_BATCH + second) * BLOCK_ROWS + 1
+            readings = [Reading(_key(k), at_ms, 220_000_000 + gateway + first + k) for k in range(POINTS)]
+            blocks.append(Block(first, len(readings), encode_readings(readings)))
+        batch = Batch(ENVELOPE_VERSION, Stream.HISTORY.value, 1, "bench", _START_MS, blocks)
+        bodies.append(zstd.compress(encode_batch(batch), level=3))
+    return bodies
+
+
+def _key(point: int) -> str:
+    return f"meter-{point // 20}/{_NAMES[point % 20]}"
+
+
+_NAMES = (
+    "voltage_a", "voltage_b", "voltage_c", "current_a", "current_b", "current_c", "active_power",
+    "active_power_a", "active_power_b", "active_power_c", "reactive_power", "apparent_power", "power_factor",
+    "frequency", "active_energy_import", "active_energy_export", "reactive_energy_import",
+    "reactive_energy_export", "temperature", "run_time",
+)  # fmt: skip
+
+
+async def _post_all(address: str, tokens: list[str], bodies: list[list[bytes]]) -> int:
+    async with aiohttp.ClientSession(base_url=address) as session, asyncio.TaskGroup() as lanes:
+        tasks = [lanes.create_task(_post(session, *lane)) for lane in zip(tokens, bodies, strict=True)]
+    return sum(task.result() for task in tasks)
+
+
+async def _post(session: aiohttp.ClientSession, token: str, bodies: list[bytes]) -> int:
+    """Post one gateway's batches one after the other, as its edge does; return the rows acknowledged."""
+    headers = _HEADERS | {"Authorization": f"{TOKEN_SCHEME} {token}"}
+    path = BATCH_PATH.format(stream=Stream.HISTORY.value)
+    acked_through = 0
+    for body in bodies:
+        async with session.post(path, data=body, headers=headers) as answer:
+            content = await answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"the cloud answered {answer.status}: {content[:500]!r}")
+        ack = msgspec.json.decode(content, type=Ack)
+        if ack.problems:
+            raise RuntimeError(f"the cloud had problems: {ack.problems}")
+        acked_through = ack.acked_through
+    return acked_through
+
+
+@contextmanager
+def _cloud(url: str) -> Iterator[tuple[str, int]]:
+    command = [sys.executable, "-m", "gatehouse", "cloud", "serve", "--database", url, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                if found := re.search(r"http://\S+", line):
+                    yield found[0], process.pid
+                    break
+            else:
+                raise RuntimeError("the cloud did not start")
+        finally:
+            process.terminate()
+
+
+def _token(address: str, number: int) -> str:
+    return _gatehouse(
+        "provision", "token", "--cloud", address, "--login", "manager", "--gateway", f"gw-{number}"
+    ).strip()
+
+
+def _gatehouse(*arguments: str) -> str:
+    environment = os.environ | {"GATEHOUSE_PASSWORD": PASSWORD}
+    command = [sys.executable, "-m", "gatehouse", *arguments]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"gatehouse {' '.join(arguments)}: {done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
