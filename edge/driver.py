@@ -8,15 +8,19 @@ reply is believed only if it answers that very request. It owns no I/O and no sc
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.config import BusSettings, DeviceId
+from edge.config import BusSettings, DeviceConfig
 from edge.errors import EdgeError, quality_of
 from protocol.evidence import Evidence
 from protocol.reading import Reading
+from provisioning.profile import PointProfile
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Priority(IntEnum):
@@ -44,16 +48,18 @@ class Receiver(Protocol):
 class Ask:
     """One request.
 
-    `identity` is all that an answer shows of its question. Where two different questions can have
-    the same identity, an answer that comes late could be taken for the other's: the line then keeps
-    them apart in time. None: the answer names its very request, as a transaction id does.
+    `identity` is all that an answer shows of its question, `question` what the identity leaves open.
+    Where a question can be followed by another of the same identity, a late answer could be taken
+    for the other's; the line then keeps the two apart in time. `identity` None: the answer names its
+    very request, as a transaction id does.
     """
 
     address: str  # whom the breaker counts this for
     wire: bytes
     reply_length: int  # bytes expected, for the deadline
-    identity: Hashable
     receiver: Receiver
+    identity: Hashable = None
+    question: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,10 @@ class Bus(Protocol):
         """Return the time by which readings are stamped."""
         ...
 
+    def next_number(self) -> int:
+        """Return a number from 1 to 65535 that no recent request on this bus carried."""
+        ...
+
     async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
         """Take a turn on the bus; raise NoReply, BadFrame, LineDown or Offline."""
         ...
@@ -98,18 +108,8 @@ class Driver(Protocol):
     """One polled device."""
 
     @property
-    def device_id(self) -> DeviceId:
-        """Return the device's id in the configuration."""
-        ...
-
-    @property
-    def address(self) -> str:
-        """Return the address on the bus."""
-        ...
-
-    @property
-    def priority(self) -> Priority:
-        """Return how urgent its polls are."""
+    def device(self) -> DeviceConfig:
+        """Return the device as configured."""
         ...
 
     def plan(self, group: str) -> Sequence[PlannedRequest]:
@@ -124,9 +124,23 @@ class Driver(Protocol):
         """Ask the device the cheapest question it answers; raise as `exchange` does."""
         ...
 
-    def offline(self, group: str, failure: Exception) -> list[Reading]:
-        """Return the group's readings for a poll that could not even be tried."""
-        ...
+
+def points_of(device: DeviceConfig, group: str) -> tuple[PointProfile, ...]:
+    """Return the points of a group in profile order."""
+    return tuple(point for point in device.profile.points if point.group == group)
+
+
+def point_key(device: DeviceConfig, point: PointProfile) -> str:
+    """Return the key under which the point's readings travel."""
+    return f"{device.device_id}/{point.name}"
+
+
+def priority_of(device: DeviceConfig, group: str) -> Priority:
+    """Return how urgent a poll of the group is: alarms, then billed points, then the rest."""
+    points = points_of(device, group)
+    if any(point.alarm for point in points):
+        return Priority.ALARM
+    return Priority.BILLING if any(point.is_billing for point in points) else Priority.TELEMETRY
 
 
 class EvidenceKeeper:
@@ -152,9 +166,7 @@ class EvidenceKeeper:
 
 def utc_offset_ms(zone: ZoneInfo, at_ms: int) -> int:
     """Return how far local time is ahead of UTC at that instant."""
-    from datetime import UTC, datetime, timedelta
-
-    offset = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).astimezone(zone).utcoffset()
+    offset = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).utcoffset()
     return 0 if offset is None else int(offset.total_seconds() * 1000)
 
 
@@ -163,7 +175,11 @@ def evidence_of(heard: Heard, protocol: str, line: str) -> Evidence:
     return Evidence(protocol, line, heard.request, heard.reply, heard.measured_at_ms, heard.round_trip_us)
 
 
-def failed_readings(point_keys: Iterable[str], failure: Exception, clock: Clock) -> list[Reading]:
+def failed_readings(
+    device: DeviceConfig, points: Iterable[PointProfile], failure: Exception, clock: Clock
+) -> list[Reading]:
     """Return a reading without value for each point, saying why."""
     quality, at_ms, reason, clock_quality = quality_of(failure), clock.wall_ms(), str(failure), clock.quality
-    return [Reading(key, at_ms, None, quality, reason, clock_quality) for key in point_keys]
+    return [
+        Reading(point_key(device, point), at_ms, None, quality, reason, clock_quality) for point in points
+    ]

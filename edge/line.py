@@ -81,7 +81,7 @@ class _Listening:
 
 @dataclass(frozen=True, slots=True)
 class _HeldBack:
-    question: bytes
+    question: Hashable
     has_failed: bool
     until: float
 
@@ -109,6 +109,7 @@ class Line:
         self._is_taken = False
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
+        self._number = rng.randrange(0xFFFF)
         self._character_s = settings.bits_per_character / settings.baud if settings.baud else 0.0
 
     def device(self, address: str) -> DeviceOnLine:
@@ -117,6 +118,11 @@ class Line:
         if found is None:
             found = self.devices[address] = DeviceOnLine(Breaker(self._random))
         return found
+
+    def next_number(self) -> int:
+        """Return a number from 1 to 65535 that no recent request on this bus carried."""
+        self._number = self._number % 0xFFFF + 1
+        return self._number
 
     def ready_at(self, address: str) -> float:
         """Return the loop time from which the address may be asked; not after now if it may."""
@@ -159,7 +165,7 @@ class Line:
     async def _keep_apart(self, ask: Ask) -> None:
         """Wait while an answer to an earlier question could be taken for the answer to this one."""
         earlier = self._held_back.get(ask.identity)
-        if earlier is None or not (earlier.has_failed or earlier.question != ask.wire):
+        if earlier is None or not (earlier.has_failed or earlier.question != ask.question):
             return
         wait_s = earlier.until - self._loop.time()
         if wait_s > 0:
@@ -313,7 +319,7 @@ class Line:
         self._silent_exchanges = 0
         if ask.identity is not None:
             until = self._loop.time() + _REPEAT_WINDOW_S
-            self._held_back[ask.identity] = _HeldBack(ask.wire, has_failed=False, until=until)
+            self._held_back[ask.identity] = _HeldBack(ask.question, has_failed=False, until=until)
 
     def _note_failure(
         self,
@@ -340,7 +346,7 @@ class Line:
             return
         self._is_disturbed = True
         until = sent_at + self.settings.late_limit_ms / 1000
-        self._held_back[ask.identity] = _HeldBack(ask.wire, has_failed=True, until=until)
+        self._held_back[ask.identity] = _HeldBack(ask.question, has_failed=True, until=until)
 
 
 def _middle_ms(sent_wall_ms: int, heard_wall_ms: int, round_trip_ms: int) -> int:

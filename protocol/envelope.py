@@ -64,7 +64,12 @@ class _EventRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Block(msgspec.Struct, array_like=True, frozen=True):
-    """Rows that were committed together on the edge: `count` of them, numbered from `first_seq`."""
+    """Rows that were committed together on the edge: `count` of them, numbered from `first_seq`.
+
+    An empty payload is a tombstone: the edge's quota forced these rows out before they were
+    acknowledged. The cloud records the loss and counts the numbers as received, so that nothing
+    waits for them; if it already holds the block it keeps what it has, and that is no conflict.
+    """
 
     first_seq: int
     count: int

@@ -1,0 +1,319 @@
+"""The buffer: a reading exists once it is in here, and stays until the cloud has said it has it.
+
+SQLite in WAL mode with `synchronous=FULL`; one connection, on one thread, both writes and
+checkpoints. Rows that arrive together are packed into immutable blocks (`protocol.envelope`) and
+committed together, at most `commit_interval_ms` after the first of them; an event commits at once
+and takes along what is waiting. Two streams, each with its own numbering under one epoch, which is
+chosen anew whenever a store is begun anew, so that a number is never used twice.
+
+The invariants, countable at any time: read = stored + rejected, stored = acked + pending + evicted
++ put aside, per stream. A second agent on the same store is refused.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from edge.buffer_store import Store, StreamState, open_store
+from edge.clock import Clock
+from edge.config import BufferSettings
+from edge.errors import StorageFault
+from protocol.envelope import Block
+from protocol.event import Event
+from protocol.reading import Reading
+from protocol.sync import Stream
+
+log = logging.getLogger(__name__)
+
+# What may wait in memory while the disk is slow or full: half a minute of 5,000 points a second.
+PENDING_READINGS_MAX = 150_000
+PENDING_EVENTS_MAX = 10_000
+# A failed commit is tried again this soon; the rows stay in memory meanwhile.
+_RETRY_S = 1.0
+# The quota is looked at this often: rows come at a few megabytes a minute at most.
+_QUOTA_CHECK_EVERY_COMMITS = 60
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """Where the buffer stands, for health."""
+
+    epoch: int
+    size_bytes: int
+    streams: Mapping[Stream, StreamState]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What waits for the next commit; `dones` tell those who wait for it."""
+
+    dones: list[asyncio.Future[None]]
+    readings: list[Reading] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    rule_states: dict[str, bytes] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.events or self.rule_states)
+
+
+class Buffer:
+    """Use as an async context manager, with `run` in a task; all methods belong to the event loop.
+
+    `billing_keys` are the points whose readings are worth more than telemetry when room runs out.
+    """
+
+    def __init__(
+        self,
+        settings: BufferSettings,
+        clock: Clock,
+        rng: random.Random,
+        billing_keys: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._random = rng
+        self._billing_keys = billing_keys
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
+        self._store: Store | None = None
+        self._lock = -1
+        self._loop = asyncio.get_running_loop()
+        self._pending = _Pending([self._loop.create_future()])
+        self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._one_commit = asyncio.Lock()
+        self._commits = 0
+        self.epoch = 0
+        self.read = dict.fromkeys(Stream, 0)  # rows handed in since start
+        self.rejected = dict.fromkeys(Stream, 0)  # of these, refused because memory was full too
+        self.fault = ""  # why the last commit failed; "" while all is well
+        self.moved_aside: Path | None = None  # a damaged store found at opening
+        self.in_flight = dict.fromkeys(Stream, 0)  # highest number that is being sent
+        self.grown = {stream: asyncio.Event() for stream in Stream}
+
+    async def __aenter__(self) -> Self:
+        await self._on_thread(self._open)
+        for stream in Stream:
+            self.grown[stream].set()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.flush()
+        except StorageFault:
+            log.exception("rows in memory could not be stored")
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._on_thread(self._close)
+            self._thread.shutdown()
+
+    def put(
+        self,
+        readings: Sequence[Reading],
+        events: Sequence[Event] = (),
+        rule_states: Mapping[str, bytes] | None = None,
+    ) -> asyncio.Future[None]:
+        """Take rows; the future is done once they are on disk. Events are written at once.
+
+        When memory is full too, because the disk has failed for long, new rows are refused and
+        counted: the oldest known truth is worth more than the newest repetition.
+        """
+        pending = self._pending
+        self.read[Stream.HISTORY] += len(readings)
+        self.read[Stream.EVENT] += len(events)
+        if len(pending.readings) + len(readings) > PENDING_READINGS_MAX:
+            self.rejected[Stream.HISTORY] += len(readings)
+        else:
+            pending.readings += readings
+        if len(pending.events) + len(events) > PENDING_EVENTS_MAX:
+            self.rejected[Stream.EVENT] += len(events)
+        else:
+            pending.events += events
+        if rule_states:
+            pending.rule_states.update(rule_states)
+        if pending.events:
+            self._due.set()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._settings.commit_interval_ms / 1000, self._due.set)
+        return pending.dones[-1]
+
+    async def run(self) -> None:
+        """Commit what waits, again and again; a failure is retried, and the rows wait in memory."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self.flush()
+            except StorageFault:
+                await asyncio.sleep(_RETRY_S)
+                self._due.set()
+
+    async def flush(self) -> None:
+        """Commit what waits now; StorageFault if that fails, and the rows go on waiting."""
+        async with self._one_commit:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            pending = self._pending
+            if not pending:
+                return
+            self._pending = _Pending([self._loop.create_future()])
+            commit = self._loop.run_in_executor(self._thread, self._commit, pending)
+            try:
+                # Cancelled or not, the thread finishes; whether the rows are on disk must be known.
+                await asyncio.shield(commit)
+            except asyncio.CancelledError:
+                await asyncio.wait([commit])
+                self._conclude(pending, commit.exception())
+                raise
+            except (sqlite3.Error, StorageFault) as error:
+                self._conclude(pending, error)
+                raise StorageFault(self.fault) from error
+            self._conclude(pending, None)
+
+    def _conclude(self, pending: _Pending, error: BaseException | None) -> None:
+        if error is not None:
+            newer = self._pending
+            self._pending = pending
+            pending.dones += newer.dones
+            pending.readings += newer.readings
+            pending.events += newer.events
+            pending.rule_states.update(newer.rule_states)
+            if not self.fault:
+                log.error("buffer cannot be written", extra={"reason": str(error)})
+            self.fault = f"buffer {self._settings.path}: {error}"
+            return
+        if self.fault:
+            log.info("buffer can be written again")
+        self.fault = ""
+        for done in pending.dones:
+            if not done.done():
+                done.set_result(None)
+        if pending.readings:
+            self.grown[Stream.HISTORY].set()
+        if pending.events:
+            self.grown[Stream.EVENT].set()
+
+    async def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
+        """Return the oldest blocks of the stream within the limits."""
+        return await self._on_thread(
+            lambda: self._opened().peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
+        )
+
+    async def acknowledge(self, stream: Stream, through: int) -> int:
+        """Delete what the cloud has, up to number `through`; return the rows."""
+        return await self._on_thread(lambda: self._opened().acknowledge(stream, through))
+
+    async def put_aside(self, stream: Stream, first_seq: int, code: str, detail: str) -> None:
+        """Take a block out of the way that the cloud cannot take."""
+        at_ms = self._clock.wall_ms()
+        await self._on_thread(lambda: self._opened().put_aside(stream, first_seq, code, detail, at_ms))
+
+    async def rule_states(self) -> dict[str, bytes]:
+        """Return what each rule remembered."""
+        return await self._on_thread(lambda: self._opened().rule_states())
+
+    async def state(self) -> BufferState:
+        """Return where the buffer stands."""
+        return await self._on_thread(
+            lambda: BufferState(self.epoch, self._opened().size_bytes(), self._opened().stream_states())
+        )
+
+    async def _on_thread(self, work: Callable[[], _T]) -> _T:
+        return await self._loop.run_in_executor(self._thread, work)
+
+    # What follows runs on the buffer's thread.
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._open()
+        assert self._store is not None
+        return self._store
+
+    def _commit(self, pending: _Pending) -> None:
+        store = self._opened()
+        try:
+            store.commit(pending.readings, pending.events, pending.rule_states, self._billing_keys)
+            self._commits += 1
+            if self._commits % _QUOTA_CHECK_EVERY_COMMITS == 0:
+                rows = store.evict(self._settings.size_max_bytes, self.in_flight)
+                if rows:
+                    log.error("buffer is full, rows were given up", extra={"rows": rows})
+        except sqlite3.Error:
+            # After a failed sync the pages in memory cannot be trusted: close, and read the file again.
+            self._store = None
+            with contextlib.suppress(sqlite3.Error):
+                store.close()
+            raise
+
+    def _open(self) -> None:
+        path, created_at_ms = self._settings.path, self._clock.wall_ms()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._take_lock(path.with_name(path.name + ".lock"))
+            try:
+                self._store = open_store(path, self._new_epoch, created_at_ms)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self.moved_aside = _move_aside(path, created_at_ms)
+                log.exception(
+                    "buffer is damaged; it was moved aside and a new one begun",
+                    extra={"reason": str(error), "moved_to": str(self.moved_aside)},
+                )
+                self._store = open_store(path, self._new_epoch, created_at_ms)
+        except (OSError, sqlite3.Error) as error:
+            raise StorageFault(f"buffer {path}: {error}") from error
+        self.epoch = self._store.epoch
+
+    def _new_epoch(self) -> int:
+        """Return a number no earlier store of this gateway had: the time, and chance where it is not set."""
+        return (self._clock.wall_ms() & ~0x3FF) + self._random.randrange(1, 0x400)
+
+    def _take_lock(self, path: Path) -> None:
+        if self._lock >= 0:
+            return
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StorageFault(
+                f"buffer {self._settings.path} is in use by another agent, process {owner}: "
+                "stop that one, or give this one a buffer of its own"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._lock = descriptor
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _move_aside(path: Path, at_ms: int) -> Path:
+    target = path.with_name(f"{path.name}.damaged-{at_ms}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(target.with_name(target.name + suffix))
+    return target

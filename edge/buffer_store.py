@@ -1,0 +1,356 @@
+"""The buffer's database: plain functions on one SQLite connection, run on the buffer's thread.
+
+A block is one row, never changed except that its payload may be emptied when the quota forces it
+out (its numbers stay, so that the cloud learns of the loss). What is deleted was acknowledged or
+put aside. Counters move in the same transaction as the rows they count.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database, Migrations
+
+from edge.errors import StorageFault
+from protocol.envelope import Block, encode_events, encode_readings
+from protocol.event import Event
+from protocol.reading import Reading
+from protocol.sync import Stream
+
+log = logging.getLogger(__name__)
+
+# A block is one unit of repetition and of loss by corruption: bounded, and far below a batch's limit.
+ROWS_PER_BLOCK_MAX = 2_000
+# The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.
+_WAL_BYTES_MAX = 8 * 1024 * 1024
+
+SCHEMA_VERSION = 1
+
+_migrations = Migrations("buffer")
+
+
+class ValueClass(IntEnum):
+    """What a block is worth when room runs out; smaller goes first."""
+
+    TELEMETRY = 0
+    BILLING = 1  # readings of billed points
+    EVIDENCED = 2  # readings with their raw frame: period boundaries are among them
+    EVENT = 3
+
+
+@_migrations(name="0001_first")
+def _first(db: Database) -> None:
+    statements = (
+        """CREATE TABLE store (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            epoch INTEGER NOT NULL CHECK (epoch > 0),
+            created_at_ms INTEGER NOT NULL
+        ) STRICT""",
+        """CREATE TABLE stream (
+            name TEXT PRIMARY KEY,
+            next_seq INTEGER NOT NULL DEFAULT 1,
+            stored_rows INTEGER NOT NULL DEFAULT 0,
+            acked_rows INTEGER NOT NULL DEFAULT 0,
+            evicted_rows INTEGER NOT NULL DEFAULT 0,
+            put_aside_rows INTEGER NOT NULL DEFAULT 0
+        ) STRICT""",
+        """CREATE TABLE block (
+            stream TEXT NOT NULL REFERENCES stream (name),
+            first_seq INTEGER NOT NULL CHECK (first_seq > 0),
+            row_count INTEGER NOT NULL CHECK (row_count > 0),
+            value_class INTEGER NOT NULL,
+            oldest_at_ms INTEGER NOT NULL,
+            payload BLOB NOT NULL,
+            PRIMARY KEY (stream, first_seq)
+        ) STRICT""",
+        """CREATE TABLE put_aside (
+            stream TEXT NOT NULL,
+            first_seq INTEGER NOT NULL,
+            row_count INTEGER NOT NULL,
+            payload BLOB NOT NULL,
+            code TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            put_aside_at_ms INTEGER NOT NULL,
+            PRIMARY KEY (stream, first_seq)
+        ) STRICT""",
+        """CREATE TABLE rule_state (
+            rule_id TEXT PRIMARY KEY,
+            state BLOB NOT NULL
+        ) STRICT""",
+    )
+    for statement in statements:
+        db.execute(statement)
+    db.execute("INSERT INTO stream (name) VALUES ('event'), ('history')")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where a stream stands. `pending_rows` are stored and neither acknowledged nor given up."""
+
+    next_seq: int
+    stored_rows: int
+    acked_rows: int
+    evicted_rows: int
+    put_aside_rows: int
+    pending_rows: int
+    oldest_row_at_ms: int | None
+
+
+class Store:
+    """The open database. Not safe for two threads; `open_store` makes one."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
+        self.epoch = epoch
+        self._connection = connection
+
+    def commit(
+        self,
+        readings: Sequence[Reading],
+        events: Sequence[Event],
+        rule_states: Mapping[str, bytes],
+        billing_keys: frozenset[str],
+    ) -> None:
+        """Write everything in one transaction; when it returns, a power cut cannot take it back."""
+        blocks: list[tuple[Stream, ValueClass, int, int, bytes]] = []
+        for value_class, rows in _by_value(readings, billing_keys):
+            for part in _parts(rows):
+                oldest = min(reading.measured_at_ms for reading in part)
+                blocks.append((Stream.HISTORY, value_class, len(part), oldest, encode_readings(part)))
+        for some in _parts(events):
+            oldest = min(event.occurred_at_ms for event in some)
+            blocks.append((Stream.EVENT, ValueClass.EVENT, len(some), oldest, encode_events(some)))
+        with self._transaction():
+            for stream, value_class, row_count, oldest, payload in blocks:
+                self._append(stream, value_class, row_count, oldest, payload)
+            # What each rule must remember across a restart.
+            self._connection.executemany(
+                "INSERT INTO rule_state (rule_id, state) VALUES (?, ?)"
+                " ON CONFLICT (rule_id) DO UPDATE SET state = excluded.state",
+                rule_states.items(),
+            )
+
+    def _append(
+        self, stream: Stream, value_class: ValueClass, row_count: int, oldest_at_ms: int, payload: bytes
+    ) -> None:
+        # The next numbers of the stream, taken by this block.
+        (next_seq,) = self._connection.execute(
+            "UPDATE stream SET next_seq = next_seq + :rows, stored_rows = stored_rows + :rows"
+            " WHERE name = :stream RETURNING next_seq",
+            {"rows": row_count, "stream": stream.value},
+        ).fetchone()
+        self._connection.execute(
+            "INSERT INTO block (stream, first_seq, row_count, value_class, oldest_at_ms, payload)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (stream.value, next_seq - row_count, row_count, value_class, oldest_at_ms, payload),
+        )
+
+    def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
+        """Return the oldest blocks within the limits, at least one if there is any."""
+        blocks: list[Block] = []
+        rows = size = 0
+        # The oldest unacknowledged blocks of a stream, in order.
+        for first_seq, row_count, payload in self._connection.execute(
+            "SELECT first_seq, row_count, payload FROM block WHERE stream = ? ORDER BY first_seq LIMIT ?",
+            (stream.value, blocks_max),
+        ):
+            rows += row_count
+            size += len(payload) + _BLOCK_OVERHEAD_BYTES
+            if blocks and (rows > rows_max or size > bytes_max):
+                break
+            blocks.append(Block(first_seq, row_count, payload))
+        return blocks
+
+    def acknowledge(self, stream: Stream, through: int) -> int:
+        """Delete the blocks the cloud has, up to and including number `through`; return their rows."""
+        with self._transaction():
+            deleted = self._connection.execute(
+                "DELETE FROM block WHERE stream = ? AND first_seq + row_count - 1 <= ?"
+                " RETURNING row_count, payload = x''",
+                (stream.value, through),
+            ).fetchall()
+            # Evicted blocks were counted when they were emptied.
+            rows = int(sum(row_count for row_count, is_evicted in deleted if not is_evicted))
+            self._connection.execute(
+                "UPDATE stream SET acked_rows = acked_rows + ? WHERE name = ?", (rows, stream.value)
+            )
+        return rows
+
+    def put_aside(self, stream: Stream, first_seq: int, code: str, detail: str, at_ms: int) -> None:
+        """Take a block the cloud cannot take out of the way, keeping it for a person to look at."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO put_aside"
+                " (stream, first_seq, row_count, payload, code, detail, put_aside_at_ms)"
+                " SELECT stream, first_seq, row_count, payload, :code, :detail, :at_ms FROM block"
+                " WHERE stream = :stream AND first_seq = :first_seq ON CONFLICT DO NOTHING",
+                {
+                    "stream": stream.value,
+                    "first_seq": first_seq,
+                    "code": code,
+                    "detail": detail,
+                    "at_ms": at_ms,
+                },
+            )
+            deleted = self._connection.execute(
+                "DELETE FROM block WHERE stream = ? AND first_seq = ? RETURNING row_count, payload = x''",
+                (stream.value, first_seq),
+            ).fetchall()
+            rows = sum(row_count for row_count, is_evicted in deleted if not is_evicted)
+            self._connection.execute(
+                "UPDATE stream SET put_aside_rows = put_aside_rows + ? WHERE name = ?", (rows, stream.value)
+            )
+
+    def evict(self, size_max_bytes: int, in_flight: Mapping[Stream, int]) -> int:
+        """Empty blocks until the store fits, the least valuable and then the oldest first; return rows.
+
+        Blocks up to the numbers `in_flight` are being sent and stay as they are. Events are last.
+        """
+        excess = self.size_bytes() - size_max_bytes
+        if excess <= 0:
+            return 0
+        evicted: dict[str, int] = {stream.value: 0 for stream in Stream}
+        with self._transaction():
+            # Blocks by what they are worth, then by age.
+            for stream, first_seq, row_count, size in self._connection.execute(
+                "SELECT stream, first_seq, row_count, length(payload) FROM block"
+                " WHERE payload <> x'' ORDER BY value_class, oldest_at_ms"
+            ).fetchall():
+                if excess <= 0:
+                    break
+                if first_seq <= in_flight.get(Stream(stream), 0):
+                    continue
+                self._connection.execute(
+                    "UPDATE block SET payload = x'' WHERE stream = ? AND first_seq = ?", (stream, first_seq)
+                )
+                evicted[stream] += row_count
+                excess -= size
+            for stream, rows in evicted.items():
+                self._connection.execute(
+                    "UPDATE stream SET evicted_rows = evicted_rows + ? WHERE name = ?", (rows, stream)
+                )
+        return sum(evicted.values())
+
+    def size_bytes(self) -> int:
+        """Return what the rows take on disk; pages that are free for new rows do not count."""
+        pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
+        return (pages - free) * size
+
+    def stream_states(self) -> dict[Stream, StreamState]:
+        """Return where each stream stands."""
+        states: dict[Stream, StreamState] = {}
+        # Counters of each stream beside what is really there.
+        for row in self._connection.execute(
+            "SELECT s.name, s.next_seq, s.stored_rows, s.acked_rows, s.evicted_rows, s.put_aside_rows,"
+            " coalesce(sum(b.row_count) FILTER (WHERE b.payload <> x''), 0), min(b.oldest_at_ms)"
+            " FROM stream s LEFT JOIN block b ON b.stream = s.name GROUP BY s.name"
+        ):
+            states[Stream(row[0])] = StreamState(*row[1:])
+        return states
+
+    def rule_states(self) -> dict[str, bytes]:
+        """Return what each rule remembered."""
+        return dict(self._connection.execute("SELECT rule_id, state FROM rule_state").fetchall())
+
+    def close(self) -> None:
+        """Fold the log into the file and close it."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.close()
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._connection)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK if anything is raised, COMMIT's own failure included."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+# What a block adds to a batch beside its payload: array head, two integers, binary head.
+_BLOCK_OVERHEAD_BYTES = 24
+
+
+def open_store(path: Path, new_epoch: Callable[[], int], created_at_ms: int) -> Store:
+    """Open the store, making it if there is none; sqlite3.DatabaseError if the file is damaged.
+
+    StorageFault if it was written by a newer agent: that file is left untouched.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _refuse_newer(connection, path)
+        _configure(connection)
+        _migrations.apply(Database(connection))
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # The epoch of this store, chosen once.
+        connection.execute(
+            "INSERT INTO store (id, epoch, created_at_ms) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
+            (new_epoch(), created_at_ms),
+        )
+        (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return Store(connection, epoch)
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise StorageFault(
+            f"{path} has schema {version}, this agent knows up to {SCHEMA_VERSION}: "
+            "run the newer agent, or move the file away to begin a new one"
+        )
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        "locking_mode = EXCLUSIVE",  # a second opener is refused, and no shared memory file is needed
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"journal_size_limit = {_WAL_BYTES_MAX}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if problem != "ok":
+        raise sqlite3.DatabaseError(f"quick_check: {problem}")
+
+
+def _by_value(
+    readings: Sequence[Reading], billing_keys: frozenset[str]
+) -> Iterable[tuple[ValueClass, list[Reading]]]:
+    """Return the readings parted by what they are worth, each part in order."""
+    parts: dict[ValueClass, list[Reading]] = {value: [] for value in ValueClass}
+    for reading in readings:
+        if reading.evidence is not None:
+            parts[ValueClass.EVIDENCED].append(reading)
+        elif reading.point_key in billing_keys:
+            parts[ValueClass.BILLING].append(reading)
+        else:
+            parts[ValueClass.TELEMETRY].append(reading)
+    return ((value, rows) for value, rows in parts.items() if rows)
+
+
+def _parts(rows: Sequence[Any]) -> Iterable[Any]:
+    return (rows[at : at + ROWS_PER_BLOCK_MAX] for at in range(0, len(rows), ROWS_PER_BLOCK_MAX))

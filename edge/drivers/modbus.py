@@ -1,0 +1,241 @@
+"""Modbus devices: planned block reads over RTU or TCP, holes learned, failures kept apart.
+
+A block the device refuses twice running with an illegal address is divided at its widest unasked
+gap and the place remembered, until what is left reads or is a single point, which then counts as
+refused and is tried again only now and then. Only reads are sent here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.config import DeviceConfig
+from edge.driver import (
+    Ask,
+    Bus,
+    EvidenceKeeper,
+    Heard,
+    PlannedRequest,
+    Priority,
+    evidence_of,
+    failed_readings,
+    point_key,
+    points_of,
+    priority_of,
+)
+from edge.drivers.modbus_plan import Block, Cut, plan_blocks, source_of
+from edge.drivers.modbus_values import Converter, Doubtful, converter
+from edge.errors import EXCHANGE_FAILURES, BadFrame, EdgeError, NoReply
+from protocol.errors import FrameError, Refused
+from protocol.fieldbus import modbus
+from protocol.reading import Quality, Reading
+from provisioning.profile import ModbusTable
+
+_FUNCTION_CODES = {
+    ModbusTable.COIL: modbus.FunctionCode.READ_COILS,
+    ModbusTable.DISCRETE_INPUT: modbus.FunctionCode.READ_DISCRETE_INPUTS,
+    ModbusTable.HOLDING_REGISTER: modbus.FunctionCode.READ_HOLDING_REGISTERS,
+    ModbusTable.INPUT_REGISTER: modbus.FunctionCode.READ_INPUT_REGISTERS,
+}
+# Illegal function, address or value: asking the same again will not help.
+_LASTING_EXCEPTIONS = frozenset({1, 2, 3})
+_REFUSALS_BELIEVED = 2
+# A point refused by itself is asked again this often: firmware gets updated, modules get plugged in.
+_REFUSED_RETRY_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A block with everything prepared that its polls repeat."""
+
+    block: Block
+    function_code: modbus.FunctionCode
+    wire: bytes  # as asked with transaction id 0
+    reply_length: int
+    takers: tuple[tuple[str, Converter, bool], ...]  # point key, converter, is billed
+    has_billing: bool
+    priority: Priority
+    refused_running: int = 0
+    refused_until_ms: int = 0  # monotonic; 0: not given up
+    evidence_hour: int = -1
+
+
+class ModbusReceiver:
+    """Hears one Modbus reply; the codec decides what is ours."""
+
+    __slots__ = ("_reader", "values")
+
+    def __init__(self, request: modbus.Request, framing: modbus.Framing) -> None:
+        self._reader = modbus.ReplyReader(request, framing)
+        self.values: tuple[int, ...] = ()
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take what arrived; return the reply frame once it is complete and ours."""
+        values = self._reader.feed(data)
+        if values is None:
+            return None
+        self.values = values
+        return self._reader.frame
+
+    def failure(self) -> EdgeError:
+        """Say what was heard instead."""
+        try:
+            self._reader.conclude()
+        except FrameError as error:
+            return BadFrame(str(error))
+        return NoReply("no reply")
+
+
+class ModbusDriver:
+    """One unit id on a bus."""
+
+    def __init__(self, device: DeviceConfig, bus: Bus, evidence: EvidenceKeeper) -> None:
+        self.device = device
+        self._bus = bus
+        self._evidence = evidence
+        self._unit_id = int(device.address)
+        self._framing = modbus.Framing.RTU if bus.settings.baud else modbus.Framing.TCP
+        self._protocol = f"modbus-{self._framing.value}"
+        self._cuts: set[Cut] = set()
+        self._readers: dict[str, list[_Reader]] = {}
+        self._replan()
+
+    def plan(self, group: str) -> Sequence[PlannedRequest]:
+        """Return the blocks of the group."""
+        return [
+            PlannedRequest(
+                f"{reader.block.table.value} {reader.block.start} x{reader.block.quantity}",
+                tuple(point.name for point in reader.block.points),
+                len(reader.wire),
+                reader.reply_length,
+            )
+            for reader in self._readers[group]
+        ]
+
+    async def poll(self, group: str) -> list[Reading]:
+        """Read the group's blocks one after the other; a block that fails fails alone."""
+        readings: list[Reading] = []
+        waiting = self._readers[group][::-1]
+        while waiting:
+            reader = waiting.pop()
+            try:
+                readings += await self._read(reader)
+            except Refused as refusal:
+                retries = self._learn(reader, refusal, group)
+                waiting += retries[::-1]
+                if not retries:
+                    readings += self._failed(reader, refusal)
+            except EXCHANGE_FAILURES as failure:
+                readings += self._failed(reader, failure)
+        return readings
+
+    async def probe(self) -> None:
+        """Read the shortest block; a refusal is an answer too."""
+        readers = [reader for group in self._readers.values() for reader in group]
+        try:
+            await self._exchange(min(readers, key=lambda r: r.reply_length))
+        except Refused:
+            return
+
+    def _replan(self) -> None:
+        profile = self.device.profile
+        known = {_identity(reader.block): reader for group in self._readers.values() for reader in group}
+        plans = plan_blocks(
+            {group: points_of(self.device, group) for group in self.device.intervals_s},
+            self._bus.settings,
+            registers_max=profile.registers_per_read_max,
+            bits_max=profile.bits_per_read_max,
+            cuts=self._cuts,
+        )
+        self._readers = {
+            group: [known.get(_identity(block)) or self._prepare(block, group) for block in blocks]
+            for group, blocks in plans.items()
+        }
+
+    def _prepare(self, block: Block, group: str) -> _Reader:
+        code = _FUNCTION_CODES[block.table]
+        request = modbus.Request(self._unit_id, code, block.start, block.quantity)
+        return _Reader(
+            block,
+            code,
+            modbus.encode_request(request, self._framing),
+            modbus.reply_length(request, self._framing),
+            tuple(
+                (
+                    point_key(self.device, point),
+                    converter(point, source_of(point).address - block.start),
+                    point.is_billing,
+                )
+                for point in block.points
+            ),
+            any(point.is_billing for point in block.points),
+            priority_of(self.device, group),
+        )
+
+    async def _exchange(self, reader: _Reader) -> tuple[Heard, tuple[int, ...]]:
+        block, number, wire, identity = reader.block, 0, reader.wire, None
+        if self._framing is modbus.Framing.TCP:
+            number = self._bus.next_number()
+            wire = number.to_bytes(2) + wire[2:]  # the header's first two bytes; the rest is prepared
+        else:
+            identity = (self._unit_id, reader.function_code, reader.reply_length)
+        request = modbus.Request(
+            self._unit_id, reader.function_code, block.start, block.quantity, transaction_id=number
+        )
+        receiver = ModbusReceiver(request, self._framing)
+        ask = Ask(self.device.address, wire, reader.reply_length, receiver, identity, block.start)
+        heard = await self._bus.exchange(ask, reader.priority)
+        return heard, receiver.values
+
+    async def _read(self, reader: _Reader) -> list[Reading]:
+        clock = self._bus.clock
+        if reader.refused_until_ms > clock.monotonic_ms():
+            raise Refused("the device has no such address; asked again within the hour")
+        heard, words = await self._exchange(reader)
+        reader.refused_running = reader.refused_until_ms = 0
+        at_ms, clock_quality = heard.measured_at_ms, clock.quality
+        evidence = None
+        if reader.has_billing and (hour := self._evidence.hour_of(at_ms)) != reader.evidence_hour:
+            reader.evidence_hour = hour
+            evidence = evidence_of(heard, self._protocol, self._bus.settings.line_id)
+        readings: list[Reading] = []
+        for key, convert, is_billing in reader.takers:
+            quality, reason = Quality.GOOD, ""
+            try:
+                value_micro = convert(words)
+            except FrameError as error:
+                value_micro, quality, reason = None, Quality.BAD_FRAME, str(error)
+            except Doubtful as doubt:
+                value_micro, quality, reason = doubt.value_micro, Quality.SUSPECT, str(doubt)
+            else:
+                if value_micro is None:
+                    quality, reason = Quality.ABSENT, "the device says: not available"
+            shown = evidence if is_billing else None
+            readings.append(Reading(key, at_ms, value_micro, quality, reason, clock_quality, shown))
+        return readings
+
+    def _learn(self, reader: _Reader, refusal: Refused, group: str) -> list[_Reader]:
+        """Return what to ask instead of a refused block; nothing if the refusal stands.
+
+        A late refusal of another block could be taken for this one's, so the block is asked once
+        more before anything is concluded.
+        """
+        if refusal.code not in _LASTING_EXCEPTIONS:
+            return []
+        reader.refused_running += 1
+        if reader.refused_running < _REFUSALS_BELIEVED:
+            return [reader]
+        cut = reader.block.cut()
+        if cut is None:
+            reader.refused_until_ms = self._bus.clock.monotonic_ms() + _REFUSED_RETRY_MS
+            return []
+        self._cuts.add(cut)
+        self._replan()
+        names = {point.name for point in reader.block.points}
+        return [r for r in self._readers[group] if any(point.name in names for point in r.block.points)]
+
+    def _failed(self, reader: _Reader, failure: Exception) -> list[Reading]:
+        return failed_readings(self.device, reader.block.points, failure, self._bus.clock)
+
+
+def _identity(block: Block) -> tuple[object, ...]:
+    return (block.table, block.start, block.quantity, *(point.name for point in block.points))

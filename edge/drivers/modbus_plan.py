@@ -1,0 +1,151 @@
+"""Which registers to read together: as few requests as the bus allows, and no answer ambiguous.
+
+Two points are read in one request when reading the addresses between them costs less bus time than
+a second request. Where a device refuses a block the place is remembered as a *cut* and never
+bridged again. On a bus whose answers do not name their request (RTU) every block of a device and
+function gets a length of its own where that is possible, by reading a few addresses more, so that
+the length of an answer tells which question it answers.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edge.config import BusSettings
+from provisioning.profile import ModbusSource, ModbusTable, PointProfile
+
+# What a request costs beyond its registers, in characters: 8 for the request, 5 around the reply's
+# data, and twice 3.5 of silence.
+_REQUEST_CHARACTERS = 20
+# Turnaround of a typical meter where nothing has been measured yet.
+_TURNAROUND_S = 0.01
+# A block may be lengthened by so many addresses to make its length its own.
+_STRETCH_MAX = 16
+
+Cut = tuple[ModbusTable, int]  # no block reaches from below this address across it
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One read request and the points it yields."""
+
+    table: ModbusTable
+    start: int
+    quantity: int
+    points: tuple[PointProfile, ...]
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """Return the address ranges inside and behind that no point needs, `(first, end)`."""
+        found: list[tuple[int, int]] = []
+        at = self.start
+        for point in self.points:
+            source = source_of(point)
+            if source.address > at:
+                found.append((at, source.address))
+            at = max(at, source.address + source.width)
+        end = self.start + self.quantity
+        return [*found, (at, end)] if at < end else found
+
+    def cut(self) -> Cut | None:
+        """Return where to divide a block the device refuses; None if it is a single bare point.
+
+        Rather at an unasked gap, the widest first, than between points that touch.
+        """
+        gaps = self.gaps
+        if gaps:
+            first, end = max(gaps, key=lambda gap: gap[1] - gap[0])
+            is_behind = end == self.start + self.quantity
+            return (self.table, first if is_behind else end)
+        starts = sorted({source_of(point).address for point in self.points})
+        return (self.table, starts[len(starts) // 2]) if len(starts) > 1 else None
+
+
+def source_of(point: PointProfile) -> ModbusSource:
+    """Return where a point of a Modbus profile is read."""
+    assert isinstance(point.source, ModbusSource)
+    return point.source
+
+
+def gap_budget(bus: BusSettings, *, is_bits: bool) -> int:
+    """Return how many unneeded addresses cost no more bus time than another request."""
+    if not bus.baud:
+        # On a network the round trip is everything and a few bytes are nothing.
+        return 2000 if is_bits else 125
+    character_s = bus.bits_per_character / bus.baud
+    spare_characters = _REQUEST_CHARACTERS + _TURNAROUND_S / character_s
+    return int(spare_characters * 8 if is_bits else spare_characters / 2)
+
+
+def plan_blocks(
+    groups: dict[str, Sequence[PointProfile]],
+    bus: BusSettings,
+    *,
+    registers_max: int,
+    bits_max: int,
+    cuts: Collection[Cut] = frozenset(),
+) -> dict[str, tuple[Block, ...]]:
+    """Return the blocks of each group, in address order."""
+    plans: dict[str, list[Block]] = {}
+    for group, points in groups.items():
+        plans[group] = []
+        for table in ModbusTable:
+            here = [point for point in points if source_of(point).table is table]
+            limit = bits_max if table.is_bits else registers_max
+            budget = gap_budget(bus, is_bits=table.is_bits)
+            plans[group] += _merge(table, here, limit, budget, cuts)
+    if bus.baud:
+        _make_lengths_distinct(plans, registers_max, bits_max, cuts)
+    return {group: tuple(blocks) for group, blocks in plans.items()}
+
+
+def _merge(
+    table: ModbusTable, points: Iterable[PointProfile], limit: int, budget: int, cuts: Collection[Cut]
+) -> list[Block]:
+    blocks: list[Block] = []
+    for point in sorted(points, key=lambda p: (source_of(p).address, source_of(p).width)):
+        source = source_of(point)
+        end = source.address + source.width
+        last = blocks[-1] if blocks else None
+        if last is not None:
+            reached = last.start + last.quantity
+            is_near = source.address - reached <= budget and end - last.start <= limit
+            if is_near and not _crosses(table, reached, source.address, last, cuts):
+                quantity = max(reached, end) - last.start
+                blocks[-1] = replace(last, quantity=quantity, points=(*last.points, point))
+                continue
+        blocks.append(Block(table, source.address, source.width, (point,)))
+    return blocks
+
+
+def _crosses(table: ModbusTable, reached: int, address: int, last: Block, cuts: Collection[Cut]) -> bool:
+    """Tell whether a cut lies between what the block has reached and the next point."""
+    return any(
+        kind is table and min(reached, address) <= at <= address and at > last.start for kind, at in cuts
+    )
+
+
+def _make_lengths_distinct(
+    plans: dict[str, list[Block]], registers_max: int, bits_max: int, cuts: Collection[Cut]
+) -> None:
+    taken: dict[ModbusTable, set[int]] = {table: set() for table in ModbusTable}
+    every = [(group, i) for group, blocks in plans.items() for i in range(len(blocks))]
+    # Longest first: a long block has the least room to grow, and most often its length to itself.
+    for group, i in sorted(every, key=lambda at: -plans[at[0]][at[1]].quantity):
+        block = plans[group][i]
+        lengths = taken[block.table]
+        limit = min(bits_max if block.table.is_bits else registers_max, block.quantity + _STRETCH_MAX)
+        quantity = block.quantity
+        while _reply_length(block.table, quantity) in lengths:
+            quantity += 1
+            end = block.start + quantity
+            is_cut = any(kind is block.table and block.start < at < end for kind, at in cuts)
+            if quantity > limit or end > 0x10000 or is_cut:
+                quantity = block.quantity  # no room: the line keeps such questions apart in time
+                break
+        lengths.add(_reply_length(block.table, quantity))
+        plans[group][i] = replace(block, quantity=quantity)
+
+
+def _reply_length(table: ModbusTable, quantity: int) -> int:
+    """Return the byte count of the reply, which is all that it shows of the question."""
+    return (quantity + 7) // 8 if table.is_bits else 2 * quantity
