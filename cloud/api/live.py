@@ -15,6 +15,7 @@ from aiohttp import ClientConnectionResetError, web
 from aiohttp_sse import EventSourceResponse, sse_response
 
 from cloud.api.route import EVENT_STREAM, Call, Nothing, Open, Route, View, json_bytes, view_of
+from cloud.api.words import QUALITIES, SEVERITIES, QualityWord, SeverityWord, decimal_or_none
 from cloud.domain.access import Action, may
 from cloud.domain.change import (
     AlarmAct,
@@ -31,8 +32,6 @@ from cloud.domain.user import Role, User
 from cloud.keys import LIVE
 from cloud.live import Closed, Listener
 from cloud.web.identity import actor_anew
-from protocol.event import Severity
-from protocol.quantity import decimal_from_micro
 from protocol.reading import Quality
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class LivePoint(View, frozen=True):
     key: str
     measured_at_ms: int
     value: Decimal | None
-    quality: str
+    quality: QualityWord
 
 
 class LiveReadings(View, frozen=True):
@@ -80,7 +79,7 @@ class LiveAlarm(View, frozen=True):
     alarm_id: str
     act: AlarmAct
     kind: str
-    severity: Severity
+    severity: SeverityWord
     point_key: str
     message: str
     at_ms: int
@@ -94,7 +93,7 @@ class LiveEvent(View, frozen=True):
     event_id: str
     kind: str
     state: str
-    severity: Severity
+    severity: SeverityWord
     point_key: str
     message: str
     occurred_at_ms: int
@@ -193,9 +192,9 @@ def live_view(change: Change) -> View:
                 points=points,
             )
         case AlarmChanged():
-            return view_of(change, LiveAlarm)
+            return _live_alarm(change)
         case EventRecorded():
-            return view_of(change, LiveEvent)
+            return _live_event(change)
         case GatewayChanged():
             return view_of(change, LiveGateway)
         case InvoiceIssued():
@@ -207,13 +206,40 @@ def live_view(change: Change) -> View:
 
 
 def _live_point(point: PointChange) -> LivePoint:
-    value = None if point.value_micro is None else decimal_from_micro(point.value_micro)
     return LivePoint(
         series_id=point.series_id,
         key=point.key,
         measured_at_ms=point.measured_at_ms,
-        value=value,
-        quality=Quality(point.quality).name.lower(),
+        value=decimal_or_none(point.value_micro),
+        quality=QUALITIES[Quality(point.quality)],
+    )
+
+
+def _live_alarm(change: AlarmChanged) -> LiveAlarm:
+    return LiveAlarm(
+        site_id=change.site_id,
+        alarm_id=change.alarm_id,
+        act=change.act,
+        kind=change.kind,
+        severity=SEVERITIES[change.severity],
+        point_key=change.point_key,
+        message=change.message,
+        at_ms=change.at_ms,
+    )
+
+
+def _live_event(change: EventRecorded) -> LiveEvent:
+    return LiveEvent(
+        site_id=change.site_id,
+        gateway_id=change.gateway_id,
+        event_id=change.event_id,
+        kind=change.kind,
+        state=change.state,
+        severity=SEVERITIES[change.severity],
+        point_key=change.point_key,
+        message=change.message,
+        occurred_at_ms=change.occurred_at_ms,
+        is_historical=change.is_historical,
     )
 
 

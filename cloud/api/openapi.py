@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cloud.api.errors import KINDS, ProblemDocument
-from cloud.api.route import Nothing, Open, Route
+from cloud.api.route import PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
 from cloud.domain.access import POLICY
 from cloud.domain.user import Role
 
@@ -19,6 +19,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
+_WHOLE_NUMBER = {"type": "integer", "minimum": 0, "maximum": PATH_NUMBER_MAX}
 
 
 def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
@@ -125,9 +126,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "format": "uuid"}
-            if name.endswith("_id")
-            else {"type": "integer", "minimum": 1},
+            "schema": _WHOLE_NUMBER if name in PATH_NUMBERS else {"type": "string", "format": "uuid"},
         }
         for name in _PATH_PARAMETER.findall(route.path)
     ]

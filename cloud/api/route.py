@@ -24,6 +24,9 @@ from cloud.store.db import Tx
 
 PAGE_LIMIT_MAX = 200  # what a person can scan and a phone can hold; a program takes several pages
 JSON_BODY_BYTES_MAX = 1024 * 1024  # ASVS 5.0 §1.5: far above every form and script of ours
+# Parameters of a path that are whole numbers; all others are ids.
+PATH_NUMBERS = frozenset({"line_no", "series_id"})
+PATH_NUMBER_MAX = 2**53 - 1  # what a JSON number keeps exactly everywhere
 EVENT_STREAM = "text/event-stream"
 
 _T = TypeVar("_T")
@@ -52,7 +55,7 @@ class Nothing(Request, frozen=True):
     """No body, or no query."""
 
 
-class PageQuery(Request, frozen=True):
+class PageQuery(Request, frozen=True, kw_only=True):
     """Which page of a list."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LIMIT_MAX)] = 50
@@ -94,7 +97,7 @@ class Call(Generic[QueryT, BodyT]):
     def number(self, name: str) -> int:
         """Return the whole number in the path."""
         text = self.request.match_info[name]
-        if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        if not (text.isascii() and text.isdecimal() and len(text) <= 16 and int(text) <= PATH_NUMBER_MAX):
             raise NotFound(f"there is no {name} {text!r}")
         return int(text)
 

@@ -1,6 +1,10 @@
 """Every route of the API, noun by noun."""
 
-from cloud.api import live, me, sessions, users
+from itertools import chain
+
+from cloud.api import alarms, events, live, me, readings, sessions, users
 from cloud.api.route import Route
 
-ROUTES: tuple[Route, ...] = (*live.ROUTES, *me.ROUTES, *sessions.ROUTES, *users.ROUTES)
+_NOUNS = (alarms, events, live, me, readings, sessions, users)
+
+ROUTES: tuple[Route, ...] = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))

@@ -1,0 +1,57 @@
+"""Closed sets and exact values as the API writes them.
+
+The invariant: a word, once told, keeps its meaning; a number inside (an enum's, a millionth) never
+appears outside.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal
+
+from protocol.event import Severity
+from protocol.quantity import decimal_from_micro
+from protocol.reading import ClockQuality, Quality
+
+SeverityWord = Literal["info", "minor", "major", "critical"]
+QualityWord = Literal[
+    "good", "suspect", "held", "no_reply", "bad_frame", "refused", "absent", "offline", "stale"
+]
+ClockWord = Literal["synced", "unsynced"]
+
+SEVERITIES: Mapping[Severity, SeverityWord] = MappingProxyType(
+    {
+        Severity.INFO: "info",
+        Severity.MINOR: "minor",
+        Severity.MAJOR: "major",
+        Severity.CRITICAL: "critical",
+    }
+)
+
+QUALITIES: Mapping[Quality, QualityWord] = MappingProxyType(
+    {
+        Quality.GOOD: "good",
+        Quality.SUSPECT: "suspect",
+        Quality.HELD: "held",
+        Quality.NO_REPLY: "no_reply",
+        Quality.BAD_FRAME: "bad_frame",
+        Quality.REFUSED: "refused",
+        Quality.ABSENT: "absent",
+        Quality.OFFLINE: "offline",
+        Quality.STALE: "stale",
+    }
+)
+
+CLOCK_QUALITIES: Mapping[ClockQuality, ClockWord] = MappingProxyType(
+    {ClockQuality.SYNCED: "synced", ClockQuality.UNSYNCED: "unsynced"}
+)
+
+
+def decimal_or_none(value_micro: int | None) -> Decimal | None:
+    """Return millionths as an exact decimal; None stays None."""
+    return None if value_micro is None else decimal_from_micro(value_micro)
+
+
+def quality_word(quality: Quality | None) -> QualityWord | None:
+    """Return the quality's word; None where there is no reading yet."""
+    return None if quality is None else QUALITIES[quality]
