@@ -1,0 +1,190 @@
+"""Feed damaged and random bytes to everything that reads bytes from outside, as many as asked for.
+
+    python -m tests.fuzz.run --inputs 200000 [--seed N] [--target NAME]
+
+A target may return or refuse with its own error; anything else it raises, and any input it takes
+longer over than a line can wait, is a finding, printed with the bytes that caused it. The test suite runs
+a small share of this; a release runs millions.
+"""
+
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import click
+
+from protocol.envelope import (
+    ENVELOPE_VERSION,
+    Batch,
+    Block,
+    decode_batch,
+    decode_events,
+    decode_readings,
+    encode_batch,
+    encode_events,
+    encode_readings,
+)
+from protocol.errors import ProtocolError
+from protocol.event import Event, EventState, Severity
+from protocol.evidence import Evidence
+from protocol.fieldbus import CODECS
+from protocol.fieldbus.annotation import Message, check_cover
+from protocol.reading import Quality, Reading
+from protocol.sync import Stream
+from provisioning.identity import IdentityError, parse_token
+from tests.fieldbus.golden import golden_frames, vectors
+
+# A device is given a second to answer; decoding must be far from noticeable in that.
+INPUT_LIMIT_MS = 100
+BYTES_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that reads bytes, and good input to start damaging from."""
+
+    read: Callable[[bytes], object]
+    seeds: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An input that a target neither took nor refused as it should."""
+
+    target: str
+    data: bytes
+    what: str
+
+
+def targets() -> dict[str, Target]:
+    """Return every reader of outside bytes, by name."""
+    found = {name: Target(partial(_read_frame, name), tuple(golden_frames(name))) for name in CODECS}
+    found["envelope-batch"] = Target(partial(decode_batch, stream=Stream.HISTORY), (_batch(),))
+    found["envelope-events"] = Target(partial(decode_events, count=2), (_events(),))
+    found["envelope-readings"] = Target(partial(decode_readings, count=4), (_readings(),))
+    found["gateway-token"] = Target(_read_token, (_TOKEN,))
+    return found
+
+
+def fuzz(name: str, target: Target, *, inputs: int, chance: random.Random) -> list[Finding]:
+    """Try `inputs` inputs on a target; return what was found."""
+    findings: list[Finding] = []
+    for _ in range(inputs):
+        data = _damaged(chance.choice(target.seeds), chance) if chance.random() < 0.9 else _noise(chance)
+        started = time.thread_time()
+        try:
+            target.read(data)
+        except (ProtocolError, IdentityError):
+            pass
+        except Exception as error:  # noqa: BLE001 - the very thing that is looked for
+            findings.append(Finding(name, data, f"{type(error).__name__}: {error}"))
+        took_ms = (time.thread_time() - started) * 1000
+        if took_ms > INPUT_LIMIT_MS:
+            findings.append(Finding(name, data, f"took {took_ms:.0f} ms"))
+    return findings
+
+
+def _read_frame(name: str, data: bytes) -> None:
+    codec = CODECS[name].load()
+    topic = next((v["topic"] for v in vectors(name) if "topic" in v), "")
+    for is_reply in (None, False, True):
+        message = Message(data, is_reply, b"", topic)
+        with contextlib.suppress(ProtocolError):
+            codec.facts(message)
+        with contextlib.suppress(ProtocolError):
+            check_cover(codec.explain(message), len(data))
+
+
+def _read_token(data: bytes) -> None:
+    token = parse_token(data.decode("utf-8", errors="replace"))
+    assert str(token).encode() == data, "a token that was read does not write itself the same"
+
+
+def _damaged(seed: bytes, chance: random.Random) -> bytes:
+    data = bytearray(seed)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(6):
+            case 0 if at < len(data):
+                data[at] ^= 1 << chance.randrange(8)
+            case 1 if at < len(data):
+                data[at] = chance.choice((0x00, 0x7F, 0x80, 0xFE, 0xFF, chance.randrange(256)))
+            case 2:
+                data[at:at] = chance.randbytes(chance.randrange(1, 9))
+            case 3:
+                del data[at : at + chance.randrange(1, 9)]
+            case 4:
+                data[at:at] = data[: chance.randrange(1, 40)]
+            case _:
+                del data[at:]
+    return bytes(data[:BYTES_MAX])
+
+
+def _noise(chance: random.Random) -> bytes:
+    return chance.randbytes(chance.randrange(300))
+
+
+def _readings() -> bytes:
+    shown = Evidence("dlt645-2007", "bus-1", b"\x68\x16", b"\x68\x91\x16", 1_790_000_000_000, 41_000)
+    return encode_readings(
+        [
+            Reading("em-101/voltage", 1_790_000_000_000, 220_100_000),
+            Reading("em-101/active_energy_import", 1_790_000_000_010, 1_234_560_000, evidence=shown),
+            Reading("em-102/voltage", 1_790_000_000_900, None, Quality.NO_REPLY, "no reply within 1000 ms"),
+            Reading("wm-101/water_volume", 1_790_000_001_000, 12_340_000, evidence=shown),
+        ]
+    )
+
+
+def _events() -> bytes:
+    raised = Event(
+        "fire_alarm", EventState.RAISED, Severity.CRITICAL, "fire-1/fire_alarm_1", 1_790_000_000_000, "zone 1"
+    )
+    cleared = Event(
+        "fire_alarm",
+        EventState.CLEARED,
+        Severity.CRITICAL,
+        "fire-1/fire_alarm_1",
+        1_790_000_060_000,
+        "zone 1",
+    )
+    return encode_events([raised, cleared])
+
+
+def _batch() -> bytes:
+    blocks = [Block(1, 4, _readings()), Block(5, 4, _readings())]
+    return encode_batch(Batch(ENVELOPE_VERSION, "history", 17, "boot", 1_790_000_002_000, blocks))
+
+
+_TOKEN = b"gh1.7.019309a7-6c1e-7b52-9d2a-4a5b6c7d8e9f.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+@click.command()
+@click.option("--inputs", default=200_000, show_default=True, help="How many, over all targets.")
+@click.option("--seed", type=int, help="Repeat an earlier run.")
+@click.option("--target", "only", type=click.Choice(sorted(targets())), help="One target instead of all.")
+def main(inputs: int, seed: int | None, only: str | None) -> None:
+    """Feed damaged and random bytes to every decoder."""
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    click.echo(f"seed {seed}")
+    chosen = {name: target for name, target in sorted(targets().items()) if only in (None, name)}
+    total = 0
+    for name, target in chosen.items():
+        started = time.perf_counter()
+        count = max(1, inputs // len(chosen))
+        findings = fuzz(name, target, inputs=count, chance=random.Random(f"{seed} {name}"))
+        rate = count / (time.perf_counter() - started)
+        click.echo(f"{name:<20} {count:>10,} inputs {rate:>9,.0f}/s  {len(findings)} findings")
+        for finding in findings[:10]:
+            click.echo(f"  {finding.what}\n  {finding.data.hex()}")
+        total += len(findings)
+    click.echo(f"{total} findings")
+    sys.exit(1 if total else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""A share of the fuzzing in every test run, and proof that a finding would be found."""
+
+import random
+import time
+
+import pytest
+
+from tests.fuzz.run import Target, fuzz, targets
+
+
+@pytest.mark.parametrize("name", sorted(targets()))
+def test_nothing_but_refusals_comes_of_damaged_input(name: str) -> None:
+    findings = fuzz(name, targets()[name], inputs=1_000, chance=random.Random(f"2026 {name}"))
+
+    assert findings == []
+
+
+def test_a_decoder_that_raises_something_else_is_found() -> None:
+    def reads_a_byte_that_may_be_missing(data: bytes) -> int:
+        return data[3]
+
+    target = Target(reads_a_byte_that_may_be_missing, (b"\x68\x01\x02\x03",))
+
+    findings = fuzz("short", target, inputs=100, chance=random.Random(1))
+
+    assert any("IndexError" in finding.what and len(finding.data) < 4 for finding in findings)
+
+
+def test_a_decoder_that_dawdles_is_found() -> None:
+    def computes_for_120_ms(data: bytes) -> None:
+        end = time.thread_time() + 0.12
+        while time.thread_time() < end:
+            pass
+
+    target = Target(computes_for_120_ms, (b"\x68",))
+
+    findings = fuzz("slow", target, inputs=1, chance=random.Random(1))
+
+    assert "took" in findings[0].what
