@@ -27,7 +27,7 @@ class Mount:
 
 
 COMMANDS: dict[str, Mount] = {
-    "bill": Mount("cloud.__main__", "bill", "cloud", "Rate billing cases with the real billing code."),
+    "bill": Mount("cloud.billing_cli", "bill", "cloud", "Rate billing cases with the real billing code."),
     "cloud": Mount("cloud.__main__", "cloud", "cloud", "Serve the API, the console and the gateways' door."),
     "db": Mount("cloud.__main__", "db", "cloud", "Create, upgrade and inspect the cloud's database."),
     "decode": Mount("gatehouse.decode", "decode", "edge", "Decode field-bus frames; check test vectors."),
