@@ -53,11 +53,12 @@ def edge_config(
 
 def _lines(places: Places) -> list[str]:
     lines = [
-        # A pseudo-terminal refuses parity; on a real line these meters want "even".
+        # A pseudo-terminal refuses parity and needs no silence between frames; on a real line these
+        # meters want "even", and the silence is left to its default.
         f'[[lines]]\nid = "{BUS_1}"\ntransport = "serial"\npath = "{places.bus_1_path}"\n'
-        'baud = 9600\nparity = "none"\n',
+        'baud = 9600\nparity = "none"\ngap_ms = 0\n',
         f'[[lines]]\nid = "{BUS_2}"\ntransport = "tcp"\nhost = "{places.host}"\nport = {places.bus_2_port}\n'
-        "baud = 9600\n",
+        "baud = 9600\ngap_ms = 0\n",
     ]
     ports = {METERS_TCP: places.meters_port, LIFT_TCP: places.lift_port, FIRE_TCP: places.fire_port}
     lines += [

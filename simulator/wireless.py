@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.2
 _SIGN_OF_LIFE_S = 60.0
 _RECONNECT_S = 1.0
+_BROKER_TIMEOUT_S = 5.0
 _AVAILABILITY = "availability"
 # What a message says that is compared to see whether something changed; radio quality always does.
 _WATCHED = ("lock_state", "water_leak", "tamper", "battery_low")
@@ -106,14 +107,18 @@ class Zigbee2mqtt:
         """Publish until cancelled, connecting again whenever the broker goes away."""
         while True:
             try:
-                async with aiomqtt.Client(
-                    self._host, self._port, identifier="zigbee2mqtt-simulator", timeout=5
-                ) as client:
+                async with (
+                    aiomqtt.Client(
+                        self._host, self._port, identifier="zigbee2mqtt-simulator", timeout=_BROKER_TIMEOUT_S
+                    ) as client,
+                    asyncio.TaskGroup() as group,
+                ):
                     self.is_connected = True
                     self._forget()
-                    await self._publish_changes(client)
-            except aiomqtt.MqttError as error:
-                _log.info("broker is away", extra={"error": str(error)})
+                    group.create_task(_until_gone(client))
+                    group.create_task(self._publish_changes(client))
+            except* aiomqtt.MqttError as away:
+                _log.info("broker is away", extra={"error": str(away.exceptions[0])})
             finally:
                 self.is_connected = False
             await asyncio.sleep(_RECONNECT_S)
@@ -188,3 +193,9 @@ class Zigbee2mqtt:
         self._last.clear()
         self._told_at_s.clear()
         self._online.clear()
+
+
+async def _until_gone(client: aiomqtt.Client) -> None:
+    """Wait until the broker is gone, which only a listener is told; MqttError says so."""
+    async for _ in client.messages:
+        pass
