@@ -61,30 +61,28 @@ class Cloud:
 
     def create_slot(self, site_code: str, code: str, name: str) -> Slot:
         """Create a gateway in a site and return its first token."""
-        site_id = self._id_of("/api/v1/sites", "site", site_code)
-        body = {"site_id": site_id, "code": code, "name": name or code}
-        return _slot(self._post("/api/v1/gateways", body))
+        body = {"site_id": self._id_of("site", site_code), "code": code, "name": name or code}
+        return _slot(code, self._post("/api/v1/gateways", body))
 
     def renew_token(self, code: str) -> Slot:
         """Make a new token for an existing gateway; the one it had stops working at once."""
-        gateway_id = self._id_of("/api/v1/gateways", "gateway", code)
-        return _slot(self._post(f"/api/v1/gateways/{gateway_id}/token", None))
+        gateway_id = self._id_of("gateway", code)
+        return _slot(code, self._post(f"/api/v1/gateways/{gateway_id}/token", None))
 
-    def _id_of(self, path: str, noun: str, code: str) -> str:
+    def _id_of(self, noun: str, code: str) -> str:
         known: list[str] = []
         cursor = ""
         while True:
-            page = self._send("GET", f"{path}?limit=200{cursor}", None)
+            page = self._send("GET", f"/api/v1/{noun}s{cursor}", None)
             items = page.get("items")
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict) and item.get("code") == code:
-                    return _text(item, "id")
+                    return _text(item, f"{noun}_id")
                 known.append(str(item.get("code")) if isinstance(item, dict) else "?")
             if not page.get("next_cursor"):
-                raise EnrolmentError(
-                    f"{self.url} has no {noun} {code!r}; it has: {', '.join(known) or 'none'}"
-                )
-            cursor = f"&cursor={_text(page, 'next_cursor')}"
+                listed = ", ".join(known) or "none"
+                raise EnrolmentError(f"{self.url} has no {noun} {code!r}; it has: {listed}")
+            cursor = f"?cursor={_text(page, 'next_cursor')}"
 
     def _post(self, path: str, body: object) -> dict[str, object]:
         return self._send("POST", path, body)
@@ -140,9 +138,9 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _slot(answer: dict[str, object]) -> Slot:
+def _slot(code: str, answer: dict[str, object]) -> Slot:
     try:
-        return Slot(_text(answer, "code"), parse_token(_text(answer, "token")))
+        return Slot(code, parse_token(_text(answer, "token")))
     except IdentityError as error:
         raise EnrolmentError(f"the cloud's answer holds {error}") from error
 
