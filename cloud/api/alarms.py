@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, page_of
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of
 from cloud.api.words import SEVERITIES, SeverityWord
 from cloud.domain.access import Action
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
@@ -23,7 +23,7 @@ _STATES: dict[str, frozenset[AlarmState]] = {
 class AlarmQuery(PageQuery, frozen=True):
     """Which alarms; without `state` those that are open."""
 
-    site_id: str | None = None
+    site_id: Id | None = None
     state: Literal["open", "active", "acknowledged", "cleared", "all"] = "open"
 
 

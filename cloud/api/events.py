@@ -1,6 +1,6 @@
 """Events: everything that happened, for the record and the feed."""
 
-from cloud.api.route import Call, Nothing, Page, PageQuery, Route, View, page_of
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Route, View, page_of
 from cloud.api.words import SEVERITIES, SeverityWord
 from cloud.domain.access import Action
 from cloud.domain.ids import SiteId
@@ -12,7 +12,7 @@ from protocol.event import EventState
 class EventQuery(PageQuery, frozen=True):
     """Whose events."""
 
-    site_id: str | None = None
+    site_id: Id | None = None
 
 
 class EventView(View, frozen=True):

@@ -29,6 +29,9 @@ PATH_NUMBERS = frozenset({"line_no", "series_id"})
 PATH_NUMBER_MAX = 2**53 - 1  # what a JSON number keeps exactly everywhere
 EVENT_STREAM = "text/event-stream"
 
+# An id in a query or body: a UUID in canonical lower-case form, as `cloud.domain.ids.is_uuid` has it.
+Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 QueryT = TypeVar("QueryT")

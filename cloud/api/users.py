@@ -5,7 +5,7 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, page_of
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of
 from cloud.domain.access import Action
 from cloud.domain.ids import AccountId, UserId
 from cloud.domain.user import Locale, Role, UserRecord
@@ -22,7 +22,7 @@ class NewUser(Request, frozen=True):
     role: Role
     password: Annotated[str, Meta(min_length=LENGTH_MIN, max_length=LENGTH_MAX)]
     locale: Locale = Locale.CHINESE
-    account_ids: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    account_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
 
 
 class CreatedUser(View, frozen=True):

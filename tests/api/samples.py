@@ -1,0 +1,57 @@
+"""Requests made up from the OpenAPI document: the smallest that fit their schemas."""
+
+import uuid
+from typing import Any
+
+from cloud.api.openapi import openapi_document
+from cloud.api.route import Route
+from cloud.api.routes import ROUTES
+
+DOCUMENT = openapi_document(ROUTES, version="0")
+
+
+def sample_body(route: Route) -> Any:
+    """Return a body the route takes, or None if it takes none."""
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    if "requestBody" not in operation:
+        return None
+    return sample(operation["requestBody"]["content"]["application/json"]["schema"])
+
+
+def sample_query(route: Route) -> dict[str, str]:
+    """Return the query parameters the route insists on."""
+    parameters = DOCUMENT["paths"][route.path][route.method.lower()]["parameters"]
+    return {
+        parameter["name"]: "2" if parameter["name"] == "to_ms" else str(sample(parameter["schema"]))
+        for parameter in parameters
+        if parameter["in"] == "query" and parameter["required"]
+    }
+
+
+def sample(schema: dict[str, Any]) -> Any:
+    """Return a small value that fits `schema`."""
+    if "$ref" in schema:
+        return sample(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0])
+    match schema.get("type"):
+        case "object":
+            return {key: sample(schema["properties"][key]) for key in schema.get("required", ())}
+        case "array":
+            return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
+        case "integer" | "number":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case "string" if "pattern" in schema:
+            return str(uuid.UUID(int=7)) if "[0-9a-f]{12}" in schema["pattern"] else "2026-10"
+        case "string" if schema.get("format") == "date":
+            return "2026-10-01"
+        case "string" if schema.get("format") == "decimal":
+            return "1"
+        case "string":
+            return "x" * max(8, schema.get("minLength", 0))
+        case _:
+            return {}
