@@ -47,9 +47,9 @@ class Alarm:
     severity: Severity
     message: str
     is_historical: bool
+    repeat_count: int
     raised_at_ms: int
     received_at_ms: int
-    repeat_count: int
     acknowledged_at_ms: int | None
     acknowledged_by: UserId | None
     cleared_at_ms: int | None

@@ -22,6 +22,14 @@ class GatewayState(Enum):
     REVOKED = "revoked"
 
 
+class BlockState(Enum):
+    """What became of a range of row numbers; every state counts as received."""
+
+    TAKEN = "taken"
+    ASIDE = "aside"  # malformed or contradicting: its bytes are kept among the problems
+    LOST = "lost"  # the gateway's quota forced the rows out before they could be sent
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayIdentity:
     """Who a request is from, proven by its credential; the actor of everything ingest does."""
@@ -66,13 +74,15 @@ class Gateway:
 class StreamStatus:
     """How far one stream of a gateway has come: rows up to `acked_through` are all here.
 
-    `gaps` are the closed ranges above it that are missing, lowest first.
+    `gaps` are the closed ranges above it that are missing, lowest first; `lost_rows` counts what the
+    gateway had to give up unsent.
     """
 
     stream: str
     epoch: int
     acked_through: int
     gaps: tuple[tuple[int, int], ...]
+    lost_rows: int
     received_at_ms: int
 
 

@@ -9,6 +9,7 @@ before" and "first at or after" for one series.
 import sqlalchemy as sa
 
 from cloud.domain.alarm import AlarmEntryKind
+from cloud.domain.gateway import BlockState
 from cloud.domain.premises import Commodity
 from cloud.store.schema.columns import (
     ExactDecimal,
@@ -175,10 +176,10 @@ ingest_block = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False),
     integer("row_count"),
     integer("received_at_ms"),
-    # False for a block that could not be read: kept in ingest_problem, counted here as received.
-    flag("is_taken"),
+    text("state"),
     refers("gateway", "gateway_id"),
     one_of("stream", Stream),
+    one_of("state", BlockState),
     check("range", "last_seq >= first_seq AND row_count = last_seq - first_seq + 1"),
 )
 
@@ -234,6 +235,8 @@ event = sa.Table(
     one_of("state", EventState),
     check("severity", "severity BETWEEN 0 AND 3"),
     sa.Index("ix_event_occurred", "tenant_id", "occurred_at_ms", "id"),
+    # What else was said of the same condition, before and after?
+    sa.Index("ix_event_condition", "tenant_id", "gateway_id", "point_key", "kind", "epoch", "seq"),
 )
 
 alarm = sa.Table(
@@ -252,7 +255,6 @@ alarm = sa.Table(
     flag("is_historical"),
     integer("raised_at_ms"),
     integer("received_at_ms"),
-    integer("repeat_count"),
     integer("acknowledged_at_ms", nullable=True),
     reference("acknowledged_by", nullable=True),
     integer("cleared_at_ms", nullable=True),

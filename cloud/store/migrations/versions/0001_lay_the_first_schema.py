@@ -103,7 +103,10 @@ def upgrade() -> None:
         sa.Column("disabled_at_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("locale IN ('zh-CN', 'en')", name=op.f("ck_app_user_locale")),
         sa.CheckConstraint("role <> 'system'", name=op.f("ck_app_user_no_system_login")),
-        sa.CheckConstraint("role IN ('manager', 'resident', 'system')", name=op.f("ck_app_user_role")),
+        sa.CheckConstraint(
+            "role IN ('auditor', 'company_admin', 'contractor', 'finance', 'guard', 'maintenance', 'manager', 'platform', 'resident', 'system')",
+            name=op.f("ck_app_user_role"),
+        ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"], name=op.f("fk_app_user__tenant")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_app_user")),
         sa.UniqueConstraint("tenant_id", "login", name=op.f("uq_app_user_login")),
@@ -314,7 +317,8 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("row_count", sa.BigInteger(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("is_taken", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.CheckConstraint("state IN ('taken', 'aside', 'lost')", name=op.f("ck_ingest_block_state")),
         sa.CheckConstraint("stream IN ('event', 'history')", name=op.f("ck_ingest_block_stream")),
         sa.CheckConstraint(
             "last_seq >= first_seq AND row_count = last_seq - first_seq + 1",
@@ -536,7 +540,6 @@ def upgrade() -> None:
         sa.Column("is_historical", sa.Boolean(), nullable=False),
         sa.Column("raised_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("repeat_count", sa.BigInteger(), nullable=False),
         sa.Column("acknowledged_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged_by", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("cleared_at_ms", sa.BigInteger(), nullable=True),
@@ -611,6 +614,12 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "tenant_id", "gateway_id", "epoch", "seq", name=op.f("uq_event_gateway_id_epoch_seq")
         ),
+    )
+    op.create_index(
+        "ix_event_condition",
+        "event",
+        ["tenant_id", "gateway_id", "point_key", "kind", "epoch", "seq"],
+        unique=False,
     )
     op.create_index("ix_event_occurred", "event", ["tenant_id", "occurred_at_ms", "id"], unique=False)
 

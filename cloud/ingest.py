@@ -1,0 +1,223 @@
+"""The door for gateways: batches in, acknowledgements out (`protocol.sync`, `protocol.envelope`).
+
+The invariant: an acknowledgement leaves only after what it names is committed, and who a gateway is
+comes from its token alone. The two streams are two lanes: events are written ahead of every waiting
+backlog. Errors are problem documents (RFC 9457) whose `detail` a person can act on.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import hdrs, web
+
+from cloud.domain.errors import (
+    Conflict,
+    Forbidden,
+    GatehouseError,
+    Invalid,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
+from cloud.domain.gateway import GatewayIdentity
+from cloud.domain.ids import TenantId
+from cloud.keys import DATABASE, REQUEST_ID
+from cloud.services import gateways, readings
+from cloud.web.door import Door
+from protocol.envelope import Ack, Hello, Welcome, decode_batch
+from protocol.errors import EnvelopeError
+from protocol.sync import (
+    ATTEMPT_TIMEOUT_S,
+    BATCH_BYTES_MAX,
+    BATCH_CONTENT_TYPE,
+    BATCH_PATH,
+    HELLO_PATH,
+    TOKEN_SCHEME,
+    Stream,
+)
+from provisioning.identity import GatewayToken, IdentityError, parse_token
+
+# A Hello is a few hundred bytes; a gateway with a thousand streams does not exist.
+HELLO_BYTES_MAX = 64 * 1024
+# Bodies in memory at a time, for each stream: 256 of the largest are 1 GiB, a usual one has 20 KiB.
+BODIES_MAX = 256
+# Decoding more than this would hold up the event loop for a millisecond; a thread does it.
+DECODE_INLINE_BYTES_MAX = 16 * 1024
+
+_PROBLEM_TYPE = "application/problem+json"
+_PROBLEM_PREFIX = "/problems/"
+
+_GATES: web.AppKey[dict[Stream, asyncio.Semaphore]] = web.AppKey("ingest_gates", dict)
+
+
+class Malformed(GatehouseError):
+    """A request that cannot be read."""
+
+
+class TooLarge(GatehouseError):
+    """A body above the limit, counted after decompression."""
+
+
+class WrongType(GatehouseError):
+    """A body that is not what this address takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    error: type[Exception]
+    status: int
+    name: str
+    title: str
+
+
+# First match wins.
+_KINDS: Sequence[_Kind] = (
+    _Kind(Malformed, 400, "malformed", "Malformed"),
+    _Kind(Unauthenticated, 401, "unauthenticated", "Not a valid gateway token"),
+    _Kind(Forbidden, 403, "forbidden", "Forbidden"),
+    _Kind(NotFound, 404, "not-found", "Not found"),
+    _Kind(Conflict, 409, "conflict", "Conflict"),
+    _Kind(TooLarge, 413, "too-large", "Too large"),
+    _Kind(WrongType, 415, "unsupported-media-type", "Unsupported type"),
+    _Kind(Invalid, 422, "invalid", "Invalid"),
+    _Kind(TooMany, 429, "too-many-requests", "Too many requests"),
+    _Kind(Unavailable, 503, "unavailable", "Unavailable"),
+)
+
+
+class _ProblemDocument(msgspec.Struct, frozen=True):
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+def mount(app: web.Application) -> None:
+    """Add the gateways' two addresses."""
+    app[_GATES] = {stream: asyncio.Semaphore(BODIES_MAX) for stream in Stream}
+    app.router.add_post(HELLO_PATH, _hello)
+    app.router.add_post(BATCH_PATH, _batch)
+
+
+async def render_error(request: web.Request, error: Exception) -> web.StreamResponse:
+    """Return the problem document of an error; an unknown one tells only the request's number."""
+    if isinstance(error, web.HTTPException):
+        kind = _Kind(type(error), error.status, "http", error.reason)
+        detail = f"{request.method} {request.path}: {error.reason}"
+    else:
+        unknown = _Kind(Exception, 500, "internal", "Internal error")
+        kind = next((kind for kind in _KINDS if isinstance(error, kind.error)), unknown)
+        detail = str(error) if kind is not unknown else "quote the request id to whoever runs the cloud"
+    headers = {}
+    if isinstance(error, TooMany | Unavailable):
+        headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if kind.status == 401:
+        headers[hdrs.WWW_AUTHENTICATE] = TOKEN_SCHEME
+    document = _ProblemDocument(
+        _PROBLEM_PREFIX + kind.name, kind.title, kind.status, detail, request.get(REQUEST_ID, "")
+    )
+    return web.Response(
+        status=kind.status,
+        body=msgspec.json.encode(document),
+        content_type=_PROBLEM_TYPE,
+        headers=headers,
+    )
+
+
+INGEST = Door("ingest", ("/gateway/",), mount, render_error)
+
+
+async def _hello(request: web.Request) -> web.Response:
+    """Keep what a gateway says of itself; answer what we hold of it."""
+    gateway = await _gateway_of(request)
+    body = await _body(request, HELLO_BYTES_MAX)
+    try:
+        said = msgspec.json.decode(body, type=Hello)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"hello: {error}") from error
+    welcome: Welcome = await request.app[DATABASE].write(gateway.tenant_id, gateways.hello, gateway, said)
+    return _json(welcome)
+
+
+async def _batch(request: web.Request) -> web.Response:
+    """Take in a batch and acknowledge what is committed."""
+    gateway = await _gateway_of(request)
+    stream = _stream_of(request)
+    if request.content_type != BATCH_CONTENT_TYPE:
+        raise WrongType(f"a batch has Content-Type {BATCH_CONTENT_TYPE}, not {request.content_type}")
+    async with request.app[_GATES][stream]:
+        return _json(await _taken(request, gateway, stream))
+
+
+async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream) -> Ack:
+    body = await _body(request, BATCH_BYTES_MAX)
+    try:
+        batch = decode_batch(body, stream)
+    except EnvelopeError as error:
+        raise Malformed(str(error)) from error
+    if len(body) <= DECODE_INLINE_BYTES_MAX:
+        opened = readings.open_blocks(stream, batch.blocks)
+    else:
+        opened = await asyncio.to_thread(readings.open_blocks, stream, batch.blocks)
+    database = request.app[DATABASE]
+    write = database.write if stream is Stream.EVENT else database.write_bulk
+    accepted = await write(gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, opened)
+    return Ack(
+        stream.value,
+        batch.epoch,
+        accepted.acked_through,
+        hashlib.sha256(body).hexdigest(),
+        accepted.received_at_ms,
+        accepted.gaps,
+        accepted.problems,
+    )
+
+
+async def _gateway_of(request: web.Request) -> GatewayIdentity:
+    token = _token_of(request)
+    return await request.app[DATABASE].read(TenantId(token.tenant_id), gateways.authenticate, token)
+
+
+def _token_of(request: web.Request) -> GatewayToken:
+    scheme, _, text = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme != TOKEN_SCHEME:
+        raise Unauthenticated(f"no gateway token: expected `Authorization: {TOKEN_SCHEME} gh1.…`")
+    try:
+        return parse_token(text.strip())
+    except IdentityError as error:
+        raise Unauthenticated(str(error)) from error
+
+
+def _stream_of(request: web.Request) -> Stream:
+    name = request.match_info["stream"]
+    try:
+        return Stream(name)
+    except ValueError:
+        known = ", ".join(stream.value for stream in Stream)
+        raise NotFound(f"there is no stream {name!r}; there are {known}") from None
+
+
+async def _body(request: web.Request, bytes_max: int) -> bytes:
+    """Return the inflated body; stop at the first byte too many, however small the compressed one was."""
+    body = bytearray()
+    try:
+        # The sender gives the attempt up by then; whoever trickles slower holds nothing of ours.
+        async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise TooLarge(f"the body is larger than {bytes_max} bytes: send fewer blocks at a time")
+    except TimeoutError:
+        raise Malformed(f"the body was not complete after {ATTEMPT_TIMEOUT_S:.0f} s") from None
+    except web.RequestPayloadError as error:
+        raise Malformed(f"the body cannot be read: {error}") from error
+    return bytes(body)
+
+
+def _json(value: Ack | Welcome) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,305 @@
+"""Taking in what gateways send, and showing what points said.
+
+The invariant: a batch is accepted as a whole transaction: blocks, readings, events, alarms, and how
+far the stream reaches, together or not at all. Only then is it acknowledged. What was taken once is not
+taken again; what contradicts it is kept aside with its bytes and never overwrites it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from cloud.domain.access import Action, require
+from cloud.domain.change import PointChange, ReadingsChanged
+from cloud.domain.errors import Invalid, NotFound
+from cloud.domain.gateway import BlockState, GatewayIdentity
+from cloud.domain.ids import DeviceId, SeriesId
+from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.series import PointValue, StoredReading
+from cloud.domain.user import User
+from cloud.services import alarms
+from cloud.store import gateways, ingest, points, readings
+from cloud.store.db import Tx
+from cloud.store.ingest import ReceivedBlock, StreamKey
+from cloud.store.readings import CurrentRow, ReadingRow
+from protocol.columns import ReadingColumns
+from protocol.envelope import Block, Problem, decode_events, decode_reading_columns
+from protocol.errors import EnvelopeError
+from protocol.event import Event
+from protocol.sync import Stream
+
+# A reading from further ahead than this was stamped by a wrong clock: kept, but not what is "now".
+AHEAD_MS_MAX = 10 * 60 * 1000
+# What was measured longer ago than this is history that fills in, not news for anybody's screen.
+NEWS_MS_MAX = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBlock:
+    """A block with its rows read, or with the reason why they cannot be: then `problem` says it.
+
+    A tombstone (an empty payload) has neither rows nor a problem.
+    """
+
+    block: Block
+    digest: bytes
+    columns: ReadingColumns | None = None
+    events: Sequence[Event] = ()
+    problem: str = ""
+
+    @property
+    def state(self) -> BlockState:
+        """Return what becomes of the block if its numbers are free."""
+        if not self.block.payload:
+            return BlockState.LOST
+        return BlockState.ASIDE if self.problem else BlockState.TAKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the acknowledgement says: how far the stream reaches, what is missing, what was put aside."""
+
+    acked_through: int
+    gaps: list[tuple[int, int]]
+    problems: list[Problem]
+    rows_taken: int
+    received_at_ms: int
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """A batch's blocks after comparing them with what was received before."""
+
+    fresh: list[OpenedBlock] = field(default_factory=list)
+    accounted: list[ReceivedBlock] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def open_blocks(stream: Stream, blocks: Sequence[Block]) -> list[OpenedBlock]:
+    """Read each block's rows; one that cannot be read does not hold up the others."""
+    opened = []
+    for block in blocks:
+        digest = block.digest()
+        try:
+            if not block.payload:
+                opened.append(OpenedBlock(block, digest))
+            elif stream is Stream.HISTORY:
+                columns = decode_reading_columns(block.payload, block.count)
+                opened.append(OpenedBlock(block, digest, columns=columns))
+            else:
+                events = decode_events(block.payload, block.count)
+                opened.append(OpenedBlock(block, digest, events=events))
+        except EnvelopeError as error:
+            opened.append(OpenedBlock(block, digest, problem=str(error)))
+    return opened
+
+
+def accept(
+    tx: Tx, gateway: GatewayIdentity, stream: Stream, epoch: int, blocks: Sequence[OpenedBlock]
+) -> Accepted:
+    """Take in consecutive blocks of one stream, in rising order; again, it changes nothing."""
+    key = StreamKey(gateway.gateway_id, stream, epoch)
+    acked_through = ingest.lock_stream(tx, key)
+    gateways.touch_gateway(tx, gateway.gateway_id)
+    known = ingest.blocks_between(tx, key, blocks[0].block.first_seq, blocks[-1].block.last_seq)
+    found = _sort(tx, key, blocks, known)
+    ingest.insert_blocks(tx, key, found.accounted)
+    if stream is Stream.HISTORY:
+        _take_readings(tx, gateway, epoch, found.fresh)
+    else:
+        for opened in found.fresh:
+            for seq, event in enumerate(opened.events, start=opened.block.first_seq):
+                alarms.take_event(tx, gateway, epoch, seq, event)
+    reached, gaps = ingest.reach(tx, key, acked_through)
+    ingest.set_acked_through(tx, key, reached)
+    rows_taken = sum(opened.block.count for opened in found.fresh)
+    return Accepted(reached, gaps, found.problems, rows_taken, tx.now_ms)
+
+
+def current(tx: Tx, actor: User, device_id: DeviceId) -> list[PointValue]:
+    """Return what a device's points say now, by name."""
+    require(actor, Action.READ_METERS)
+    found = points.values_of_device(tx, device_id)
+    if not found:
+        raise NotFound(f"there is no device {device_id} with points")
+    return found
+
+
+def history(
+    tx: Tx,
+    actor: User,
+    series_id: SeriesId,
+    from_ms: int,
+    to_ms: int,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[StoredReading]:
+    """Return a point's readings measured in `[from_ms, to_ms)`, oldest first, with quality and reason."""
+    require(actor, Action.READ_METERS)
+    checked_limit(limit)
+    if to_ms <= from_ms:
+        raise Invalid(f"the time ends at {to_ms}, before it begins at {from_ms}")
+    if points.find_point(tx, series_id) is None:
+        raise NotFound(f"there is no point with series {series_id}")
+    after = None
+    if cursor:
+        at_ms, epoch, seq = key_from_cursor(cursor, int, int, int)
+        after = (int(at_ms), int(epoch), int(seq))
+    found = readings.list_readings(tx, series_id, from_ms, to_ms, after, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(
+        tuple(found[:limit]),
+        None if last is None else cursor_from_key(last.measured_at_ms, last.epoch, last.seq),
+    )
+
+
+def _sort(tx: Tx, key: StreamKey, blocks: Sequence[OpenedBlock], known: Sequence[ReceivedBlock]) -> _Sorted:
+    found = _Sorted()
+    by_first = {block.first_seq: block for block in known}
+    for opened in blocks:
+        first, last = opened.block.first_seq, opened.block.last_seq
+        same = by_first.get(first)
+        touching = [block for block in known if block.first_seq <= last and block.last_seq >= first]
+        received = ReceivedBlock(first, last, opened.digest, opened.state)
+        if same is not None and (same.last_seq, same.digest) == (last, opened.digest):
+            if same.state is BlockState.ASIDE:
+                _report_again(tx, key, opened, found)
+        elif opened.state is BlockState.LOST:
+            # A tombstone takes nothing back: what is here stays, what is not is gone.
+            found.accounted += _uncovered(received, touching)
+        elif same is not None and same.last_seq == last and same.state is BlockState.LOST:
+            _fill_lost(tx, key, opened, received, found)
+        elif touching:
+            detail = _contradiction(touching[0], first, last)
+            _put_aside(tx, key, opened, "conflict", detail, found)
+            found.accounted += _uncovered(replace(received, state=BlockState.ASIDE), touching)
+        elif opened.problem:
+            _put_aside(tx, key, opened, "malformed", opened.problem, found)
+            found.accounted.append(received)
+        else:
+            found.fresh.append(opened)
+            found.accounted.append(received)
+    return found
+
+
+def _fill_lost(tx: Tx, key: StreamKey, opened: OpenedBlock, received: ReceivedBlock, found: _Sorted) -> None:
+    ingest.fill_lost(tx, key, received)
+    if opened.problem:
+        _put_aside(tx, key, opened, "malformed", opened.problem, found)
+    else:
+        found.fresh.append(opened)
+
+
+def _report_again(tx: Tx, key: StreamKey, opened: OpenedBlock, found: _Sorted) -> None:
+    problem = ingest.find_problem(tx, key, opened.block.first_seq, opened.digest)
+    # A block put aside as part of a conflict is named by the block that was sent, not by its remainder.
+    if problem is not None:
+        found.problems.append(Problem(opened.block.first_seq, *problem))
+
+
+def _put_aside(tx: Tx, key: StreamKey, opened: OpenedBlock, code: str, detail: str, found: _Sorted) -> None:
+    block = ReceivedBlock(opened.block.first_seq, opened.block.last_seq, opened.digest, BlockState.ASIDE)
+    ingest.insert_problem(tx, key, block, code, detail, opened.block.payload)
+    found.problems.append(Problem(opened.block.first_seq, code, detail))
+
+
+def _contradiction(taken: ReceivedBlock, first: int, last: int) -> str:
+    if (taken.first_seq, taken.last_seq) == (first, last):
+        return f"rows {first} to {last} were received before with other content"
+    return f"rows {first} to {last} overlap rows {taken.first_seq} to {taken.last_seq}, received before"
+
+
+def _uncovered(block: ReceivedBlock, touching: Sequence[ReceivedBlock]) -> list[ReceivedBlock]:
+    """Return what of the block's range nobody accounts for, so that the stream can go on past it."""
+    remainders = []
+    begin = block.first_seq
+    for other in touching:
+        if other.first_seq > begin:
+            remainders.append(replace(block, first_seq=begin, last_seq=other.first_seq - 1))
+        begin = other.last_seq + 1
+    if begin <= block.last_seq:
+        remainders.append(replace(block, first_seq=begin))
+    return remainders
+
+
+def _take_readings(tx: Tx, gateway: GatewayIdentity, epoch: int, fresh: Sequence[OpenedBlock]) -> None:
+    keys = {key for opened in fresh if opened.columns is not None for key in opened.columns.points}
+    series = points.series_of_keys(tx, gateway.gateway_id, keys)
+    unknown = keys - series.keys()
+    if unknown:
+        series |= points.register_keys(tx, gateway.gateway_id, unknown)
+    rows: list[ReadingRow] = []
+    for opened in fresh:
+        assert opened.columns is not None, "a fresh history block has been read"
+        first_seq = opened.block.first_seq
+        shown_at = _evidence_seqs(opened.columns, first_seq)
+        ingested = [(seq, opened.columns.evidence[index]) for index, seq in shown_at.items()]
+        readings.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, ingested)
+        rows += _rows(
+            opened.columns, [series[key] for key in opened.columns.points], epoch, first_seq, shown_at
+        )
+    readings.insert_readings(tx, rows)
+    newest = _newest(rows, tx.now_ms + AHEAD_MS_MAX)
+    readings.move_current(tx, newest)
+    names = {series_id: key for key, series_id in series.items()}
+    news = tuple(
+        PointChange(SeriesId(row[0]), names[SeriesId(row[0])], row[1], row[2], row[3])
+        for row in newest
+        if row[1] >= tx.now_ms - NEWS_MS_MAX
+    )
+    if news:
+        tx.announce(ReadingsChanged(tx.tenant_id, gateway.site_id, gateway.gateway_id, tx.now_ms, news))
+
+
+def _evidence_seqs(columns: ReadingColumns, first_seq: int) -> dict[int, int]:
+    """Return, for each exchange, the number of the first row taken from it."""
+    seqs: dict[int, int] = {}
+    if columns.evidence:
+        for seq, index in enumerate(columns.evidence_of, start=first_seq):
+            if index >= 0:
+                seqs.setdefault(index, seq)
+    return seqs
+
+
+def _rows(
+    columns: ReadingColumns, series: Sequence[int], epoch: int, first_seq: int, shown_at: dict[int, int]
+) -> list[ReadingRow]:
+    # One comprehension over zipped columns: this line sees every reading of every gateway.
+    return [
+        (series[point], at_ms, epoch, seq, value, quality, columns.reasons[why], clock, shown_at.get(shown))
+        for seq, (point, at_ms, value, quality, why, clock, shown) in enumerate(
+            zip(
+                columns.point,
+                columns.measured_at_ms,
+                columns.value_micro,
+                columns.quality,
+                columns.reason,
+                columns.clock_quality,
+                columns.evidence_of,
+                strict=True,
+            ),
+            start=first_seq,
+        )
+    ]
+
+
+def _newest(rows: Sequence[ReadingRow], until_ms: int) -> list[CurrentRow]:
+    """Return each series' newest reading and newest value; on a tie the higher number wins."""
+    newest: dict[int, ReadingRow] = {}
+    valued: dict[int, ReadingRow] = {}
+    for row in rows:
+        series_id, at_ms = row[0], row[1]
+        if at_ms > until_ms:
+            continue
+        last = newest.get(series_id)
+        if last is None or at_ms >= last[1]:
+            newest[series_id] = row
+        if row[4] is not None:
+            last = valued.get(series_id)
+            if last is None or at_ms >= last[1]:
+                valued[series_id] = row
+    current_rows: list[CurrentRow] = []
+    for series_id, row in newest.items():
+        value = valued.get(series_id)
+        valued_at_ms, last_value = (None, None) if value is None else (value[1], value[4])
+        current_rows.append((series_id, row[1], row[4], row[5], row[6], valued_at_ms, last_value))
+    return current_rows

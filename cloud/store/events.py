@@ -1,0 +1,121 @@
+"""Events as gateways sent them: append-only, named by gateway, epoch and number."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import EventId, GatewayId, SeriesId, SiteId
+from cloud.domain.overview import EventLine
+from cloud.store.db import Tx
+from cloud.store.schema import device, event, gateway, point
+from protocol.event import Event, EventState, Severity
+
+
+def insert_event(
+    tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, series_id: SeriesId | None, happened: Event
+) -> EventId:
+    """Keep an event; its number is known to be free."""
+    event_id = EventId(tx.new_id())
+    # Add one event.
+    tx.conn.execute(
+        sa.insert(event).values(
+            tenant_id=tx.tenant_id,
+            id=event_id,
+            gateway_id=gateway_id,
+            epoch=epoch,
+            seq=seq,
+            kind=happened.kind,
+            state=happened.state.value,
+            severity=int(happened.severity),
+            point_key=happened.point_key,
+            series_id=series_id,
+            occurred_at_ms=happened.occurred_at_ms,
+            received_at_ms=tx.now_ms,
+            message=happened.message,
+            rule_id=happened.rule_id,
+            value_micro=happened.value_micro,
+            is_historical=happened.is_historical,
+            attributes=dict(happened.attributes),
+            has_evidence=happened.evidence is not None,
+        )
+    )
+    return event_id
+
+
+def next_of_condition(
+    tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, happened: Event, state: EventState
+) -> tuple[EventId, int] | None:
+    """Return id and time of the first event after this one that gives the same condition `state`, or None."""
+    # Has the end (or the next beginning) of this condition come in before this event?
+    row = tx.conn.execute(
+        sa.select(event.c.id, event.c.occurred_at_ms)
+        .where(
+            event.c.tenant_id == tx.tenant_id,
+            event.c.gateway_id == gateway_id,
+            event.c.point_key == happened.point_key,
+            event.c.kind == happened.kind,
+            event.c.state == state.value,
+            sa.tuple_(event.c.epoch, event.c.seq) > (epoch, seq),
+        )
+        .order_by(event.c.epoch, event.c.seq)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (EventId(row.id), row.occurred_at_ms)
+
+
+def list_events(
+    tx: Tx, site_id: SiteId | None, before: tuple[int, str] | None, limit: int
+) -> list[EventLine]:
+    """Return events, the last that occurred first, those before the key `(occurred_at_ms, id)`."""
+    conditions = [event.c.tenant_id == tx.tenant_id]
+    if site_id is not None:
+        conditions.append(gateway.c.site_id == site_id)
+    if before is not None:
+        conditions.append(sa.tuple_(event.c.occurred_at_ms, event.c.id) < before)
+    # What happened lately?
+    rows = tx.conn.execute(
+        sa.select(
+            event.c.id,
+            event.c.kind,
+            event.c.state,
+            event.c.severity,
+            event.c.point_key,
+            device.c.title,
+            event.c.occurred_at_ms,
+            event.c.received_at_ms,
+            event.c.message,
+            event.c.is_historical,
+        )
+        .select_from(
+            event.join(
+                gateway,
+                sa.and_(gateway.c.tenant_id == event.c.tenant_id, gateway.c.id == event.c.gateway_id),
+            )
+            .outerjoin(
+                point,
+                sa.and_(point.c.tenant_id == event.c.tenant_id, point.c.series_id == event.c.series_id),
+            )
+            .outerjoin(
+                device, sa.and_(device.c.tenant_id == point.c.tenant_id, device.c.id == point.c.device_id)
+            )
+        )
+        .where(*conditions)
+        .order_by(event.c.occurred_at_ms.desc(), event.c.id.desc())
+        .limit(limit)
+    )
+    return [_line_from_row(row) for row in rows]
+
+
+def _line_from_row(row: Any) -> EventLine:
+    return EventLine(
+        row.id,
+        row.kind,
+        EventState(row.state),
+        Severity(row.severity),
+        row.point_key,
+        row.title or row.point_key.partition("/")[0],
+        row.occurred_at_ms,
+        row.received_at_ms,
+        row.message,
+        row.is_historical,
+    )

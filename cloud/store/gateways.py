@@ -1,0 +1,170 @@
+"""Gateways: slots, the hash of their token, and what they last said of themselves."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from cloud.domain.gateway import Gateway, GatewayHealth, GatewayIdentity, state_at
+from cloud.domain.ids import GatewayId, SiteId, TenantId
+from cloud.store.db import Tx
+from cloud.store.schema import device, gateway, ingest_problem, point
+from protocol.envelope import Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a token is checked against."""
+
+    identity: GatewayIdentity
+    token_hash: str | None = field(repr=False)
+    is_enabled: bool
+    last_seen_at_ms: int | None
+
+
+def find_slot(tx: Tx, gateway_id: GatewayId) -> Slot | None:
+    """Return what the gateway's token is checked against, or None."""
+    # Whose token is this?
+    row = tx.conn.execute(
+        sa.select(
+            gateway.c.site_id,
+            gateway.c.code,
+            gateway.c.token_hash,
+            gateway.c.enabled,
+            gateway.c.last_seen_at_ms,
+        ).where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    identity = GatewayIdentity(TenantId(tx.tenant_id), gateway_id, SiteId(row.site_id), row.code)
+    return Slot(identity, row.token_hash, row.enabled, row.last_seen_at_ms)
+
+
+def insert_gateway(tx: Tx, site_id: SiteId, code: str, name: str) -> GatewayId | None:
+    """Add a slot without a token; None if the site has one of that code."""
+    gateway_id = GatewayId(tx.new_id())
+    # Add one slot, unless the code is taken.
+    added = tx.conn.execute(
+        tx.insert(gateway)
+        .values(
+            tenant_id=tx.tenant_id,
+            id=gateway_id,
+            site_id=site_id,
+            code=code,
+            name=name,
+            enabled=True,
+            created_at_ms=tx.now_ms,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "site_id", "code"])
+    ).rowcount
+    return gateway_id if added else None
+
+
+def set_token_hash(tx: Tx, gateway_id: GatewayId, token_hash: str | None, *, enabled: bool) -> None:
+    """Replace what the gateway's token is checked against."""
+    # Give a slot a token, or take it away.
+    tx.conn.execute(
+        sa.update(gateway)
+        .where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
+        .values(token_hash=token_hash, enabled=enabled)
+    )
+
+
+def touch_gateway(tx: Tx, gateway_id: GatewayId) -> None:
+    """Note that the gateway has just been heard of; never backwards."""
+    # The gateway is there.
+    tx.conn.execute(
+        sa.update(gateway)
+        .where(
+            gateway.c.tenant_id == tx.tenant_id,
+            gateway.c.id == gateway_id,
+            sa.func.coalesce(gateway.c.last_seen_at_ms, 0) < tx.now_ms,
+        )
+        .values(last_seen_at_ms=tx.now_ms)
+    )
+
+
+def set_hello(tx: Tx, gateway_id: GatewayId, hello: Hello) -> None:
+    """Keep what the gateway says of itself."""
+    # Replace a gateway's health.
+    tx.conn.execute(
+        sa.update(gateway)
+        .where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
+        .values(hello=msgspec.to_builtins(hello), hello_at_ms=tx.now_ms, last_seen_at_ms=tx.now_ms)
+    )
+
+
+def find_gateway(tx: Tx, gateway_id: GatewayId) -> Gateway | None:
+    """Return one gateway with its state now, or None."""
+    found = _gateways(tx, gateway.c.id == gateway_id)
+    return found[0] if found else None
+
+
+def find_by_code(tx: Tx, site_id: SiteId, code: str) -> Gateway | None:
+    """Return a site's gateway by its code, or None."""
+    found = _gateways(tx, sa.and_(gateway.c.site_id == site_id, gateway.c.code == code))
+    return found[0] if found else None
+
+
+def list_gateways(tx: Tx, site_id: SiteId | None = None) -> list[Gateway]:
+    """Return a site's gateways, or the tenant's, by code, with their state now."""
+    return _gateways(tx, sa.true() if site_id is None else gateway.c.site_id == site_id)
+
+
+def _gateways(tx: Tx, which: sa.ColumnElement[bool]) -> list[Gateway]:
+    def count(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+        return (
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.tenant_id == tx.tenant_id, table.c.gateway_id == gateway.c.id, *conditions)
+            .scalar_subquery()
+        )
+
+    # Which gateways are there, how are they, and how much hangs on them?
+    rows = tx.conn.execute(
+        sa.select(
+            gateway.c.id,
+            gateway.c.site_id,
+            gateway.c.code,
+            gateway.c.name,
+            gateway.c.enabled,
+            gateway.c.last_seen_at_ms,
+            gateway.c.hello,
+            gateway.c.hello_at_ms,
+            count(device).label("device_count"),
+            count(point).label("point_count"),
+            count(ingest_problem, ingest_problem.c.settled_at_ms.is_(None)).label("problem_count"),
+        )
+        .where(gateway.c.tenant_id == tx.tenant_id, which)
+        .order_by(gateway.c.code, gateway.c.id)
+    )
+    return [_gateway_from_row(row, tx.now_ms) for row in rows]
+
+
+def _gateway_from_row(row: sa.Row[Any], now_ms: int) -> Gateway:
+    health = None
+    if row.hello is not None:
+        hello = msgspec.convert(row.hello, Hello)
+        health = GatewayHealth(
+            row.hello_at_ms,
+            hello.agent_version,
+            hello.config_version,
+            hello.clock_quality,
+            hello.backlog_rows,
+            hello.oldest_row_at_ms,
+            hello.devices_online,
+            hello.devices_offline,
+        )
+    return Gateway(
+        GatewayId(row.id),
+        SiteId(row.site_id),
+        row.code,
+        row.name,
+        state_at(now_ms, enabled=row.enabled, last_seen_at_ms=row.last_seen_at_ms),
+        row.last_seen_at_ms,
+        health,
+        row.device_count,
+        row.point_count,
+        row.problem_count,
+    )

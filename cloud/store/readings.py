@@ -1,0 +1,342 @@
+"""Readings: the long table, the newest of each point, and the raw exchanges behind them.
+
+The invariant: a stored reading is never changed. `point_current` only ever moves forward in the
+time of measurement, so a backlog that arrives late does not overwrite what is newer.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import GatewayId, SeriesId
+from cloud.domain.series import Bucket, StoredReading
+from cloud.store.db import Tx
+from cloud.store.schema import evidence, point_current, reading
+from protocol.evidence import Evidence
+from protocol.reading import ClockQuality, Quality
+from protocol.sync import Stream
+
+# Of `reading`: series_id, measured_at_ms, epoch, seq, value_micro, quality, reason, clock_quality,
+# evidence_seq. A plain tuple because a batch has twenty thousand of them.
+ReadingRow = tuple[int, int, int, int, int | None, int, str, int, int | None]
+
+# Of `point_current`: series_id, measured_at_ms, value_micro, quality, reason, valued_at_ms, last_value_micro.
+CurrentRow = tuple[int, int, int | None, int, str, int | None, int | None]
+
+_COLUMNS = (
+    "tenant_id",
+    "series_id",
+    "measured_at_ms",
+    "epoch",
+    "seq",
+    "value_micro",
+    "quality",
+    "reason",
+    "clock_quality",
+    "evidence_seq",
+    "received_at_ms",
+)
+_SQLITE_INSERT = f"INSERT INTO reading ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constants
+_POSTGRESQL_COPY = f"COPY reading ({', '.join(_COLUMNS)}) FROM STDIN"
+
+
+def insert_readings(tx: Tx, rows: Sequence[ReadingRow]) -> None:
+    """Add readings whose row numbers are known to be free."""
+    if not rows:
+        return
+    tenant_id, now_ms = tx.tenant_id, tx.now_ms
+    if tx.is_postgresql:
+        driver: Any = tx.conn.connection.driver_connection
+        # Add readings in bulk: COPY is three times an INSERT.
+        with driver.cursor() as cursor, cursor.copy(_POSTGRESQL_COPY) as copy:
+            for row in rows:
+                copy.write_row((tenant_id, *row, now_ms))
+        return
+    # Add readings in bulk, below SQLAlchemy, which would look at each row.
+    tx.conn.exec_driver_sql(_SQLITE_INSERT, [(tenant_id, *row, now_ms) for row in rows])
+
+
+def insert_evidence(
+    tx: Tx, gateway_id: GatewayId, stream: Stream, epoch: int, exchanges: Iterable[tuple[int, Evidence]]
+) -> None:
+    """Keep raw exchanges, each under the number of the first row taken from it."""
+    rows = [
+        {
+            "tenant_id": tx.tenant_id,
+            "gateway_id": gateway_id,
+            "stream": stream.value,
+            "epoch": epoch,
+            "seq": seq,
+            "protocol": exchange.protocol,
+            "line": exchange.line,
+            "request": exchange.request,
+            "reply": exchange.reply,
+            "captured_at_ms": exchange.captured_at_ms,
+            "round_trip_us": exchange.round_trip_us,
+            "sha256": exchange.digest().hex(),
+        }
+        for seq, exchange in exchanges
+    ]
+    if rows:
+        # Add raw exchanges.
+        tx.conn.execute(sa.insert(evidence), rows)
+
+
+def move_current(tx: Tx, rows: Iterable[CurrentRow]) -> None:
+    """Let points say something newer; what is older than what they say already changes nothing."""
+    values = [
+        {
+            "tenant_id": tx.tenant_id,
+            "series_id": series_id,
+            "measured_at_ms": measured_at_ms,
+            "received_at_ms": tx.now_ms,
+            "value_micro": value_micro,
+            "quality": quality,
+            "reason": reason,
+            "valued_at_ms": valued_at_ms,
+            "last_value_micro": last_value_micro,
+        }
+        # In one order, so that two transactions cannot wait for each other.
+        for (
+            series_id,
+            measured_at_ms,
+            value_micro,
+            quality,
+            reason,
+            valued_at_ms,
+            last_value_micro,
+        ) in sorted(rows, key=lambda row: row[0])
+    ]
+    if not values:
+        return
+    statement = tx.insert(point_current)
+    new, old = statement.excluded, point_current.c
+    is_newer = new.measured_at_ms >= old.measured_at_ms
+    is_valued = sa.func.coalesce(new.valued_at_ms, -1) >= sa.func.coalesce(old.valued_at_ms, 0)
+
+    def newest(name: str, condition: sa.ColumnElement[bool]) -> sa.Case[Any]:
+        return sa.case((condition, new[name]), else_=old[name])
+
+    # Move each point's newest reading and its newest value forward, each by its own time.
+    tx.conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "series_id"],
+            set_={
+                "received_at_ms": newest("received_at_ms", is_newer),
+                "value_micro": newest("value_micro", is_newer),
+                "quality": newest("quality", is_newer),
+                "reason": newest("reason", is_newer),
+                "valued_at_ms": newest("valued_at_ms", is_valued),
+                "last_value_micro": newest("last_value_micro", is_valued),
+                "measured_at_ms": newest("measured_at_ms", is_newer),
+            },
+        ),
+        values,
+    )
+
+
+def last_at_or_before(
+    tx: Tx, series_id: SeriesId, at_ms: int, *, only_good: bool = True
+) -> StoredReading | None:
+    """Return the newest reading measured at or before `at_ms` that has a value, or None.
+
+    `only_good` leaves out suspect and held values, which nothing may be billed by.
+    """
+    # What did this register say last, up to then?
+    return _one(
+        tx,
+        _valued(tx, series_id, only_good=only_good)
+        .where(reading.c.measured_at_ms <= at_ms)
+        .order_by(reading.c.measured_at_ms.desc(), reading.c.epoch.desc(), reading.c.seq.desc()),
+    )
+
+
+def first_at_or_after(
+    tx: Tx, series_id: SeriesId, at_ms: int, *, only_good: bool = True
+) -> StoredReading | None:
+    """Return the oldest reading measured at or after `at_ms` that has a value, or None."""
+    # What did this register say first, from then on?
+    return _one(
+        tx,
+        _valued(tx, series_id, only_good=only_good)
+        .where(reading.c.measured_at_ms >= at_ms)
+        .order_by(reading.c.measured_at_ms, reading.c.epoch, reading.c.seq),
+    )
+
+
+def find_reading(
+    tx: Tx, series_id: SeriesId, measured_at_ms: int, epoch: int, seq: int
+) -> StoredReading | None:
+    """Return the reading with this key, or None."""
+    # Which reading is this?
+    return _one(
+        tx,
+        _select(tx, series_id).where(
+            reading.c.measured_at_ms == measured_at_ms, reading.c.epoch == epoch, reading.c.seq == seq
+        ),
+    )
+
+
+def find_evidence(
+    tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, stream: Stream = Stream.HISTORY
+) -> Evidence | None:
+    """Return the raw exchange a reading's `evidence_seq` (with its gateway and epoch) names, or None."""
+    # What was on the wire?
+    row = tx.conn.execute(
+        sa.select(
+            evidence.c.protocol,
+            evidence.c.line,
+            evidence.c.request,
+            evidence.c.reply,
+            evidence.c.captured_at_ms,
+            evidence.c.round_trip_us,
+        ).where(
+            evidence.c.tenant_id == tx.tenant_id,
+            evidence.c.gateway_id == gateway_id,
+            evidence.c.stream == stream.value,
+            evidence.c.epoch == epoch,
+            evidence.c.seq == seq,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Evidence(
+        row.protocol, row.line, bytes(row.request), bytes(row.reply), row.captured_at_ms, row.round_trip_us
+    )
+
+
+def list_readings(
+    tx: Tx, series_id: SeriesId, from_ms: int, to_ms: int, after: tuple[int, int, int] | None, limit: int
+) -> list[StoredReading]:
+    """Return readings measured in `[from_ms, to_ms)`, oldest first, those after the key `after`."""
+    query = _select(tx, series_id).where(
+        reading.c.measured_at_ms >= from_ms, reading.c.measured_at_ms < to_ms
+    )
+    if after is not None:
+        key = sa.tuple_(reading.c.measured_at_ms, reading.c.epoch, reading.c.seq)
+        # The first condition is implied by the second and lets the index find the place.
+        query = query.where(reading.c.measured_at_ms >= after[0], key > after)
+    # What did this point say in that time?
+    rows = tx.conn.execute(
+        query.order_by(reading.c.measured_at_ms, reading.c.epoch, reading.c.seq).limit(limit)
+    )
+    return [_reading_from_row(row) for row in rows]
+
+
+def buckets(tx: Tx, series_id: SeriesId, from_ms: int, to_ms: int, width_ms: int) -> list[Bucket]:
+    """Return what each stretch of `width_ms` in `[from_ms, to_ms)` held; empty stretches are left out."""
+    number = (reading.c.measured_at_ms - from_ms) // width_ms
+    # How low and how high was it, stretch by stretch?
+    rows = tx.conn.execute(
+        sa.select(
+            sa.func.min(reading.c.measured_at_ms),
+            sa.func.max(reading.c.measured_at_ms),
+            sa.func.min(reading.c.value_micro),
+            sa.func.max(reading.c.value_micro),
+            sa.func.count(),
+        )
+        .where(
+            reading.c.tenant_id == tx.tenant_id,
+            reading.c.series_id == series_id,
+            reading.c.measured_at_ms >= from_ms,
+            reading.c.measured_at_ms < to_ms,
+        )
+        .group_by(number)
+        .order_by(sa.func.min(reading.c.measured_at_ms))
+    )
+    return [Bucket(first, last, low, high, count) for first, last, low, high, count in rows]
+
+
+def register_at(
+    tx: Tx, series_id: SeriesId, edges_ms: Sequence[int], tolerance_ms: int
+) -> list[tuple[int, int | None]]:
+    """Return the good register value nearest to each edge, None where none is within `tolerance_ms`."""
+    edge = (
+        sa.values(sa.column("at_ms", sa.BigInteger), name="edge").data([(at_ms,) for at_ms in edges_ms]).cte()
+    )
+
+    def nearest(is_before: bool) -> sa.ScalarSelect[Any]:  # noqa: FBT001 - private
+        at_ms = reading.c.measured_at_ms
+        side = (
+            at_ms.between(edge.c.at_ms - tolerance_ms, edge.c.at_ms)
+            if is_before
+            else at_ms.between(edge.c.at_ms, edge.c.at_ms + tolerance_ms)
+        )
+        return (
+            sa.select(at_ms)
+            .where(
+                reading.c.tenant_id == tx.tenant_id,
+                reading.c.series_id == series_id,
+                reading.c.quality == int(Quality.GOOD),
+                side,
+            )
+            .order_by(at_ms.desc() if is_before else at_ms)
+            .limit(1)
+            .correlate(edge)
+            .scalar_subquery()
+        )
+
+    # When was the register read last before each edge, and first after it?
+    near = tx.conn.execute(
+        sa.select(edge.c.at_ms, nearest(True).label("before_ms"), nearest(False).label("after_ms"))
+    ).all()
+    chosen: dict[int, int] = {}
+    for row in near:
+        found = [at_ms for at_ms in (row.before_ms, row.after_ms) if at_ms is not None]
+        if found:
+            chosen[row.at_ms] = min(found, key=lambda at_ms, edge_ms=row.at_ms: abs(at_ms - edge_ms))  # type: ignore[misc]
+    # What did it say then?
+    rows = tx.conn.execute(
+        sa.select(reading.c.measured_at_ms, sa.func.max(reading.c.value_micro))
+        .where(
+            reading.c.tenant_id == tx.tenant_id,
+            reading.c.series_id == series_id,
+            reading.c.quality == int(Quality.GOOD),
+            reading.c.measured_at_ms.in_(sorted(set(chosen.values()))),
+        )
+        .group_by(reading.c.measured_at_ms)
+    )
+    registers = {row[0]: row[1] for row in rows}
+    return [(at_ms, registers[chosen[at_ms]] if at_ms in chosen else None) for at_ms in edges_ms]
+
+
+def _select(tx: Tx, series_id: SeriesId) -> sa.Select[Any]:
+    columns: list[sa.ColumnElement[Any]] = [
+        reading.c.series_id,
+        reading.c.measured_at_ms,
+        reading.c.epoch,
+        reading.c.seq,
+        reading.c.value_micro,
+        reading.c.quality,
+        reading.c.reason,
+        reading.c.clock_quality,
+        reading.c.received_at_ms,
+        reading.c.evidence_seq,
+    ]
+    return sa.select(*columns).where(reading.c.tenant_id == tx.tenant_id, reading.c.series_id == series_id)
+
+
+def _valued(tx: Tx, series_id: SeriesId, *, only_good: bool) -> sa.Select[Any]:
+    worst = Quality.GOOD if only_good else Quality.HELD
+    return _select(tx, series_id).where(reading.c.quality <= int(worst))
+
+
+def _one(tx: Tx, query: sa.Select[Any]) -> StoredReading | None:
+    row = tx.conn.execute(query.limit(1)).one_or_none()
+    return None if row is None else _reading_from_row(row)
+
+
+def _reading_from_row(row: Any) -> StoredReading:
+    return StoredReading(
+        SeriesId(row.series_id),
+        row.measured_at_ms,
+        row.epoch,
+        row.seq,
+        row.value_micro,
+        Quality(row.quality),
+        row.reason,
+        ClockQuality(row.clock_quality),
+        row.received_at_ms,
+        row.evidence_seq,
+    )
