@@ -5,6 +5,7 @@ Import the module and name tables through it: `schema.reading`, `schema.invoice_
 """
 
 from cloud.store.schema.billing import (
+    billing_hold,
     billing_period,
     invoice,
     invoice_line,
@@ -68,6 +69,7 @@ __all__ = [
     "alarm_entry",
     "app_user",
     "audit_entry",
+    "billing_hold",
     "billing_period",
     "building",
     "device",

@@ -138,6 +138,19 @@ usage = sa.Table(
     sa.Index("ix_usage_service_point", "tenant_id", "service_point_id", "end_on"),
 )
 
+# Accounts a closing could not bill, and why: the meters somebody must see to. Gone once they are billed.
+billing_hold = sa.Table(
+    "billing_hold",
+    metadata,
+    tenant(),
+    sa.Column("period_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("account_id", sa.Uuid(as_uuid=False), primary_key=True),
+    document("problems"),
+    integer("held_at_ms"),
+    refers("billing_period", "period_id"),
+    refers("account", "account_id"),
+)
+
 ledger_account = sa.Table(
     "ledger_account",
     metadata,
