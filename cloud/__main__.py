@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from cloud.app import system_clock
+from cloud.billing_cli import bill
 from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Role, database_url, read_config
 from cloud.domain.errors import GatehouseError, Invalid
 from cloud.domain.ids import AccountId, UserId
@@ -25,7 +26,7 @@ from cloud.serve import serve
 from cloud.services import setup, tenants, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate
-from cloud.store.db import Database, engine_url
+from cloud.store.db import Database, is_embedded
 
 _LOGIN_ROLES = [role.value for role in UserRole if role is not UserRole.SYSTEM]
 
@@ -250,8 +251,7 @@ def _configured(config_path: Path | None, database: str | None) -> Config:
 def _bring_up_to_date(config: DatabaseConfig) -> None:
     """Upgrade what is ours alone; refuse to start on what somebody must upgrade deliberately."""
     url = database_url(config)
-    is_ours_alone = engine_url(url).get_backend_name() == "sqlite"
-    if is_ours_alone if config.upgrade_on_start is None else config.upgrade_on_start:
+    if is_embedded(url) if config.upgrade_on_start is None else config.upgrade_on_start:
         migrate.upgrade(url)
         return
     state = migrate.check(url)
@@ -265,6 +265,8 @@ def _bring_up_to_date(config: DatabaseConfig) -> None:
 def _announce(url: str) -> None:
     click.echo(f"Gatehouse is at {url}")
 
+
+__all__ = ["bill", "cloud", "db"]
 
 if __name__ == "__main__":
     cloud()

@@ -6,7 +6,7 @@ hands in its own. What is opened here is closed here, in the opposite order, wha
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
 
 from aiohttp import web
@@ -14,11 +14,13 @@ from aiohttp import web
 from cloud.api.door import API
 from cloud.config import DEFAULT_TENANT, Config, Role, database_url
 from cloud.domain.user import SessionLimits
+from cloud.ingest import INGEST
 from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
 from cloud.services import tenants
 from cloud.services.passwords import Passwords
-from cloud.store.db import Clock, Database
+from cloud.store.db import Clock, Database, is_embedded
+from cloud.store.relay import Relay
 from cloud.web.door import Door
 from cloud.web.headers import add_security_headers
 from cloud.web.health import HEALTH
@@ -26,13 +28,13 @@ from cloud.web.request_log import request_middleware
 from protocol.sync import BATCH_BYTES_MAX
 
 # Each door of its own package; `Door` says what one consists of.
-DOORS: Mapping[str, Door] = MappingProxyType({"api": API, "health": HEALTH})
+DOORS: Mapping[str, Door] = MappingProxyType({"api": API, "health": HEALTH, "ingest": INGEST})
 
 _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
         Role.API: ("api", "console", "health"),
-        Role.INGEST: ("health",),
+        Role.INGEST: ("health", "ingest"),
         Role.JOBS: ("health",),
     }
 )
@@ -65,13 +67,28 @@ def make_app(config: Config, *, clock: Clock = system_clock) -> web.Application:
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
-    hub = Hub(asyncio.get_running_loop())
-    database = Database(database_url(app[CONFIG].database), clock=app[CLOCK], on_commit=hub.publish)
+    loop, url = asyncio.get_running_loop(), database_url(app[CONFIG].database)
+    hub = Hub(loop)
+    relay = None if is_embedded(url) else Relay(url, loop, heard=hub.publish, missed=hub.miss)
+
+    def tell(changes: Sequence[object]) -> None:
+        hub.publish(changes)
+        if relay is not None:
+            relay.tell(changes)
+
+    database = Database(url, clock=app[CLOCK], on_commit=tell)
     app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
-    await database.write(DEFAULT_TENANT, tenants.ensure_tenant)
-    yield
-    await asyncio.to_thread(app[PASSWORDS].close)
-    await asyncio.to_thread(database.close)
+    # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
+    carrying = None if relay is None else loop.create_task(relay.run(), name="relay")
+    try:
+        await database.write(DEFAULT_TENANT, tenants.ensure_tenant)
+        yield
+    finally:
+        if carrying is not None:
+            carrying.cancel()
+            await asyncio.wait([carrying])
+        await asyncio.to_thread(app[PASSWORDS].close)
+        await asyncio.to_thread(database.close)
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -102,6 +102,11 @@ class Hub:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._deliver, changes)
 
+    def miss(self) -> None:
+        """Tell every listener that something was missed: another process's changes could not be heard."""
+        for listener in self._listeners:
+            listener.lose()
+
     def close(self) -> None:
         """Let every listener stop: the process is ending."""
         self._is_closed = True

@@ -130,6 +130,11 @@ def engine_url(url: str) -> sa.URL:
             raise Invalid(f"the database must be sqlite or postgresql, not {other!r}")
 
 
+def is_embedded(url: str) -> bool:
+    """Tell whether the database is a file that one process has to itself."""
+    return engine_url(url).get_backend_name() == "sqlite"
+
+
 class Database:
     """Runs transactions. Made once by the wiring; closed when all doors are."""
 
