@@ -1,9 +1,9 @@
-// One event stream a tab. A message says what kind of thing changed; the parts of the page that show
-// it listen for `live-<kind>` on the body and fetch themselves anew (hx-trigger), in the reader's language.
-// The server beats every 15 s, so 30 s of silence means we are cut off, and the page says so.
+// One event stream a tab, the API's own. A message says what kind of thing changed; the parts of the page
+// that show it listen for `live-<kind>` on the body and fetch themselves anew (hx-trigger), in the reader's
+// language. The server beats every 15 s, so 30 s of silence means we are cut off, and the page says so.
 
 const SILENCE_MS = 30_000;
-const KINDS = ["reading", "alarm", "event", "invoice", "gateway", "maintenance"];
+const KINDS = ["alarm", "event", "gateway", "invoice", "readings", "running_charge"];
 
 export function connect(indicator) {
   if (!indicator) return;
@@ -11,17 +11,19 @@ export function connect(indicator) {
 
   const open = () => {
     state.source = new EventSource(indicator.dataset.live);
-    state.source.addEventListener("beat", () => heard());
+    state.source.addEventListener("beat", heard);
+    state.source.addEventListener("reload", () => KINDS.forEach(announce));
+    state.source.addEventListener("signed_out", () => window.location.reload());
     for (const kind of KINDS) {
-      state.source.addEventListener(kind, (message) => {
+      state.source.addEventListener(kind, () => {
         heard();
-        announce(kind, message.data);
+        announce(kind);
       });
     }
     state.source.addEventListener("open", () => {
       heard();
-      // What happened while we were away is not replayed: everything live is fetched once.
-      if (state.wasCut) KINDS.forEach((kind) => announce(kind, "null"));
+      // A new stream after a pause: what was missed is fetched once.
+      if (state.wasCut) KINDS.forEach(announce);
       state.wasCut = false;
     });
     state.source.addEventListener("error", () => (state.wasCut = true));
@@ -44,8 +46,8 @@ export function connect(indicator) {
   window.addEventListener("pagehide", () => state.source.close());
 }
 
-function announce(kind, data) {
-  document.body.dispatchEvent(new CustomEvent(`live-${kind}`, { detail: JSON.parse(data || "null") }));
+function announce(kind) {
+  document.body.dispatchEvent(new CustomEvent(`live-${kind}`));
 }
 
 function show(indicator, heardAt) {
@@ -58,14 +60,14 @@ function show(indicator, heardAt) {
   const words = indicator.dataset;
   const at = new Date(heardAt);
   const clock = `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
-  if (isStale) indicator.textContent = words.stale.replace("%s", clock);
+  if (isStale) indicator.textContent = words.stale.replace("{}", clock);
   else if (silentMs < 2000) indicator.textContent = words.now;
-  else indicator.textContent = words.ago.replace("%s", Math.floor(silentMs / 1000));
+  else indicator.textContent = words.ago.replace("{}", Math.floor(silentMs / 1000));
   if (bar && isStale) {
     const text = bar.querySelector("b");
-    text.textContent = text.dataset.text.replace("%s", Math.max(1, Math.round(silentMs / 60_000)));
+    text.textContent = text.dataset.text.replace("{}", Math.max(1, Math.round(silentMs / 60_000)));
     bar.querySelector("span[data-text]").textContent = bar
       .querySelector("span[data-text]")
-      .dataset.text.replace("%s", clock);
+      .dataset.text.replace("{}", clock);
   }
 }

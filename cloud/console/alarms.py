@@ -1,0 +1,119 @@
+"""The list of alarms, and one alarm with its history and the act of acknowledging it."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from cloud.console.desk import Desk
+from cloud.console.states import state_words
+from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
+from cloud.domain.errors import NotFound
+from cloud.domain.ids import AlarmId, SeriesId, is_uuid
+from cloud.domain.series import PointValue
+from cloud.domain.user import User
+from cloud.services import alarms, gateways
+from cloud.store.db import Tx
+from cloud.web.origin import is_own_path
+
+_ROWS = 50
+_OPEN = frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})
+_SHOWN: dict[str, frozenset[AlarmState]] = {
+    "active": frozenset({AlarmState.ACTIVE}),
+    "all": frozenset(AlarmState),
+    "open": _OPEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One chip above a list; `count` is None where it would cost as much as the list."""
+
+    label: str
+    href: str
+    is_on: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsView:
+    """The list and what its title says."""
+
+    rows: tuple[Alarm, ...]
+    active: int
+    open: int
+    filters: tuple[Filter, ...]
+    query_string: str
+    next_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """One alarm's page; `values` are what its device says now."""
+
+    alarm: Alarm
+    entries: tuple[AlarmEntry, ...]
+    delay: str
+    values: tuple[PointValue, ...]
+    state_words: dict[SeriesId, str]
+
+
+async def show_list(desk: Desk) -> web.StreamResponse:
+    """Show the alarms of a site, open ones unless asked otherwise."""
+    show = desk.request.query.get("show", "")
+    show = show if show in _SHOWN else "open"
+    after = desk.request.query.get("after")
+    page = await desk.read(alarms.list_alarms, desk.site.site_id, _SHOWN[show], after, _ROWS)
+    still_open = await desk.read(alarms.list_alarms, desk.site.site_id, _OPEN, None, 500)
+    active = sum(alarm.state is AlarmState.ACTIVE for alarm in still_open.items)
+    gettext = desk.language.gettext
+    counts = {"open": len(still_open.items), "active": active, "all": None}
+    labels = {"open": gettext("Open"), "active": gettext("Unacknowledged"), "all": gettext("All")}
+    filters = tuple(
+        Filter(labels[word], f"/alarms?show={word}", word == show, counts[word]) for word in labels
+    )
+    onward = f"/alarms?{urlencode({'show': show, 'after': page.next_cursor})}" if page.next_cursor else ""
+    asked = {"show": show} | ({"after": after} if after else {})
+    view = AlarmsView(page.items, active, len(still_open.items), filters, urlencode(asked), onward)
+    if "part" in desk.request.query:
+        return desk.part("alarms/table.html", view=view)
+    return desk.page("alarms/list.html", view=view)
+
+
+async def show_one(desk: Desk) -> web.StreamResponse:
+    """Show one alarm: its facts, its history, what its device says now."""
+    alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
+    view = AlarmView(
+        alarm,
+        tuple(entries),
+        desk.format.age(max(0, alarm.received_at_ms - alarm.raised_at_ms)),
+        values,
+        dict(state_words(values)),
+    )
+    if "part" in desk.request.query:
+        return desk.part("alarms/detail.html", view=view)
+    return desk.page("alarms/alarm.html", view=view)
+
+
+async def acknowledge(desk: Desk) -> web.StreamResponse:
+    """Say that somebody knows, and go back to where the button was."""
+    form = await desk.request.post()
+    alarm = await desk.write(alarms.acknowledge, _alarm_id(desk))
+    back = str(form.get("back", ""))
+    return desk.go(back if is_own_path(back) else "/alarms", "alarm-acknowledged", number=alarm.number)
+
+
+def _alarm_id(desk: Desk) -> AlarmId:
+    text = desk.request.match_info["alarm_id"]
+    if not is_uuid(text):
+        raise NotFound(f"there is no alarm {text!r}")
+    return AlarmId(text)
+
+
+def _alarm_with_device(
+    tx: Tx, actor: User, alarm_id: AlarmId
+) -> tuple[Alarm, list[AlarmEntry], tuple[PointValue, ...]]:
+    alarm, entries = alarms.get_alarm(tx, actor, alarm_id)
+    device_code = alarm.point_key.partition("/")[0]
+    said = gateways.values(tx, actor, alarm.gateway_id) if device_code else []
+    return alarm, entries, tuple(value for value in said if value.device_code == device_code)

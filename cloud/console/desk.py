@@ -1,0 +1,146 @@
+"""A desk: one request of one signed-in person, with everything a page needs.
+
+Who asks, which site it is about, how they read, and a way to the services and the templates. The
+invariant: a handler gets a desk only after the policy has let its actor in; whatever it reads or
+writes, it does as that actor.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
+
+from aiohttp import web
+
+from cloud.console.formats import Format
+from cloud.console.language import Language, language_of
+from cloud.console.navigation import Count, Group, menu_for
+from cloud.console.notices import COOKIE as NOTICE_COOKIE
+from cloud.console.notices import leave_notice, notice_of
+from cloud.console.preferences import Preferences, Theme, preferences_of
+from cloud.console.templating import render
+from cloud.domain.access import Action, require
+from cloud.domain.errors import NotFound
+from cloud.domain.periods import time_zone
+from cloud.domain.premises import Site
+from cloud.domain.user import Locale, Role, User
+from cloud.keys import CLOCK, DATABASE
+from cloud.services import premises
+from cloud.store.db import Tx
+from cloud.web.door import Handler
+from cloud.web.identity import require_actor
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+PageHandler = Callable[["Desk"], Awaitable[web.StreamResponse]]
+
+_OTHER_LANGUAGE = {Locale.CHINESE: "English", Locale.ENGLISH: "中文"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the frame around a page shows; `section` is the menu entry the page belongs to."""
+
+    actor: User
+    language: Locale
+    other_language_name: str
+    theme: Theme
+    path: str
+    section: str
+    site: Site
+    sites: tuple[Site, ...]
+    navigation: tuple[Group, ...]
+    counts: Mapping[str, Count]
+    notice: str
+
+
+class Desk:
+    """One request of one signed-in person."""
+
+    __slots__ = ("actor", "format", "language", "preferences", "request", "site", "sites")
+
+    def __init__(
+        self, request: web.Request, actor: User, preferences: Preferences, sites: tuple[Site, ...]
+    ) -> None:
+        if not sites:
+            raise NotFound("no site has been set up yet: load one with `gatehouse db load`")
+        self.request = request
+        self.actor = actor
+        self.preferences = preferences
+        self.sites = sites
+        self.site = next((site for site in sites if site.code == preferences.site_code), sites[0])
+        self.language: Language = language_of(preferences.language)
+        self.format = Format(self.language, time_zone(self.site.time_zone), request.app[CLOCK]())
+
+    async def read(
+        self, work: Callable[Concatenate[Tx, User, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a service that only reads, as this actor."""
+        return await self.request.app[DATABASE].read(self.actor.tenant_id, work, self.actor, *args, **kwargs)
+
+    async def write(
+        self, work: Callable[Concatenate[Tx, User, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a service that changes something, as this actor."""
+        return await self.request.app[DATABASE].write(self.actor.tenant_id, work, self.actor, *args, **kwargs)
+
+    def page(self, template: str, *, status: int = 200, **view: object) -> web.Response:
+        """Return a whole page; `view` is what its template calls things."""
+        response = render(
+            self.request,
+            self.preferences.language,
+            template,
+            {"page": self._shell(), "fmt": self.format, **view},
+            status=status,
+        )
+        if NOTICE_COOKIE in self.request.cookies:
+            response.del_cookie(NOTICE_COOKIE, path="/")
+        return response
+
+    def part(self, template: str, **view: object) -> web.Response:
+        """Return a part of a page, for htmx to put in its place."""
+        context: dict[str, object] = {"fmt": self.format, "page": self._shell(), **view}
+        return render(self.request, self.preferences.language, template, context)
+
+    def go(self, path: str, notice: str = "", **values: str) -> web.Response:
+        """Return a redirect after an act, with a sentence for the next page to say."""
+        response = web.Response(status=303, headers={"Location": path})
+        if notice:
+            leave_notice(self.request, response, notice, **values)
+        return response
+
+    @property
+    def is_partial(self) -> bool:
+        """Tell whether htmx asks for a part of the page."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def _shell(self) -> Shell:
+        path = self.request.path
+        menu = menu_for(self.actor) if self.actor.role is not Role.RESIDENT else ()
+        sections = [entry.path for group in menu for entry in group.entries]
+        inside = [s for s in sections if path == s or (s != "/" and path.startswith(f"{s}/"))]
+        return Shell(
+            self.actor,
+            self.preferences.language,
+            _OTHER_LANGUAGE[self.preferences.language],
+            self.preferences.theme,
+            self.request.path_qs,
+            max(inside, key=len, default=""),
+            self.site,
+            self.sites,
+            menu,
+            {},
+            notice_of(self.request, self.language),
+        )
+
+
+def at_desk(handler: PageHandler, action: Action) -> Handler:
+    """Return what aiohttp calls for a page only those may open whom the policy allows `action`."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        actor = await require_actor(request)
+        require(actor, action)
+        sites = await request.app[DATABASE].read(actor.tenant_id, premises.list_sites, actor)
+        return await handler(Desk(request, actor, preferences_of(request, actor), sites))
+
+    return answer

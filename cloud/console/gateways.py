@@ -1,0 +1,95 @@
+"""The gateways: whether they answer, what waits in them, what their devices last said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cloud.console.desk import Desk
+from cloud.domain.errors import NotFound
+from cloud.domain.gateway import Gateway, GatewayState, IngestProblem, StreamStatus
+from cloud.domain.ids import SiteId, is_uuid
+from cloud.domain.series import PointValue
+from cloud.domain.user import User
+from cloud.services import gateways
+from cloud.store.db import Tx
+from protocol.reading import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysView:
+    """The list of slots."""
+
+    gateways: tuple[Gateway, ...]
+    offline: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """One device behind a gateway: `failing` of its points last had no value, `quality` says why."""
+
+    code: str
+    title: str
+    point_count: int
+    failing: int
+    quality: Quality
+    valued_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """One gateway's page."""
+
+    gateway: Gateway
+    streams: tuple[StreamStatus, ...]
+    devices: tuple[DeviceLine, ...]
+    problems: tuple[IngestProblem, ...]
+
+
+async def show_list(desk: Desk) -> web.StreamResponse:
+    """Show the site's gateways."""
+    found = tuple(await desk.read(gateways.list_gateways, desk.site.site_id))
+    view = GatewaysView(found, sum(gateway.state is GatewayState.OFFLINE for gateway in found))
+    if "part" in desk.request.query:
+        return desk.part("gateways/table.html", view=view)
+    return desk.page("gateways/list.html", view=view)
+
+
+async def show_one(desk: Desk) -> web.StreamResponse:
+    """Show one gateway with its devices and streams; it is named by its code, or by its id."""
+    view = await desk.read(_gateway, desk.site.site_id, desk.request.match_info["code"])
+    if "part" in desk.request.query:
+        return desk.part("gateways/detail.html", view=view)
+    return desk.page("gateways/gateway.html", view=view)
+
+
+def device_lines(values: Iterable[PointValue]) -> tuple[DeviceLine, ...]:
+    """Return the devices that points belong to, the longest silent first."""
+    by_device: dict[str, list[PointValue]] = {}
+    for value in values:
+        by_device.setdefault(value.device_code, []).append(value)
+    lines = [_device_line(code, points) for code, points in by_device.items()]
+    return tuple(sorted(lines, key=lambda line: (line.failing == 0, line.valued_at_ms or 0, line.code)))
+
+
+def _device_line(code: str, points: list[PointValue]) -> DeviceLine:
+    failing = [p for p in points if p.quality is not None and not p.quality.has_value]
+    valued = [p.valued_at_ms for p in points if p.valued_at_ms is not None]
+    worst = max((p.quality for p in failing if p.quality is not None), default=Quality.GOOD)
+    title = points[0].device_title
+    return DeviceLine(code, title, len(points), len(failing), worst, max(valued, default=None))
+
+
+def _gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> GatewayView:
+    slots = gateways.list_gateways(tx, actor, site_id)
+    named = code if not is_uuid(code) else next((g.code for g in slots if g.gateway_id == code), "")
+    slot = next((gateway for gateway in slots if gateway.code == named), None)
+    if slot is None:
+        raise NotFound(f"the site has no gateway {code!r}")
+    gateway, streams = gateways.get_gateway(tx, actor, slot.gateway_id)
+    return GatewayView(
+        gateway,
+        tuple(streams),
+        device_lines(gateways.values(tx, actor, slot.gateway_id)),
+        tuple(gateways.list_problems(tx, actor, slot.gateway_id)),
+    )

@@ -1,0 +1,124 @@
+"""Signing in and out, and the reader's preferences: the pages that work for nobody in particular."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from aiohttp import web
+
+from cloud.console.language import language_of
+from cloud.console.notices import leave_notice, notice_of
+from cloud.console.preferences import (
+    LANGUAGE_COOKIE,
+    SITE_COOKIE,
+    THEME_COOKIE,
+    Theme,
+    choose,
+    preferences_of,
+)
+from cloud.console.templating import render
+from cloud.domain.errors import Invalid, TooMany, Unauthenticated
+from cloud.domain.user import Locale
+from cloud.keys import DATABASE
+from cloud.services import users
+from cloud.web.identity import actor_of, clear_session_cookie, set_session_cookie, sign_in, sign_out
+from cloud.web.origin import is_own_path, require_same_origin
+
+_LOGIN_LENGTH_MAX = 64
+_PASSWORD_LENGTH_MAX = 1024
+_OTHER_LANGUAGE = {Locale.CHINESE: "English", Locale.ENGLISH: "中文"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoginView:
+    """The form as it is shown: again after a mistake, with what was typed except the password."""
+
+    next: str
+    login: str
+    error: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    language: Locale
+    theme: Theme
+    other_language_name: str
+    path: str
+    notice: str
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the form; somebody already signed in goes on."""
+    if await actor_of(request) is not None:
+        raise web.HTTPSeeOther(_next_of(request.query.get("next", "")))
+    return _form(request, _next_of(request.query.get("next", "")))
+
+
+async def submit(request: web.Request) -> web.StreamResponse:
+    """Check the password; wrong, the form comes back with one sentence that says no more than that."""
+    form = await request.post()
+    login = str(form.get("login", "")).strip()[:_LOGIN_LENGTH_MAX]
+    password = str(form.get("password", ""))[:_PASSWORD_LENGTH_MAX]
+    goal = _next_of(str(form.get("next", "")))
+    gettext = language_of(preferences_of(request, None).language).gettext
+    try:
+        signed_in = await sign_in(request, login, password)
+    except Unauthenticated:
+        return _form(request, goal, login, gettext("Login or password is wrong."), status=401)
+    except TooMany as error:
+        text = gettext("Too many tries. The next one is possible in %s s.") % error.retry_after_s
+        response = _form(request, goal, login, text, status=429)
+        response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+    response = web.Response(status=303, headers={"Location": goal})
+    set_session_cookie(request, response, signed_in.token)
+    return response
+
+
+async def leave(request: web.Request) -> web.StreamResponse:
+    """Sign out."""
+    await sign_out(request)
+    response = web.Response(status=303, headers={"Location": "/login"})
+    clear_session_cookie(request, response)
+    leave_notice(request, response, "signed-out")
+    return response
+
+
+async def set_preferences(request: web.Request) -> web.StreamResponse:
+    """Remember a language, theme or site for this browser, and the language for the account too."""
+    require_same_origin(request, has_cookie=bool(request.cookies))
+    form = await request.post()
+    response = web.Response(status=303, headers={"Location": _next_of(str(form.get("back", "")))})
+    try:
+        if "language" in form:
+            language = Locale(str(form["language"]))
+            choose(request, response, LANGUAGE_COOKIE, language.value)
+            actor = await actor_of(request)
+            if actor is not None:
+                await request.app[DATABASE].write(actor.tenant_id, users.set_locale, actor, language)
+        if "theme" in form:
+            choose(request, response, THEME_COOKIE, Theme(str(form["theme"])).value)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    if "site" in form:
+        choose(request, response, SITE_COOKIE, str(form["site"])[:40])
+    return response
+
+
+def _form(
+    request: web.Request, goal: str, login: str = "", error: str = "", *, status: int = 200
+) -> web.Response:
+    preferences = preferences_of(request, None)
+    frame = _Frame(
+        preferences.language,
+        preferences.theme,
+        _OTHER_LANGUAGE[preferences.language],
+        request.path_qs if request.method == "GET" else "/login",
+        notice_of(request, language_of(preferences.language)),
+    )
+    view = LoginView(goal, login, error, version("gatehouse"))
+    return render(request, preferences.language, "login.html", {"page": frame, "view": view}, status=status)
+
+
+def _next_of(target: str) -> str:
+    return target if is_own_path(target) and not target.startswith("/login") else "/"

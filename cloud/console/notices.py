@@ -1,0 +1,54 @@
+"""What a page says once after an act: a word of a closed list, carried over the redirect in a cookie.
+
+The invariant: the cookie names a sentence and its numbers; it can never put words of its own on a page.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import web
+
+from cloud.console.language import Language, mark
+from cloud.web.headers import is_secure
+
+COOKIE = "gatehouse_notice"
+
+_LIFE_S = 60  # longer than any redirect takes
+_VALUE_LENGTH_MAX = 60
+
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),
+        "period-closed": mark("%(code)s billed: %(count)s invoices issued"),
+        "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
+        "signed-out": mark("You have signed out"),
+    }
+)
+
+
+def leave_notice(request: web.Request, response: web.StreamResponse, word: str, **values: str) -> None:
+    """Have the next page say the sentence."""
+    assert word in _SENTENCES, word
+    response.set_cookie(
+        COOKIE,
+        urlencode({"say": word, **values}),
+        max_age=_LIFE_S,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure(request),
+    )
+
+
+def notice_of(request: web.Request, language: Language) -> str:
+    """Return the sentence the last act left, or nothing."""
+    values = {name: value[:_VALUE_LENGTH_MAX] for name, value in parse_qsl(request.cookies.get(COOKIE, ""))}
+    sentence = _SENTENCES.get(values.pop("say", ""))
+    if sentence is None:
+        return ""
+    try:
+        return language.gettext(sentence) % values
+    except (KeyError, ValueError):
+        return ""

@@ -1,0 +1,114 @@
+"""What machines say, in the reader's language: codecs explaining bytes, drivers giving reasons.
+
+They speak plain English sentences with values in them. The shapes we know are listed here and
+translated like any other string; one we don't know is shown as it was said. The invariant: a value
+inside a sentence is never changed, only the words around it.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from cloud.console.language import Language, mark
+
+# "{}" stands for a value or for another saying; the first shape that fits the whole text is used.
+_SHAPES: Sequence[str] = (
+    mark("wake-up FE"),
+    mark("start"),
+    mark("start, again"),
+    mark("end"),
+    mark("meter address {}, lowest byte first"),
+    mark("meter type {}: {}"),
+    mark("control {}: {}, {}, refused"),
+    mark("control {}: {}, {}, more follows"),
+    mark("control {}: {}, {}"),
+    mark("request"),
+    mark("reply"),
+    mark("read data"),
+    mark("read follow-up data"),
+    mark("{} bytes of data, each sent with 33H added"),
+    mark("{} bytes up to the checksum"),
+    mark("data identifier {}: {}, high byte first"),
+    mark("data identifier {}: {}, low byte first"),
+    mark("data identifier {}: {}"),
+    mark("checksum {}: sum from the first 68, modulo 256; correct"),
+    mark("checksum {}: sum from 68, modulo 256; correct"),
+    mark("CRC-16 {}, low byte first; correct"),
+    mark("serial number {}"),
+    mark("unit {}"),
+    mark("meter clock not set"),
+    mark("meter clock {}"),
+    mark("status {}: valve {}, battery {}"),
+    mark("unit id {}"),
+    mark("function {}: {}, {}"),
+    mark("read holding registers"),
+    mark("read input registers"),
+    mark("read coils"),
+    mark("read discrete inputs"),
+    mark("{} bytes of registers"),
+    mark("{} bytes of bits"),
+    mark("{} bytes follow"),
+    mark("register {} of the reply: {}"),
+    mark("register {}: {}"),
+    mark("{} registers"),
+    mark("from address {}, counted from 0"),
+    mark("transaction {}, repeated in the reply"),
+    mark("protocol 0: Modbus"),
+    mark("bits, first asked first: {}"),
+    mark("exception {}: {}"),
+    mark("appended by the maker, not used"),
+    mark("block total, T1.."),
+    mark("cold water"),
+    mark("hot water"),
+    mark("drinking water"),
+    mark("current data"),
+    mark("current volume {}"),
+    mark("volume at settlement {}"),
+    mark("forward active energy {} (settlement 0)"),
+    mark("reverse active energy {} (settlement 0)"),
+    mark("combined active energy {} (settlement 0)"),
+    mark("voltage {}"),
+    mark("current {}"),
+    mark("active power {}"),
+    mark("total {}"),
+    mark("total"),
+    mark("T1 sharp {}"),
+    mark("T2 peak {}"),
+    mark("T3 flat {}"),
+    mark("T4 valley {}"),
+    mark("T1 sharp"),
+    mark("T2 peak"),
+    mark("T3 flat"),
+    mark("T4 valley"),
+    mark("good"),
+    mark("low"),
+    mark("open"),
+    mark("closed"),
+    mark("not available"),
+)
+
+_NESTING_MAX = 3
+
+
+def say(text: str, language: Language) -> str:
+    """Return what a machine said in the reader's language, or as it was said."""
+    return _said(text, language, 0)
+
+
+@cache
+def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
+    return [
+        (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
+        for shape in _SHAPES
+    ]
+
+
+def _said(text: str, language: Language, depth: int) -> str:
+    if depth > _NESTING_MAX:
+        return text
+    for pattern, shape in _patterns():
+        matched = pattern.fullmatch(text)
+        if matched:
+            values = [_said(value, language, depth + 1) for value in matched.groups()]
+            return language.gettext(shape).format(*values)
+    return text
