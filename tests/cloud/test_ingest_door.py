@@ -1,0 +1,231 @@
+"""The gateways' door over real HTTP: who may enter, what is refused and how, what an answer promises."""
+
+import hashlib
+import zlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from backports import zstd
+
+from cloud.app import make_app
+from cloud.config import Config, DatabaseConfig
+from cloud.domain.user import system_user
+from cloud.services import gateways
+from cloud.store import schema
+from cloud.store.db import Database
+from protocol.envelope import Ack, Batch, Block, Hello, Welcome, encode_batch
+from protocol.event import EventState
+from protocol.sync import BATCH_BYTES_MAX, BATCH_CONTENT_TYPE, HELLO_PATH, Stream
+from provisioning.identity import GatewayToken
+from tests.cloud.garden import (
+    EPOCH,
+    add_gateway,
+    add_site,
+    count,
+    energy,
+    event_block,
+    history_block,
+    leak,
+)
+from tests.databases import OTHER_TENANT, START_MS, TENANT, FakeClock
+
+Client = TestClient[web.Request, web.Application]
+
+_HISTORY = "/gateway/v1/streams/history"
+_EVENT = "/gateway/v1/streams/event"
+
+
+@pytest.fixture
+async def client(database_url: str, database: Database, clock: FakeClock) -> AsyncIterator[Client]:
+    """The real application over the test's database, listening on a port."""
+    app = make_app(Config(database=DatabaseConfig(url=database_url)), clock=clock)
+    async with TestClient(TestServer(app)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def token(database: Database) -> GatewayToken:
+    """The token of a gateway of a fresh site."""
+    return add_gateway(database, add_site(database))[1]
+
+
+def _body(*blocks: Block, stream: Stream = Stream.HISTORY) -> bytes:
+    return encode_batch(Batch(1, stream.value, EPOCH, "boot-1", START_MS, list(blocks)))
+
+
+def _headers(token: GatewayToken, **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Content-Type": BATCH_CONTENT_TYPE, **more}
+
+
+async def test_an_acknowledgement_proves_which_batch_it_answers(
+    client: Client, database: Database, token: GatewayToken
+) -> None:
+    body = _body(history_block(1, [energy(101, START_MS, 1)]))
+
+    answer = await client.post(_HISTORY, data=body, headers=_headers(token))
+
+    assert answer.status == 200
+    ack = msgspec.json.decode(await answer.read(), type=Ack)
+    assert ack == Ack("history", EPOCH, 1, hashlib.sha256(body).hexdigest(), START_MS)
+    assert count(database, schema.reading) == 1
+
+
+@pytest.mark.parametrize("coding", ["zstd", "gzip"])
+async def test_a_compressed_batch_is_taken_and_named_by_what_was_compressed(
+    client: Client, token: GatewayToken, coding: str
+) -> None:
+    body = _body(history_block(1, [energy(101, START_MS + k, k) for k in range(500)]))
+    packed = zstd.compress(body) if coding == "zstd" else zlib.compress(body, wbits=31)
+
+    headers = _headers(token, **{"Content-Encoding": coding})
+    answer = await client.post(_HISTORY, data=packed, headers=headers)
+
+    ack = msgspec.json.decode(await answer.read(), type=Ack)
+    assert (ack.acked_through, ack.batch_digest) == (500, hashlib.sha256(body).hexdigest())
+
+
+async def test_an_event_comes_in_by_its_own_lane(
+    client: Client, database: Database, token: GatewayToken
+) -> None:
+    body = _body(event_block(1, [leak(EventState.RAISED)]), stream=Stream.EVENT)
+
+    answer = await client.post(_EVENT, data=body, headers=_headers(token))
+
+    assert answer.status == 200
+    assert count(database, schema.alarm) == 1
+
+
+async def test_a_gateway_says_hello_and_hears_what_is_held_of_it(client: Client, token: GatewayToken) -> None:
+    await client.post(
+        _HISTORY, data=_body(history_block(1, [energy(101, START_MS, 1)] * 7)), headers=_headers(token)
+    )
+    hello = Hello("0.1.0", "boot-1", EPOCH, "c1", 0, {"history": 12}, START_MS, 58, 1)
+
+    answer = await client.post(
+        HELLO_PATH, data=msgspec.json.encode(hello), headers={"Authorization": f"Bearer {token}"}
+    )
+
+    welcome = msgspec.json.decode(await answer.read(), type=Welcome)
+    assert welcome == Welcome("gw-1", START_MS, {"history": 7})
+
+
+async def test_a_batch_that_cannot_be_read_says_what_is_wrong(client: Client, token: GatewayToken) -> None:
+    answer = await client.post(_HISTORY, data=b"\xc1 nonsense", headers=_headers(token))
+
+    assert answer.status == 400
+    assert answer.content_type == "application/problem+json"
+    problem = await answer.json(content_type=None)
+    assert problem["type"] == "/problems/malformed"
+    assert problem["detail"].startswith("batch: ")
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status", "detail"),
+    [
+        pytest.param(_HISTORY, "text/html", 415, "not text/html", id="a portal's page"),
+        pytest.param(
+            "/gateway/v1/streams/gossip", BATCH_CONTENT_TYPE, 404, "there are event, history", id="stream"
+        ),
+        pytest.param(_EVENT, BATCH_CONTENT_TYPE, 400, "posted to 'event'", id="the other stream's batch"),
+    ],
+)
+async def test_what_does_not_belong_here_is_refused_by_name(
+    client: Client, token: GatewayToken, path: str, kind: str, status: int, detail: str
+) -> None:
+    body = _body(history_block(1, [energy(101, START_MS, 1)]))
+
+    answer = await client.post(path, data=body, headers=_headers(token) | {"Content-Type": kind})
+
+    assert answer.status == status
+    assert detail in (await answer.json(content_type=None))["detail"]
+
+
+async def test_a_bomb_is_refused_before_it_is_unfolded(
+    client: Client, database: Database, token: GatewayToken
+) -> None:
+    bomb = zstd.compress(b"\0" * (BATCH_BYTES_MAX * 50))
+    assert len(bomb) < 100_000
+
+    answer = await client.post(_HISTORY, data=bomb, headers=_headers(token, **{"Content-Encoding": "zstd"}))
+
+    assert answer.status == 413
+    assert "send fewer blocks" in (await answer.json(content_type=None))["detail"]
+
+
+async def test_a_body_of_exactly_the_limit_is_read(client: Client, token: GatewayToken) -> None:
+    answer = await client.post(_HISTORY, data=b"\0" * BATCH_BYTES_MAX, headers=_headers(token))
+    over = await client.post(_HISTORY, data=b"\0" * (BATCH_BYTES_MAX + 1), headers=_headers(token))
+
+    assert (answer.status, over.status) == (400, 413)
+
+
+async def test_a_body_that_is_not_compressed_as_it_says_is_malformed(
+    client: Client, token: GatewayToken
+) -> None:
+    answer = await client.post(
+        _HISTORY, data=b"plain", headers=_headers(token, **{"Content-Encoding": "zstd"})
+    )
+
+    assert answer.status == 400
+
+
+async def test_only_the_token_says_who_a_gateway_is(client: Client, database: Database) -> None:
+    site_id = add_site(database)
+    _, token = add_gateway(database, site_id)
+    _, other = add_gateway(database, site_id, code="gw-2")
+    forged = GatewayToken(token.tenant_id, token.gateway_id, other.secret)
+    moved = GatewayToken(OTHER_TENANT, token.gateway_id, token.secret)
+    body = _body(history_block(1, [energy(101, START_MS, 1)]))
+
+    answers = [
+        await client.post(_HISTORY, data=body, headers=headers)
+        for headers in (
+            {"Content-Type": BATCH_CONTENT_TYPE},
+            {"Content-Type": BATCH_CONTENT_TYPE, "Authorization": "Basic Z3c6cHc="},
+            {"Content-Type": BATCH_CONTENT_TYPE, "Authorization": "Bearer nonsense"},
+            _headers(forged),
+            _headers(moved),
+        )
+    ]
+
+    assert [answer.status for answer in answers] == [401] * 5
+    assert all(answer.headers["WWW-Authenticate"] == "Bearer" for answer in answers)
+    texts = [await answer.text() for answer in answers]
+    assert not [text for text in texts if token.secret in text or other.secret in text]
+    assert count(database, schema.reading) == 0
+
+
+async def test_a_revoked_gateway_is_out_at_its_next_request(client: Client, database: Database) -> None:
+    gateway, token = add_gateway(database, add_site(database))
+    body = _body(history_block(1, [energy(101, START_MS, 1)]))
+    before = await client.post(_HISTORY, data=body, headers=_headers(token))
+
+    database.write_now(TENANT, gateways.revoke, system_user(TENANT), gateway.gateway_id)
+    after = await client.post(_HISTORY, data=body, headers=_headers(token))
+    fresh = database.write_now(TENANT, gateways.renew_token, system_user(TENANT), gateway.gateway_id)
+    again = await client.post(_HISTORY, data=body, headers=_headers(fresh))
+
+    assert (before.status, after.status, again.status) == (200, 401, 200)
+
+
+async def test_a_sender_that_gives_up_before_the_answer_has_all_or_nothing_stored(
+    client: Client, database: Database, token: GatewayToken
+) -> None:
+    rows = [energy(101, START_MS + k, k) for k in range(4_000)]
+    body = _body(*(history_block(1 + 200 * k, rows[200 * k : 200 * (k + 1)]) for k in range(20)))
+
+    for patience_s in (0.001, 0.005, 0.02, 0.05):
+        timeout = aiohttp.ClientTimeout(total=patience_s)
+        try:
+            await client.post(_HISTORY, data=body, headers=_headers(token), timeout=timeout)
+        except TimeoutError:
+            assert count(database, schema.reading) in (0, 4_000)
+    answer = await client.post(_HISTORY, data=body, headers=_headers(token))
+
+    assert msgspec.json.decode(await answer.read(), type=Ack).acked_through == 4_000
+    assert count(database, schema.reading) == 4_000
