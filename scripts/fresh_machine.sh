@@ -42,6 +42,7 @@ if [[ ! -e $base/.complete ]]; then
     { tail -5 "$root.log"; exit 1; }
   cp -r /etc/apt/sources.list.d /etc/apt/apt.conf.d "$base/etc/apt/"
   find "$base/etc/apt/sources.list.d" -name '*.disabled*' -delete
+  sed -i "s/\b$(. /etc/os-release && echo "$VERSION_CODENAME")\b/$suite/g" "$base"/etc/apt/sources.list.d/*
   rm -f "$base/etc/apt/sources.list" "$base"/etc/apt/apt.conf.d/*packagekit* "$base"/etc/apt/apt.conf.d/*appstream*
   [[ -e /etc/apt/sources.list ]] && cp /etc/apt/sources.list "$base/etc/apt/"
   cp -L /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
