@@ -168,7 +168,10 @@ class Database:
             pool = sa.create_engine(
                 parsed, pool_size=POSTGRESQL_CONNECTIONS + 1, max_overflow=0, pool_pre_ping=True
             )
-            self._write_engine = pool.execution_options(isolation_level="READ COMMITTED")
+            # Without `preserve_rowcount` an INSERT's count is -1 here, and nobody would see a conflict.
+            self._write_engine = pool.execution_options(
+                isolation_level="READ COMMITTED", preserve_rowcount=True
+            )
             self._read_engine = pool.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )

@@ -138,3 +138,15 @@ async def cloud(sqlite_url: str) -> AsyncIterator[Cloud]:
     """A running cloud on SQLite with nothing in it."""
     async with running_cloud(sqlite_url, StandingClock()) as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def any_cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+    """A running cloud on each engine: for what leans on locks and conflicts."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+    else:
+        url = request.getfixturevalue("postgres_url")
+        migrate.upgrade(url)
+    async with running_cloud(url, StandingClock()) as running:
+        yield running

@@ -19,6 +19,12 @@ async def _add(cloud: Cloud, token: str, key: str, body: Any = None) -> Any:
 
 
 @pytest.fixture
+def cloud(any_cloud: Cloud) -> Cloud:
+    """Every test here runs on both engines."""
+    return any_cloud
+
+
+@pytest.fixture
 async def token(cloud: Cloud) -> str:
     return await cloud.token_of(await cloud.add_user("manager"))
 
