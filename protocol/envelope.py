@@ -110,7 +110,8 @@ class Ack(msgspec.Struct, frozen=True):
     stream: str
     epoch: int
     acked_through: int  # highest number up to which nothing is missing; 0 if none
-    batch_digest: str  # SHA-256 hex of the body as received: a portal's "200 OK" cannot forge it
+    # SHA-256 hex of the batch before compression: a portal's "200 OK" cannot forge it
+    batch_digest: str
     received_at_ms: int
     gaps: list[tuple[int, int]] = []  # closed ranges above acked_through that are missing
     problems: list[Problem] = []
