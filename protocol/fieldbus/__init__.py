@@ -43,6 +43,7 @@ CODECS: Mapping[str, LazyCodec] = MappingProxyType(
         "cjt188": LazyCodec("cjt188_annotation", "CJT188"),
         "dlt645-1997": LazyCodec("dlt645_1997", "DLT645_1997"),
         "dlt645-2007": LazyCodec("dlt645_annotation", "DLT645_2007"),
+        "mbus": LazyCodec("mbus_annotation", "MBUS"),
         "modbus-rtu": LazyCodec("modbus_annotation", "MODBUS_RTU"),
         "modbus-tcp": LazyCodec("modbus_annotation", "MODBUS_TCP"),
         "mqtt-zigbee2mqtt": LazyCodec("zigbee2mqtt", "ZIGBEE2MQTT"),

@@ -3,8 +3,8 @@
 A vector is a JSON object: `protocol`, `direction`, `hex`, the facts in `decoded`, `valid`, and where
 needed `request_hex`, `topic`, `expect`, `reject_reason`, `expected_response_length`. The codec is the
 one the drivers use. Every fact must be there and equal; one the codec does not know is a
-difference. Only descriptive texts (`item`, `name`, `function`, `note`, `*_name`, `*_note`) may be
-worded otherwise.
+difference. Only descriptive texts (`item`, `name`, `function`, `*_name`, `*_note`) may be worded
+otherwise; a `note` remarks on the vector and is passed over.
 """
 
 import re
@@ -19,7 +19,9 @@ from protocol.fieldbus.annotation import Codec, Fact, Facts, LenientCodec, Messa
 
 _REPLIES = frozenset({"reply", "response"})
 _REQUESTS = frozenset({"command", "request"})
-_DESCRIPTIVE = frozenset({"function", "item", "name", "note"})
+_DESCRIPTIVE = frozenset({"function", "item", "name"})
+# A remark about the vector itself, no fact of the frame.
+_REMARK = "note"
 _DESCRIPTIVE_ENDS = ("_name", "_note")
 _ACCEPT_FIRST = re.compile(r"accept first (\d+) bytes")
 # What a stated reason may name and the words our messages may use for it.
@@ -204,6 +206,8 @@ def differences_between(expected: Mapping[str, Fact], facts: Mapping[str, Fact],
     lines: list[str] = []
     for key, value in expected.items():
         where = f"{path}{key}"
+        if key == _REMARK:
+            continue
         if key not in facts:
             lines.append(f"{where}: the codec knows no such fact, expected {_shown(value)}")
         elif not _is_wording(key, value, facts[key]):
