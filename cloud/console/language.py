@@ -47,7 +47,7 @@ def language_of(tag: Locale) -> Language:
     """Return the language of that tag, its catalogue loaded."""
     match tag:
         case Locale.CHINESE:
-            return Language(tag, babel.Locale("zh", "CN"), _read_catalogue("zh_CN"))
+            return Language(tag, babel.Locale("zh", script="Hans", territory="CN"), _read_catalogue("zh_CN"))
         case Locale.ENGLISH:
             return Language(tag, babel.Locale("en"), NullTranslations())
 

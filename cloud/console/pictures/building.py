@@ -151,7 +151,7 @@ def draw_buildings(houses: Sequence[House], width: float = WIDTH) -> BuildingPic
         for unit in house.units:
             unit_left = x
             order = _order(unit)
-            half = (len(order) + 1) // 2 if unit.lift else len(order)
+            half = len(order) // 2
             for index, label in enumerate(order):
                 if unit.lift and index == half:
                     drawn_shafts.append(_shaft(unit.lift, x, y_of, floors, cell_height))
