@@ -11,10 +11,10 @@ from aiohttp import web
 from cloud.api.errors import Malformed
 from cloud.api.parse import query_of, read_json_bytes, value_from_json
 from cloud.api.route import Call, Nothing, Open, Request, Route, json_bytes, json_response
-from cloud.domain.access import require
+from cloud.domain.access import may, require
 from cloud.domain.user import User
 from cloud.keys import DATABASE
-from cloud.services import idempotency
+from cloud.services import audit, idempotency
 from cloud.services.idempotency import Answer
 from cloud.web.door import Handler
 from cloud.web.identity import actor_of, require_actor
@@ -85,5 +85,9 @@ async def _allowed(request: web.Request, route: Route) -> User | None:
             return await require_actor(request)
         case action:
             actor = await require_actor(request)
+            if not may(actor, action):
+                await request.app[DATABASE].write(
+                    actor.tenant_id, audit.record_denial, actor, action, f"{route.method} {route.path}"
+                )
             require(actor, action)
             return actor

@@ -28,6 +28,7 @@ class Action(Enum):
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
     READ_ALARMS = "read_alarms"
+    READ_AUDIT = "read_audit"
     READ_EQUIPMENT = "read_equipment"
     READ_GATEWAYS = "read_gateways"
     READ_INVOICES = "read_invoices"
@@ -63,6 +64,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
         Action.READ_ALARMS: _READS_SITE,
+        Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
         Action.READ_EQUIPMENT: _READS_SITE,
         Action.READ_GATEWAYS: _READS_TECHNICAL,
         Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`

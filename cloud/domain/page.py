@@ -9,8 +9,10 @@ import binascii
 import json
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from cloud.domain.errors import Invalid
+from cloud.domain.ids import is_uuid
 
 _T = TypeVar("_T", covariant=True)
 
@@ -40,13 +42,24 @@ def cursor_from_key(*key: str | int) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()
 
 
-def key_from_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int, ...]:
-    """Return the sort key in `cursor`; Invalid unless it has exactly the parts `kinds` names."""
+def key_from_cursor(cursor: str, *kinds: type[str] | type[int] | type[UUID]) -> tuple[str | int, ...]:
+    """Return the sort key in `cursor`; Invalid unless it has exactly the parts `kinds` names.
+
+    A part of kind UUID comes as text, in the form ids have.
+    """
     try:
         padded = cursor[:_CURSOR_LENGTH_MAX] + "=" * (-len(cursor) % 4)
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
+    if not isinstance(key, list) or len(key) != len(kinds) or not all(map(_fits, key, kinds)):
         raise Invalid("the cursor is not one of this list: leave it out to begin at the first page")
     return tuple(key)
+
+
+def _fits(part: object, kind: type[str] | type[int] | type[UUID]) -> bool:
+    if kind is UUID:
+        return isinstance(part, str) and is_uuid(part)
+    if kind is int:
+        return type(part) is int and abs(part) < 2**63
+    return isinstance(part, str)

@@ -5,6 +5,8 @@ which events there are, not on the order they came in. A late event about the pa
 ends what it must, and makes no noise.
 """
 
+from uuid import UUID
+
 from cloud.domain.access import Action, require
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
@@ -53,7 +55,7 @@ def list_alarms(
     checked_limit(limit)
     before = None
     if cursor:
-        at_ms, alarm_id = key_from_cursor(cursor, int, str)
+        at_ms, alarm_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(alarm_id))
     found = alarms.list_alarms(tx, site_id, states, worst_first=False, before=before, limit=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
@@ -105,7 +107,7 @@ def list_events(
     checked_limit(limit)
     before = None
     if cursor:
-        at_ms, event_id = key_from_cursor(cursor, int, str)
+        at_ms, event_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(event_id))
     found = events.list_events(tx, site_id, before, limit + 1)
     last = found[limit - 1] if len(found) > limit else None

@@ -53,6 +53,27 @@ def entries_of(tx: Tx, subject_kind: str, subject_id: str) -> list[AuditEntry]:
     """Return what was done to one thing, oldest first."""
     # What happened to this thing, and by whom?
     query = (
+        _select(tx)
+        .where(audit_entry.c.subject_kind == subject_kind, audit_entry.c.subject_id == subject_id)
+        .order_by(audit_entry.c.id)
+    )
+    return [_entry_from_row(row) for row in tx.conn.execute(query)]
+
+
+def list_entries(tx: Tx, action: str | None, before_id: str | None, limit: int) -> list[AuditEntry]:
+    """Return acts, the last first, those before `before_id`; of one kind if `action` is given."""
+    # What was done lately?
+    query = _select(tx).order_by(audit_entry.c.id.desc()).limit(limit)
+    if action is not None:
+        query = query.where(audit_entry.c.action == action)
+    if before_id is not None:
+        query = query.where(audit_entry.c.id < before_id)
+    return [_entry_from_row(row) for row in tx.conn.execute(query)]
+
+
+def _select(tx: Tx) -> sa.Select[Any]:
+    people = sa.and_(app_user.c.tenant_id == audit_entry.c.tenant_id, app_user.c.id == audit_entry.c.user_id)
+    return (
         sa.select(
             audit_entry.c.id,
             audit_entry.c.at_ms,
@@ -63,31 +84,19 @@ def entries_of(tx: Tx, subject_kind: str, subject_id: str) -> list[AuditEntry]:
             audit_entry.c.subject_id,
             audit_entry.c.detail,
         )
-        .select_from(
-            audit_entry.outerjoin(
-                app_user,
-                sa.and_(
-                    app_user.c.tenant_id == audit_entry.c.tenant_id, app_user.c.id == audit_entry.c.user_id
-                ),
-            )
-        )
-        .where(
-            audit_entry.c.tenant_id == tx.tenant_id,
-            audit_entry.c.subject_kind == subject_kind,
-            audit_entry.c.subject_id == subject_id,
-        )
-        .order_by(audit_entry.c.id)
+        .select_from(audit_entry.outerjoin(app_user, people))
+        .where(audit_entry.c.tenant_id == tx.tenant_id)
     )
-    return [
-        AuditEntry(
-            row.id,
-            row.at_ms,
-            None if row.user_id is None else UserId(row.user_id),
-            row.display_name or "",
-            row.action,
-            row.subject_kind,
-            row.subject_id,
-            row.detail,
-        )
-        for row in tx.conn.execute(query)
-    ]
+
+
+def _entry_from_row(row: Any) -> AuditEntry:
+    return AuditEntry(
+        row.id,
+        row.at_ms,
+        None if row.user_id is None else UserId(row.user_id),
+        row.display_name or "",
+        row.action,
+        row.subject_kind,
+        row.subject_id,
+        row.detail,
+    )

@@ -318,6 +318,10 @@ def _translated(error: exc.DBAPIError | exc.TimeoutError) -> Exception:
     code = _sqlite_code(original)
     if code is not None and code not in _SQLITE_MACHINE_CODES:
         return error
+    if isinstance(error, exc.DataError):
+        return Invalid(
+            "the request holds a value that nothing stored could have"
+        )
     if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
         return Unavailable("the database cannot take this just now; nothing was changed", retry_after_s=5)
     return error

@@ -15,7 +15,7 @@ from cloud.domain.errors import Unauthenticated
 from cloud.domain.rate_limit import SIGN_IN_PER_ADDRESS, SIGN_IN_PER_LOGIN, SIGN_IN_PER_PAIR
 from cloud.domain.user import User
 from cloud.keys import ACTOR, CONFIG, DATABASE, PASSWORDS, SESSION_LIMITS
-from cloud.services import rate_limits, users
+from cloud.services import audit, rate_limits, users
 from cloud.services.users import SignedIn
 from cloud.web.headers import is_secure
 from cloud.web.origin import require_same_origin
@@ -70,6 +70,7 @@ async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
         )
     except Unauthenticated:
         await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=False)
+        await app[DATABASE].write(DEFAULT_TENANT, audit.record_failed_sign_in, login, address)
         raise
     await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=True)
     request[ACTOR] = signed_in.user

@@ -1,0 +1,51 @@
+"""Who did what, and what was refused to whom.
+
+What is done is recorded by the service that does it, in its transaction. Here is the rest: what was
+refused, which by its nature changes nothing else, and reading it all. The invariant: an entry holds ids
+and values, never a secret and never a person's data.
+"""
+
+import hashlib
+from uuid import UUID
+
+from cloud.domain.access import Action, require
+from cloud.domain.errors import TooMany
+from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.rate_limit import DENIALS_AUDITED
+from cloud.domain.user import User
+from cloud.services.rate_limits import take_attempt
+from cloud.store import audit, users
+from cloud.store.audit import AuditEntry
+from cloud.store.db import Tx
+
+
+def list_entries(
+    tx: Tx, actor: User, action: str | None = None, cursor: str | None = None, limit: int = 50
+) -> Page[AuditEntry]:
+    """Return what was done and refused, the last first."""
+    require(actor, Action.READ_AUDIT)
+    checked_limit(limit)
+    before = str(key_from_cursor(cursor, UUID)[0]) if cursor else None
+    found = audit.list_entries(tx, action, before, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.entry_id))
+
+
+def record_denial(tx: Tx, actor: User, action: Action, route: str) -> None:
+    """Note that somebody tried what their role may not; a flood of it is noted in part."""
+    try:
+        take_attempt(tx, [(DENIALS_AUDITED, actor.user_id)])
+    except TooMany:
+        return
+    detail = {"action": action.value, "role": actor.role.value}
+    audit.record(tx, actor.user_id, "denied", "route", route, detail)
+
+
+def record_failed_sign_in(tx: Tx, login: str, address: str) -> None:
+    """Note a wrong sign-in; of a login nobody has only the hash, which may be a telephone number."""
+    credential = users.find_credential(tx, login)
+    if credential is None:
+        subject = ("login", hashlib.sha256(login.encode()).hexdigest())
+    else:
+        subject = ("user", credential.user_id)
+    audit.record(tx, None, "sign_in_failed", *subject, {"address": address})
