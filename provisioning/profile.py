@@ -125,6 +125,7 @@ class MessageEvent:
     """A passing message of a device that is an event, not a state: a key turned, a card read."""
 
     key: str
+    point: str  # the point of the device it is told at
     values: Mapping[str, str]  # the message's value -> event kind
     severity: Severity
 

@@ -32,6 +32,13 @@ event while a state point has one of the codes in `when`, by the device's own wo
 
     alarm = { when = ["alarm"], kind = "fire_alarm", severity = "critical", message = "…" }
 
+A passing message that is an event (a key turned) is listed by its values, each with an event kind:
+
+    [[events]]
+    key = "action"
+    point = "lock_state"           # where it is told
+    values = { manual_unlock = "door_unlocked" }
+
 `[[golden]]` holds real exchanges (`request`, `reply` in hex; MQTT: `topic`, `payload`) and the
 `values` they must give, by point name; tests run them through the drivers.
 """
@@ -119,6 +126,7 @@ class _Zigbee2mqttPoint(_PointTable, forbid_unknown_fields=True, kw_only=True):
 
 class _EventTable(msgspec.Struct, forbid_unknown_fields=True):
     key: str
+    point: str
     values: dict[str, _Name]
     severity: str = "info"
 
@@ -228,10 +236,7 @@ class _Reader:
             case _Cjt188Profile():
                 meter_type = table.cjt188.meter_type
             case _Zigbee2mqttProfile():
-                events = tuple(
-                    MessageEvent(e.key, e.values, self._severity(e.severity, f"events[{i}].severity"))
-                    for i, e in enumerate(table.events)
-                )
+                events = tuple(self._event(e, names, f"events[{i}]") for i, e in enumerate(table.events))
             case _Dlt645Profile():
                 pass
         return Profile(
@@ -301,6 +306,13 @@ class _Reader:
         if source.address + source.width > 0x10000:
             self.problems.append(f"{at}.address: {source.width} words from {source.address} pass 65535")
         return source
+
+    def _event(self, table: _EventTable, names: list[str], at: str) -> MessageEvent:
+        if table.point not in names:
+            self.problems.append(f"{at}.point: the profile has no point {table.point!r}")
+        return MessageEvent(
+            table.key, table.point, table.values, self._severity(table.severity, f"{at}.severity")
+        )
 
     def _golden(self, table: _GoldenFrames | _GoldenMessage, names: list[str], at: str) -> Golden:
         for name in table.values:

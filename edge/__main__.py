@@ -1,0 +1,207 @@
+"""`gatehouse edge`: run the agent on the box in the building, and look at what it does."""
+
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+import urllib.request
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from edge.config import Config
+from edge.config_file import load_config
+from edge.errors import EdgeError
+from provisioning.identity import IdentityError
+from provisioning.strict import Malformed
+
+_CONFIG = click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_STATUS_TIMEOUT_S = 5
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.group()
+@click.option(
+    "--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="What to log."
+)
+def edge(log_level: str) -> None:
+    """Run the agent on the box in the building."""
+    _log_to_stderr(log_level)
+
+
+@edge.command()
+@_CONFIG
+def run(config: Path) -> None:
+    """Poll, buffer and send until told to stop (SIGTERM, SIGINT); then exit 0 with all on disk."""
+    from edge.agent import run_agent
+
+    _run(_until_signal(run_agent, _checked(config)))
+
+
+@edge.command()
+@_CONFIG
+def check(config: Path) -> None:
+    """Check CONFIG without touching a port: print what would be polled and the bus time it takes."""
+    from edge.check import plan, report
+
+    try:
+        loaded = load_config(config)
+        plans = plan(loaded)
+    except Malformed as error:
+        raise click.ClickException(str(error)) from None
+    for line in report(loaded, plans):
+        click.echo(line)
+
+
+@edge.command()
+@_CONFIG
+@click.option("--from", "from_text", required=True, help="First instant: ISO 8601, or epoch milliseconds.")
+@click.option("--to", "to_text", required=True, help="Last instant, included.")
+@click.option("--every", "every_s", type=click.IntRange(1), default=3600, show_default=True, help="Seconds.")
+@click.option("--clock-control", required=True, help="The simulator's control port, http://host:port.")
+@click.option("--progress", type=click.Choice(["json", "none", "text"]), default="text", show_default=True)
+def replay(
+    config: Path, from_text: str, to_text: str, every_s: int, clock_control: str, progress: str
+) -> None:
+    """Replay a past of a simulated building through the real lines, buffer and cloud."""
+    from edge.replay import Progress
+    from edge.replay import replay as replay_past
+
+    loaded = _checked(config)
+    from_ms, to_ms = (_instant_ms(text, loaded.time_zone) for text in (from_text, to_text))
+    if to_ms < from_ms:
+        raise click.ClickException(f"--to {to_text} is before --from {from_text}")
+
+    def tell(done: Progress) -> None:
+        if progress == "json":
+            click.echo(msgspec.json.encode(done))
+            sys.stdout.flush()
+        elif progress == "text" and (done.is_done or done.step % 24 == 0):
+            at = datetime.fromtimestamp(done.at_ms / 1000, loaded.time_zone)
+            told = f"step {done.step}/{done.steps}, {done.readings} readings, {done.acked} acked"
+            click.echo(f"{at:%Y-%m-%d %H:%M}  {told}")
+
+    _run(
+        replay_past(
+            loaded,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            every_ms=every_s * 1000,
+            clock_control_url=clock_control,
+            tell=tell,
+        )
+    )
+
+
+@edge.command()
+@_CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def status(config: Path, *, as_json: bool) -> None:
+    """Show what the running agent of CONFIG says of itself."""
+    from edge.health import Health
+
+    loaded = _checked(config)
+    if not loaded.page_port:
+        raise click.ClickException("page.port is 0 in the configuration: the agent cannot be asked")
+    url = f"http://127.0.0.1:{loaded.page_port}/status.json"
+    try:
+        with urllib.request.urlopen(url, timeout=_STATUS_TIMEOUT_S) as response:
+            body = response.read()
+    except OSError as error:
+        raise click.ClickException(f"no agent answers at {url}: {error}") from None
+    if as_json:
+        click.echo(body)
+        return
+    health = msgspec.json.decode(body, type=Health)
+    click.echo(f"gateway {health.gateway}, version {health.version}, clock {health.clock_quality}")
+    for name, stream in health.streams.items():
+        click.echo(
+            f"stream {name}: {stream.stored} stored = {stream.acked} acked + {stream.pending} pending"
+            f" + {stream.evicted} evicted + {stream.put_aside} put aside; lane: {stream.lane_fault or 'ok'}"
+        )
+    for line in health.lines:
+        offline = [device.id for device in line.devices if not device.is_online]
+        click.echo(
+            f"line {line.id}: {line.down_reason or f'{line.utilisation:.1%} in use'}, "
+            f"{len(line.devices) - len(offline)} of {len(line.devices)} devices online"
+            + (f"; offline: {', '.join(offline)}" if offline else "")
+        )
+    click.echo(f"fault: {health.buffer_fault or health.hello_fault or 'none'}")
+
+
+def _checked(path: Path) -> Config:
+    try:
+        return load_config(path)
+    except Malformed as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _instant_ms(text: str, zone: ZoneInfo) -> int:
+    if text.lstrip("-").isdecimal():
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.ClickException(
+            f"{text!r} is no instant: expected 2026-09-01, 2026-09-01T00:00:00+08:00 or epoch milliseconds"
+        ) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
+
+
+async def _until_signal(work: Callable[[Config, asyncio.Event], Awaitable[None]], config: Config) -> None:
+    """Run `work`; SIGTERM and SIGINT set the event it stops at."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(config, stop)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> None:
+    """Run the coroutine on uvloop where there is one; turn what a person can act on into a message."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work)
+    except (EdgeError, IdentityError, Malformed) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(130) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    except ImportError:
+        return None
+    return factory
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_KeyValue("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class _KeyValue(logging.Formatter):
+    """Puts a record's extra fields behind its constant message, as key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with a traceback below it if there is one."""
+        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
+        line = super().format(record)
+        return line + "".join(f" {key}={value!r}" for key, value in fields.items()) if fields else line
+
+
+if __name__ == "__main__":
+    edge()

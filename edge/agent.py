@@ -1,0 +1,159 @@
+"""The wiring of the agent: the real clock, chance and sockets are handed to the parts, and run.
+
+Nothing is decided here. The one invariant is the order of ending: whoever reads stops first, what
+was read is committed, and the store is closed last.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from edge.clock import Clock
+from edge.config import Config
+from edge.field import Field, open_field
+from edge.health import AGENT_VERSION, Inspector, count_devices
+from edge.intake import Intake
+from edge.page import serve_page
+from edge.supervise import keep_running
+from edge.uplink import Cloud, CloudClient, Greeter, Lane
+from protocol.envelope import Hello, Welcome
+from protocol.reading import ClockQuality
+from protocol.sync import Stream
+from provisioning.identity import read_credential
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+# How far the cloud's time may be from ours and still confirm it; meters are stamped to the second.
+_CLOCK_AGREES_MS = 5_000
+# Opening a port or resolving a name may hang for long; each line hangs at most one thread.
+_BLOCKING_CALLS_MAX = 64
+
+
+class SystemClock:
+    """The machine's clocks. Wall time counts as confirmed once the cloud agrees with it."""
+
+    def __init__(self) -> None:
+        self.quality = ClockQuality.UNSYNCED
+
+    def wall_ms(self) -> int:
+        """Return UTC epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Return milliseconds since some moment before the start."""
+        return time.monotonic_ns() // 1_000_000
+
+    def compare(self, server_time_ms: int) -> None:
+        """Take the cloud's word on the time: confirmed while it agrees."""
+        skew_ms = self.wall_ms() - server_time_ms
+        agrees = abs(skew_ms) <= _CLOCK_AGREES_MS
+        quality = ClockQuality.SYNCED if agrees else ClockQuality.UNSYNCED
+        if quality is not self.quality:
+            log.info("clock quality changed", extra={"quality": quality.name, "skew_ms": skew_ms})
+        self.quality = quality
+
+
+@contextlib.asynccontextmanager
+async def open_cloud(
+    config: Config,
+    field: Field,
+    clock: Clock,
+    rng: random.Random,
+    boot_id: str,
+    on_welcome: Callable[[Welcome], None],
+) -> AsyncIterator[Cloud]:
+    """Make a lane a stream, each with its own connection, and the greeter with a third."""
+    if config.credential_file is None:
+        yield Cloud({}, None)
+        return
+    credential = read_credential(config.credential_file)
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = {
+            stream: Lane(
+                stream,
+                field.buffer,
+                await stack.enter_async_context(CloudClient(credential)),
+                boot_id,
+                clock,
+                rng,
+            )
+            for stream in Stream
+        }
+        client = await stack.enter_async_context(CloudClient(credential))
+        yield Cloud(lanes, Greeter(client, lambda: _hello(config, field, clock, boot_id), on_welcome))
+
+
+async def _hello(config: Config, field: Field, clock: Clock, boot_id: str) -> Hello:
+    state = await field.buffer.state()
+    online, offline = count_devices(config, field)
+    oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
+    return Hello(
+        agent_version=AGENT_VERSION,
+        boot_id=boot_id,
+        epoch=state.epoch,
+        config_version=config.version,
+        clock_quality=int(clock.quality),
+        backlog_rows={stream.value: here.pending_rows for stream, here in state.streams.items()},
+        oldest_row_at_ms=min(oldest, default=None),
+        devices_online=online,
+        devices_offline=offline,
+    )
+
+
+class _Stopped(Exception):
+    """Ends the task group; not an error."""
+
+
+async def run_agent(config: Config, stop: asyncio.Event) -> None:
+    """Run until `stop` is set; on return everything read is on disk."""
+    clock, rng, boot_id = SystemClock(), random.SystemRandom(), str(uuid.uuid4())
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_BLOCKING_CALLS_MAX))
+    async with (
+        open_field(config, clock, rng) as field,
+        open_cloud(
+            config, field, clock, rng, boot_id, lambda welcome: clock.compare(welcome.server_time_ms)
+        ) as cloud,
+    ):
+        inspector = Inspector(config, field, cloud, clock, boot_id)
+        log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
+        await _run_parts(config, field, cloud, inspector, stop)
+
+
+async def _run_parts(
+    config: Config, field: Field, cloud: Cloud, inspector: Inspector, stop: asyncio.Event
+) -> None:
+    parts: dict[str, Callable[[], Awaitable[None]]] = {
+        "buffer": field.buffer.run,
+        "poller": field.poller.run,
+        "rules": lambda: _tick(field.intake),
+        **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
+        **{f"listener {listener.line.line_id}": listener.run for listener in field.listeners},
+    }
+    if cloud.greeter is not None:
+        parts["greeter"] = cloud.greeter.run
+    if config.page_port:
+        parts["page"] = lambda: serve_page(inspector, config.page_port)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, run in parts.items():
+                group.create_task(keep_running(name, run), name=name)
+            group.create_task(_end_when(stop))
+    except* _Stopped:
+        log.info("agent stops")
+
+
+async def _end_when(stop: asyncio.Event) -> None:
+    await stop.wait()
+    raise _Stopped
+
+
+async def _tick(intake: Intake) -> None:
+    while True:
+        intake.tick()
+        await asyncio.sleep(TICK_S)

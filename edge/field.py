@@ -1,0 +1,97 @@
+"""The parts between the wire and the disk, made from one configuration and closed in order.
+
+The invariant: nothing here touches a port or a broker before its part is run; only the buffer is
+opened, since what the rules remember is in it.
+"""
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from edge.buffer import Buffer
+from edge.clock import Clock
+from edge.config import Config, LineId, MqttLine
+from edge.driver import Driver, EvidenceKeeper, point_key
+from edge.drivers import DRIVERS
+from edge.drivers.mqtt import MqttListener
+from edge.intake import Intake
+from edge.line import Line
+from edge.poller import Poller
+from edge.rule import RuleScope
+from edge.rules import load_rules
+from edge.rules.device_alarm import DeviceAlarm
+from edge.rules.offline import Offline
+from edge.transport import transport_for
+from protocol.quantity import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All of them."""
+
+    buffer: Buffer
+    lines: Mapping[LineId, Line]
+    listeners: tuple[MqttListener, ...]
+    intake: Intake
+    poller: Poller
+
+
+def quantities_of(config: Config) -> dict[str, Quantity]:
+    """Return every point of the configuration with its quantity."""
+    return {
+        point_key(device, point): point.quantity
+        for device in config.devices
+        for point in device.profile.points
+    }
+
+
+@contextlib.asynccontextmanager
+async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncIterator[Field]:
+    """Make the parts and open the buffer; close the lines and then the buffer at the end."""
+    points = quantities_of(config)
+    rules = load_rules(config.rules, RuleScope(points, config.time_zone))
+    alarms = {
+        point_key(device, point): point.alarm
+        for device in config.devices
+        for point in device.profile.points
+        if point.alarm is not None
+    }
+    billing_keys = frozenset(
+        point_key(device, point)
+        for device in config.devices
+        for point in device.profile.points
+        if point.is_billing
+    )
+    async with Buffer(config.buffer, clock, rng, billing_keys) as buffer:
+        intake = Intake(buffer, [*rules, DeviceAlarm(alarms)], Offline(), clock)
+        await intake.restore()
+        lines = {
+            line_id: Line(line.bus, transport_for(line), clock, rng)
+            for line_id, line in config.lines.items()
+            if not isinstance(line, MqttLine)
+        }
+        evidence = EvidenceKeeper(config.time_zone)
+        drivers: list[Driver] = [
+            DRIVERS[device.profile.protocol](device, lines[device.line_id], evidence)
+            for device in config.devices
+            if device.line_id in lines
+        ]
+        listeners = tuple(
+            MqttListener(
+                line,
+                [device for device in config.devices if device.line_id == line_id],
+                intake,
+                evidence,
+                clock,
+                rng,
+                client_id=f"gatehouse-{config.gateway_code}-{line_id}",
+            )
+            for line_id, line in config.lines.items()
+            if isinstance(line, MqttLine)
+        )
+        try:
+            yield Field(buffer, lines, listeners, intake, Poller(lines, drivers, intake, clock))
+        finally:
+            for line in lines.values():
+                line.close()

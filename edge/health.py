@@ -1,0 +1,219 @@
+"""What the agent knows of itself: accounts that must balance, lines, devices, backlog, clock.
+
+Read by the local page, by `gatehouse edge status` and by the Hello. The invariant: nothing is
+counted here; every figure is where it arose, and `collect` only looks.
+"""
+
+from importlib.metadata import version
+
+import msgspec
+
+from edge.clock import Clock
+from edge.config import Config
+from edge.field import Field, quantities_of
+from edge.line import DeviceOnLine, Line
+from edge.poller import Job
+from edge.uplink import Cloud, LaneState
+from protocol.reading import Reading
+
+AGENT_VERSION = version("gatehouse")
+
+
+class StreamHealth(msgspec.Struct, frozen=True):
+    """A stream's account. Since start: read = stored + rejected + waiting. Ever: stored = acked +
+    pending + evicted + put_aside."""
+
+    read: int
+    rejected: int
+    stored: int
+    acked: int
+    pending: int
+    evicted: int
+    put_aside: int
+    oldest_row_at_ms: int | None
+    lane_fault: str
+    lane_attempts: int
+    last_acked_at_ms: int | None
+
+
+class DeviceHealth(msgspec.Struct, frozen=True):
+    """A device on a bus. Round trips in milliseconds, over the last exchanges."""
+
+    id: str
+    profile: str
+    address: str
+    is_online: bool
+    asked: int
+    answered: int
+    refused: int
+    no_reply: int
+    bad_frame: int
+    breaker_opened: int
+    round_trip_p50_ms: float | None
+    round_trip_p95_ms: float | None
+    polls: int
+    overruns: int
+    last_poll_ms: float
+
+
+class LineHealth(msgspec.Struct, frozen=True):
+    """A bus. `utilisation` is the share of the time since start in which it was in use."""
+
+    id: str
+    down_reason: str
+    utilisation: float
+    opened: int
+    unsolicited_bytes: int
+    held_back: int
+    devices: list[DeviceHealth]
+
+
+class PointHealth(msgspec.Struct, frozen=True):
+    """A point's last reading."""
+
+    key: str
+    value_micro: int | None
+    unit: str
+    state: str  # the name of a state's code, "" for numbers
+    quality: str
+    reason: str
+    measured_at_ms: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    gateway: str
+    version: str
+    boot_id: str
+    config_version: str
+    now_ms: int
+    started_at_ms: int
+    clock_quality: str
+    epoch: int
+    buffer_bytes: int
+    buffer_fault: str
+    hello_fault: str
+    events_seen: int
+    streams: dict[str, StreamHealth]
+    lines: list[LineHealth]
+    points: list[PointHealth]
+
+
+def count_devices(config: Config, field: Field) -> tuple[int, int]:
+    """Return how many polled devices are online and offline."""
+    polled = [device for device in config.devices if device.line_id in field.lines]
+    offline = sum(
+        field.lines[device.line_id].is_down
+        or field.lines[device.line_id].device(device.address).breaker.is_open
+        for device in polled
+    )
+    return len(polled) - offline, offline
+
+
+class Inspector:
+    """Looks at the parts of a running agent."""
+
+    def __init__(self, config: Config, field: Field, cloud: Cloud, clock: Clock, boot_id: str) -> None:
+        self._config = config
+        self._field = field
+        self._cloud = cloud
+        self._clock = clock
+        self._boot_id = boot_id
+        self._quantities = quantities_of(config)
+        self._started_at_ms = clock.wall_ms()
+        self._started_mono_ms = clock.monotonic_ms()
+
+    async def collect(self) -> Health:
+        """Return the state of everything now."""
+        state = await self._field.buffer.state()
+        streams: dict[str, StreamHealth] = {}
+        for stream, here in state.streams.items():
+            sender = self._cloud.lanes.get(stream)
+            lane = LaneState() if sender is None else sender.state
+            streams[stream.value] = StreamHealth(
+                read=self._field.buffer.read[stream],
+                rejected=self._field.buffer.rejected[stream],
+                stored=here.stored_rows,
+                acked=here.acked_rows,
+                pending=here.pending_rows,
+                evicted=here.evicted_rows,
+                put_aside=here.put_aside_rows,
+                oldest_row_at_ms=here.oldest_row_at_ms,
+                lane_fault=lane.fault,
+                lane_attempts=lane.attempts,
+                last_acked_at_ms=lane.last_acked_at_ms,
+            )
+        return Health(
+            gateway=self._config.gateway_code,
+            version=AGENT_VERSION,
+            boot_id=self._boot_id,
+            config_version=self._config.version,
+            now_ms=self._clock.wall_ms(),
+            started_at_ms=self._started_at_ms,
+            clock_quality=self._clock.quality.name.lower(),
+            epoch=state.epoch,
+            buffer_bytes=state.size_bytes,
+            buffer_fault=self._field.buffer.fault,
+            hello_fault="" if self._cloud.greeter is None else self._cloud.greeter.fault,
+            events_seen=self._field.intake.events_seen,
+            streams=streams,
+            lines=[self._line_health(line_id, line) for line_id, line in self._field.lines.items()],
+            points=[self._point_health(reading) for _, reading in sorted(self._field.intake.latest.items())],
+        )
+
+    def _line_health(self, line_id: str, line: Line) -> LineHealth:
+        elapsed_s = max(1, self._clock.monotonic_ms() - self._started_mono_ms) / 1000
+        jobs: dict[str, list[Job]] = {}
+        for job in self._field.poller.jobs:
+            if job.device.line_id == line_id:
+                jobs.setdefault(job.device.device_id, []).append(job)
+        return LineHealth(
+            id=line_id,
+            down_reason=line.down_reason,
+            utilisation=min(1.0, line.counters.busy_s / elapsed_s),
+            opened=line.counters.opened,
+            unsolicited_bytes=line.counters.unsolicited_bytes,
+            held_back=line.counters.held_back,
+            devices=[
+                _device_health(here, line.device(here[0].device.address), is_down=line.is_down)
+                for here in jobs.values()
+            ],
+        )
+
+    def _point_health(self, reading: Reading) -> PointHealth:
+        quantity = self._quantities.get(reading.point_key)
+        state = ""
+        if quantity is not None and quantity.codes and reading.value_micro is not None:
+            state = quantity.codes.get(reading.value_micro // 1_000_000, "")
+        return PointHealth(
+            key=reading.point_key,
+            value_micro=reading.value_micro,
+            unit="" if quantity is None else quantity.unit,
+            state=state,
+            quality=reading.quality.name.lower(),
+            reason=reading.reason,
+            measured_at_ms=reading.measured_at_ms,
+        )
+
+
+def _device_health(jobs: list[Job], known: DeviceOnLine, *, is_down: bool) -> DeviceHealth:
+    device = jobs[0].device
+    trips = sorted(known.round_trips_us)
+    return DeviceHealth(
+        id=device.device_id,
+        profile=device.profile.name,
+        address=device.address,
+        is_online=not (is_down or known.breaker.is_open),
+        asked=known.asked,
+        answered=known.answered,
+        refused=known.refused,
+        no_reply=known.no_reply,
+        bad_frame=known.bad_frame,
+        breaker_opened=known.breaker.opened,
+        round_trip_p50_ms=trips[len(trips) // 2] / 1000 if trips else None,
+        round_trip_p95_ms=trips[len(trips) * 95 // 100] / 1000 if trips else None,
+        polls=sum(job.polls for job in jobs),
+        overruns=sum(job.overruns for job in jobs),
+        last_poll_ms=round(max(job.last_took_s for job in jobs) * 1000, 1),
+    )

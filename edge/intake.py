@@ -1,0 +1,112 @@
+"""Where readings come in: rules see them, then readings, events and rule memory go to disk together.
+
+The invariant: an event and the rule state from which it followed are in one commit, so that a
+restart neither repeats nor forgets it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from edge.buffer import Buffer
+from edge.clock import Clock
+from edge.rule import Rule
+from edge.rules.offline import Offline
+from protocol.event import Event
+from protocol.reading import Quality, Reading
+
+log = logging.getLogger(__name__)
+
+_GOOD = Quality.GOOD  # a local name: this is looked at for every reading
+
+
+class Intake:
+    """Hands readings to the rules that want them and everything to the buffer.
+
+    While `is_historical` is set, events are marked as of the past: recorded, never alarmed anew.
+    """
+
+    def __init__(self, buffer: Buffer, rules: Iterable[Rule], offline: Offline, clock: Clock) -> None:
+        self.is_historical = False
+        self.latest: dict[str, Reading] = {}
+        self.events_seen = 0
+        self.good_readings = 0
+        self._buffer = buffer
+        self._clock = clock
+        self._offline = offline
+        self._rules: tuple[Rule, ...] = (*rules, offline)
+        self._watchers: dict[str, list[Rule]] = {}
+        for rule in self._rules:
+            for key in rule.point_keys:
+                self._watchers.setdefault(key, []).append(rule)
+        self._touched: set[str] = set()
+        self._by_id = {rule.rule_id: rule for rule in self._rules}
+        self._saved: dict[str, bytes] = {}
+
+    async def restore(self) -> None:
+        """Give the rules back what they remembered."""
+        for rule_id, state in (await self._buffer.rule_states()).items():
+            rule = self._by_id.get(rule_id)
+            if rule is None:
+                continue
+            try:
+                rule.restore(state)
+            except msgspec.MsgspecError:
+                log.warning("rule state of another form is ignored", extra={"rule": rule_id})
+        self._saved = {rule.rule_id: rule.state() for rule in self._rules}
+
+    def accept(self, readings: Sequence[Reading], events: Sequence[Event] = ()) -> asyncio.Future[None]:
+        """Take readings, and events a device sent by itself; the future is done once they are on disk."""
+        found = list(events)
+        watchers, latest = self._watchers, self.latest
+        now_ms = self._clock.monotonic_ms()
+        for reading in readings:
+            key = reading.point_key
+            latest[key] = reading
+            if reading.quality is _GOOD:
+                self.good_readings += 1
+            for rule in watchers.get(key, ()):
+                self._touched.add(rule.rule_id)
+                found += rule.observe(reading, now_ms)
+        return self._store(readings, found, self._states() if found else None)
+
+    def tick(self) -> None:
+        """Let time pass for the rules, and save what they remember if it changed."""
+        now_ms, wall_ms = self._clock.monotonic_ms(), self._clock.wall_ms()
+        events: list[Event] = []
+        for rule in self._rules:
+            if found := rule.tick(now_ms, wall_ms):
+                events += found
+                self._touched.add(rule.rule_id)
+        states = self._states()
+        if events or states:
+            self._store((), events, states)
+
+    def note(self, kind: str, name: str, *, is_offline: bool, reason: str) -> None:
+        """Take note that a device or a bus became unreachable, or answers again."""
+        at_ms = self._clock.wall_ms()
+        events = self._offline.note(kind, name, is_offline=is_offline, reason=reason, at_ms=at_ms)
+        if events:
+            self._touched.add(self._offline.rule_id)
+            self._store((), events, self._states())
+
+    def _store(
+        self, readings: Sequence[Reading], events: Sequence[Event], states: dict[str, bytes] | None
+    ) -> asyncio.Future[None]:
+        self.events_seen += len(events)
+        if self.is_historical:
+            events = [replace(event, is_historical=True) for event in events]
+        return self._buffer.put(readings, events, states)
+
+    def _states(self) -> dict[str, bytes]:
+        """Return the states that differ from what was saved."""
+        changed: dict[str, bytes] = {}
+        for rule_id in self._touched:
+            state = self._by_id[rule_id].state()
+            if state != self._saved.get(rule_id):
+                self._saved[rule_id] = changed[rule_id] = state
+        self._touched.clear()
+        return changed

@@ -1,0 +1,302 @@
+"""The way to the cloud: two lanes, one for events and one for history, each with its own connection.
+
+The invariant: a row is deleted only after an acknowledgement of its commit that names the very
+bytes we sent (`batch_digest`), so no portal, proxy or half-open connection can talk us out of a
+row. A batch is kept as sent until it is acknowledged and is sent again byte for byte; only where the
+link proved too slow for it is it cut smaller. One attempt is under way a lane; a stuck history lane
+delays no event.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+
+from edge.buffer import Buffer
+from edge.clock import Clock
+from edge.errors import CloudFault
+from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Hello, Welcome, encode_batch
+from protocol.sync import (
+    ATTEMPT_TIMEOUT_S,
+    BATCH_BYTES_MAX,
+    BATCH_CONTENT_TYPE,
+    BATCH_PATH,
+    BLOCKS_PER_BATCH_MAX,
+    CONNECT_TIMEOUT_S,
+    HELLO_PATH,
+    ROWS_PER_BATCH_MAX,
+    TOKEN_SCHEME,
+    Stream,
+)
+from provisioning.identity import Credential
+
+try:  # 32-bit ARM has no wheel of it; gzip is accepted as well
+    from backports import zstd
+except ImportError:  # pragma: no cover - depends on the machine
+    zstd = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+HELLO_INTERVAL_S = 30.0
+# Full jitter between nothing and a growing ceiling: a thousand gateways must not return in step.
+_FIRST_PAUSE_S = 0.5
+_PAUSE_MAX_S = 60.0
+_RETRY_AFTER_MAX_S = 600.0
+# An acknowledgement is a few hundred bytes; one with many problems some kilobytes.
+_REPLY_BYTES_MAX = 1024 * 1024
+# A batch's own fields around its blocks.
+_BATCH_OVERHEAD_BYTES = 1024
+# Batches shrink on a link that times out and grow again while it keeps up.
+_ROWS_MIN = 100
+_ROWS_GROWTH = 1000
+
+_ack_decoder = msgspec.json.Decoder(Ack)
+_welcome_decoder = msgspec.json.Decoder(Welcome)
+
+
+class _TooSlow(CloudFault):
+    """The attempt ran out of time or the body was too large: a smaller batch may pass."""
+
+
+@dataclass(slots=True)
+class LaneState:
+    """How a lane is doing, for health."""
+
+    attempts: int = 0
+    acked_rows: int = 0
+    sent_bytes: int = 0
+    last_acked_at_ms: int | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    digest: str  # SHA-256 of the body before compression: what the cloud inflates and reads
+    content: bytes
+    encoding: str
+    first_seq: int
+    first_block_last_seq: int
+
+
+class CloudClient:
+    """One connection to the cloud and how it is spoken to. Use as an async context manager."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._base = credential.cloud_url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1),
+            timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+            headers={"Authorization": f"{TOKEN_SCHEME} {credential.token}"},
+            auto_decompress=True,
+        )
+
+    async def __aenter__(self) -> "CloudClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def post(self, path: str, content: bytes, headers: dict[str, str]) -> bytes:
+        """Return the body of a 200 answer; CloudFault says what else came, with the pause asked for."""
+        try:
+            async with self._session.post(
+                self._base + path, data=content, headers=headers, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise _refusal(response)
+                return await _limited(response)
+        except TimeoutError as error:
+            raise _TooSlow(f"no answer within {ATTEMPT_TIMEOUT_S:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise CloudFault(f"cannot reach the cloud: {error}") from error
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    body = await response.content.read(_REPLY_BYTES_MAX + 1)
+    while len(body) <= _REPLY_BYTES_MAX and (more := await response.content.read(_REPLY_BYTES_MAX)):
+        body += more
+    if len(body) > _REPLY_BYTES_MAX:
+        raise CloudFault(f"the answer is longer than {_REPLY_BYTES_MAX} bytes")
+    return body
+
+
+def _refusal(response: aiohttp.ClientResponse) -> CloudFault:
+    kind = _TooSlow if response.status == 413 else CloudFault
+    fault = kind(f"the cloud answered {response.status} {response.reason or ''}".rstrip())
+    seconds = response.headers.get("Retry-After", "")
+    if seconds.isdecimal():
+        fault.retry_after_s = min(float(seconds), _RETRY_AFTER_MAX_S)
+    return fault
+
+
+class Lane:
+    """Sends one stream's blocks in order, a batch at a time."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        buffer: Buffer,
+        client: CloudClient,
+        boot_id: str,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.state = LaneState()
+        self._stream = stream
+        self._buffer = buffer
+        self._client = client
+        self._boot_id = boot_id
+        self._clock = clock
+        self._random = rng
+        self._rows_max = ROWS_PER_BATCH_MAX
+        self._in_flight: _InFlight | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Send what there is, wait for more, for ever."""
+        grown = self._buffer.grown[self._stream]
+        while True:
+            await grown.wait()
+            grown.clear()
+            while await self.send_next():
+                pass
+
+    async def send_next(self) -> bool:
+        """Send one batch and take its acknowledgement; False if there was nothing to send."""
+        batch = self._in_flight
+        if batch is None:
+            batch = self._in_flight = await self._next_batch()
+            if batch is None:
+                return False
+        self.state.attempts += 1
+        self.state.sent_bytes += len(batch.content)
+        try:
+            await self._take(await self._post(batch), batch)
+        except CloudFault as fault:
+            await self._pause(fault)
+        return True
+
+    async def _next_batch(self) -> _InFlight | None:
+        blocks = await self._buffer.peek(
+            self._stream,
+            blocks_max=BLOCKS_PER_BATCH_MAX,
+            rows_max=self._rows_max,
+            bytes_max=BATCH_BYTES_MAX - _BATCH_OVERHEAD_BYTES,
+        )
+        if not blocks:
+            return None
+        self._buffer.in_flight[self._stream] = blocks[-1].last_seq
+        body = encode_batch(
+            Batch(
+                ENVELOPE_VERSION,
+                self._stream.value,
+                self._buffer.epoch,
+                self._boot_id,
+                self._clock.wall_ms(),
+                blocks,
+            )
+        )
+        encoding, content = ("zstd", zstd.compress(body)) if zstd else ("gzip", gzip.compress(body, 6))
+        digest = hashlib.sha256(body).hexdigest()
+        return _InFlight(digest, content, encoding, blocks[0].first_seq, blocks[0].last_seq)
+
+    async def _post(self, batch: _InFlight) -> Ack:
+        answer = await self._client.post(
+            BATCH_PATH.format(stream=self._stream.value),
+            batch.content,
+            {"Content-Type": BATCH_CONTENT_TYPE, "Content-Encoding": batch.encoding},
+        )
+        try:
+            ack = _ack_decoder.decode(answer)
+        except msgspec.MsgspecError as error:
+            raise CloudFault(f"the answer is no acknowledgement: {error}") from error
+        if ack.stream != self._stream.value or ack.epoch != self._buffer.epoch:
+            raise CloudFault(f"the answer acknowledges stream {ack.stream!r} of epoch {ack.epoch}")
+        if ack.batch_digest != batch.digest:
+            raise CloudFault("the answer acknowledges other bytes than were sent")
+        return ack
+
+    async def _take(self, ack: Ack, batch: _InFlight) -> None:
+        for problem in ack.problems:
+            log.error(
+                "the cloud cannot take a block; it was put aside",
+                extra={"stream": ack.stream, "first_seq": problem.first_seq, "reason": problem.detail},
+            )
+            await self._buffer.put_aside(self._stream, problem.first_seq, problem.code, problem.detail)
+        rows = await self._buffer.acknowledge(self._stream, ack.acked_through)
+        if ack.acked_through < batch.first_block_last_seq and not ack.problems:
+            raise CloudFault(
+                f"the cloud has rows up to {ack.acked_through} and took none from {batch.first_seq} on"
+            )
+        self._in_flight = None
+        self._buffer.in_flight[self._stream] = 0
+        if self._failures:
+            log.info("lane is up", extra={"stream": self._stream.value, "failures": self._failures})
+        self._failures = 0
+        self._rows_max = min(ROWS_PER_BATCH_MAX, self._rows_max + _ROWS_GROWTH)
+        state = self.state
+        state.acked_rows += rows
+        state.last_acked_at_ms, state.fault = self._clock.wall_ms(), ""
+
+    async def _pause(self, fault: CloudFault) -> None:
+        """Wait before the next attempt; a batch that was too much is cut smaller."""
+        self._failures += 1
+        if str(fault) != self.state.fault:
+            log.warning("lane is down", extra={"stream": self._stream.value, "reason": str(fault)})
+        self.state.fault = str(fault)
+        if isinstance(fault, _TooSlow):
+            self._rows_max = max(_ROWS_MIN, self._rows_max // 2)
+            self._in_flight = None
+        ceiling_s = min(_PAUSE_MAX_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 16))
+        await asyncio.sleep(max(fault.retry_after_s, self._random.uniform(0, ceiling_s)))
+
+
+class Greeter:
+    """Says Hello when the agent starts and every half minute, so that the cloud sees us alive."""
+
+    def __init__(
+        self,
+        client: CloudClient,
+        hello: Callable[[], Awaitable[Hello]],
+        on_welcome: Callable[[Welcome], None],
+    ) -> None:
+        self.fault = ""
+        self._client = client
+        self._hello = hello
+        self._on_welcome = on_welcome
+
+    async def run(self) -> None:
+        """Greet for ever; a failure shows in `fault` and is tried again at the next turn."""
+        while True:
+            try:
+                await self.greet()
+            except CloudFault as fault:
+                if str(fault) != self.fault:
+                    log.warning("the cloud does not greet back", extra={"reason": str(fault)})
+                self.fault = str(fault)
+            await asyncio.sleep(HELLO_INTERVAL_S)
+
+    async def greet(self) -> None:
+        """Say Hello once and take the Welcome."""
+        content = msgspec.json.encode(await self._hello())
+        answer = await self._client.post(HELLO_PATH, content, {"Content-Type": "application/json"})
+        try:
+            welcome = _welcome_decoder.decode(answer)
+        except msgspec.MsgspecError as error:
+            raise CloudFault(f"the answer is no welcome: {error}") from error
+        self.fault = ""
+        self._on_welcome(welcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The parts between the disk and the cloud; empty where there is none."""
+
+    lanes: Mapping[Stream, Lane]
+    greeter: Greeter | None
