@@ -64,25 +64,24 @@ def main(rounds: int = ROUNDS) -> int:
     postgres = services.find_postgres_bin()
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
         for number in range(rounds):
-            path = Path(folder) / f"{number}.db"
-            _compare("SQLite", f"sqlite:///{path}", path, widths)
+            url = f"sqlite:///{folder}/{number}"
+            _compare("SQLite", "executemany", f"{url}-bare.db", f"{url}-ours.db", widths)
     if postgres is None:
         print("PostgreSQL: not found, not measured")
         return 0
     with services.running_postgres(postgres, durable=True) as server:
         for _ in range(rounds):
-            _compare("PostgreSQL", server.new_database(), None, widths)
+            _compare("PostgreSQL", "COPY", server.new_database(), server.new_database(), widths)
     return 0
 
 
-def _compare(engine: str, url: str, path: Path | None, widths: tuple[int, ...]) -> None:
-    _gatehouse("db", "upgrade", "--database", url)
-    raw_rate = _raw_rate(url, path)
-    yardstick = "executemany" if path else "COPY"
+def _compare(engine: str, yardstick: str, raw_url: str, our_url: str, widths: tuple[int, ...]) -> None:
+    for url in (raw_url, our_url):
+        _gatehouse("db", "upgrade", "--database", url)
+    raw_rate = _raw_rate(raw_url)
     print(row(f"{engine} bare {yardstick}", integer(raw_rate), "", "", widths=widths), flush=True)
-    _empty(url, path)
-    rate, used, rows = _our_rate(url)
-    stored = _count(url, path)
+    rate, used, rows = _our_rate(our_url)
+    stored = _count(our_url)
     if stored != rows:
         raise RuntimeError(f"{rows} rows were acknowledged and {stored} are stored")
     cpu = used.cpu_s / rows * 100_000
@@ -90,11 +89,16 @@ def _compare(engine: str, url: str, path: Path | None, widths: tuple[int, ...]) 
     print(row(name, integer(rate), cpu, f"{used.rss_peak_mib:.0f}", widths=widths), flush=True)
 
 
-def _raw_rate(url: str, path: Path | None) -> float:
+def _file_of(url: str) -> str:
+    """Return the path of an SQLite URL, "" for PostgreSQL."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite:") else ""
+
+
+def _raw_rate(url: str) -> float:
     batches = [list(_raw_rows(k)) for k in range(BATCHES_A_GATEWAY)]
     rows = sum(map(len, batches))
     started = time.perf_counter()
-    if path:
+    if path := _file_of(url):
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA synchronous=FULL")
         for batch in batches:
@@ -120,19 +124,9 @@ def _raw_rows(batch: int) -> Iterator[tuple[int | str | None, ...]]:
             yield 1, point + 1, at_ms, 1, seq, 220_000_000 + point + seq, 0, "", 0, at_ms + 900, None
 
 
-def _empty(url: str, path: Path | None) -> None:
-    if path:
-        for file in path.parent.glob(f"{path.name}*"):
-            file.unlink()
-        _gatehouse("db", "upgrade", "--database", url)
-        return
-    with psycopg.connect(url.replace("+psycopg", "")) as postgres:
-        postgres.execute("TRUNCATE reading")
-
-
-def _count(url: str, path: Path | None) -> int:
+def _count(url: str) -> int:
     question = "SELECT count(*) FROM reading"
-    if path:
+    if path := _file_of(url):
         connection = sqlite3.connect(path)
         found = connection.execute(question).fetchone()
         connection.close()
@@ -211,15 +205,17 @@ async def _post(session: aiohttp.ClientSession, token: str, bodies: list[bytes])
 @contextmanager
 def _cloud(url: str) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "gatehouse", "cloud", "serve", "--database", url, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             assert process.stdout
-            for line in process.stdout:
-                if found := re.search(r"http://\S+", line):
-                    yield found[0], process.pid
-                    break
-            else:
-                raise RuntimeError("the cloud did not start")
+            found = re.search(r"http://\S+", process.stdout.readline())
+            if not found:
+                log.seek(0)
+                raise RuntimeError(f"the cloud did not start:\n{log.read()}")
+            yield found[0], process.pid
         finally:
             process.terminate()
 
