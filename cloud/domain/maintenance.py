@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from cloud.domain.ids import EquipmentId, PlanId
+from cloud.domain.ids import EquipmentId, PlanId, WorkOrderId
 
 
 class ClockState(Enum):
@@ -67,3 +67,14 @@ def clock_on(plan: MaintenancePlan, last_completed_on: date | None, today: date)
     else:
         state = ClockState.DUE_SOON if days_left <= plan.lead_days else ClockState.OK
     return MaintenanceClock(plan, last_completed_on, due_on, plan.interval_days - days_left, days_left, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """That a plan's work was done and signed; the clock starts again from the signature's day."""
+
+    plan_id: PlanId
+    completed_at_ms: int
+    signed_by: str
+    note: str
+    work_order_id: WorkOrderId | None = None

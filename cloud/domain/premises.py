@@ -7,7 +7,7 @@ with dates, so that people can change without the place losing its history.
 from dataclasses import dataclass
 from enum import Enum
 
-from cloud.domain.ids import BuildingId, ServicePointId, SiteId, SpaceId
+from cloud.domain.ids import AccountId, BuildingId, ServicePointId, SiteId, SpaceId
 
 
 class SpaceKind(Enum):
@@ -79,3 +79,20 @@ class ServicePoint:
     code: str
     commodity: Commodity
     kind: ServicePointKind
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceState:
+    """A space and what is not normal there, for the picture of a building.
+
+    `meters_overdue` have given no value for longer than they should; `meters_held` show one that a
+    person must decide about. `holder_name` is empty where nobody's account belongs to the space.
+    """
+
+    space: Space
+    account_id: AccountId | None
+    holder_name: str
+    meters_total: int
+    meters_overdue: int
+    meters_held: int
+    alarms_open: int

@@ -146,3 +146,11 @@ def usage_gaps(edges: Sequence[tuple[int, int | None]]) -> list[UsageGap]:
     if begun_ms is not None and edges:
         gaps.append(UsageGap(begun_ms, edges[-1][0], None))
     return gaps
+
+
+def total_growth(edges: Sequence[tuple[int, int | None]]) -> int | None:
+    """Return last minus first register; None if either was not read, or it went back in between."""
+    known = [register for _, register in edges if register is not None]
+    if len(edges) < 2 or edges[0][1] is None or edges[-1][1] is None or known != sorted(known):
+        return None
+    return known[-1] - known[0]

@@ -25,15 +25,14 @@ def accounts_by_number(tx: Tx, site_id: SiteId) -> dict[str, Account]:
     return {row.number: _account_from_row(row) for row in rows}
 
 
-def list_accounts(tx: Tx, site_id: SiteId, after_number: str, limit: int) -> list[Account]:
+def list_accounts(tx: Tx, site_id: SiteId, search: str, after_number: str, limit: int) -> list[Account]:
     """Return a site's accounts by number, those after `after_number`."""
+    query = _select(tx).where(account.c.site_id == site_id, account.c.number > after_number)
+    if search:
+        wanted = (account.c.number, account.c.holder_name, space.c.code)
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in wanted)))
     # One page of a site's accounts.
-    rows = tx.conn.execute(
-        _select(tx)
-        .where(account.c.site_id == site_id, account.c.number > after_number)
-        .order_by(account.c.number)
-        .limit(limit)
-    )
+    rows = tx.conn.execute(query.order_by(account.c.number).limit(limit))
     return [_account_from_row(row) for row in rows]
 
 

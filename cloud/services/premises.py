@@ -1,0 +1,86 @@
+"""Sites, buildings, spaces and accounts: what there is to serve, and for whom."""
+
+from cloud.domain.access import Action, require, require_account
+from cloud.domain.errors import NotFound
+from cloud.domain.ids import AccountId, BuildingId, SiteId
+from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.people import Account, Supply
+from cloud.domain.periods import local_date, time_zone
+from cloud.domain.premises import Building, ServicePoint, Site, Space, SpaceState
+from cloud.domain.user import User
+from cloud.store import people, premises, space_states
+from cloud.store.db import Tx
+
+
+def list_sites(tx: Tx, actor: User) -> list[Site]:
+    """Return the sites by code."""
+    require(actor, Action.READ_PREMISES)
+    return premises.list_sites(tx)
+
+
+def get_site(tx: Tx, actor: User, site_id: SiteId) -> Site:
+    """Return one site."""
+    require(actor, Action.READ_PREMISES)
+    return site_of(tx, site_id)
+
+
+def site_of(tx: Tx, site_id: SiteId) -> Site:
+    """Return the site of something already allowed; NotFound if there is none of that id."""
+    found = premises.find_site(tx, site_id)
+    if found is None:
+        raise NotFound(f"there is no site {site_id}")
+    return found
+
+
+def list_buildings(tx: Tx, actor: User, site_id: SiteId) -> list[Building]:
+    """Return a site's buildings by code."""
+    require(actor, Action.READ_PREMISES)
+    return premises.list_buildings(tx, site_id)
+
+
+def list_spaces(tx: Tx, actor: User, site_id: SiteId, building_id: BuildingId | None = None) -> list[Space]:
+    """Return the spaces of a site, or of one of its buildings, by building, floor and code."""
+    require(actor, Action.READ_PREMISES)
+    return premises.list_spaces(tx, site_id, building_id)
+
+
+def list_service_points(tx: Tx, actor: User, site_id: SiteId) -> list[ServicePoint]:
+    """Return the places of a site where something is measured, by code."""
+    require(actor, Action.READ_PREMISES)
+    return premises.list_service_points(tx, site_id)
+
+
+def building_picture(tx: Tx, actor: User, site_id: SiteId, building_id: BuildingId) -> list[SpaceState]:
+    """Return every space of a building with what is not normal there, from the top floor down."""
+    require(actor, Action.READ_PREMISES)
+    today = local_date(tx.now_ms, time_zone(site_of(tx, site_id).time_zone))
+    return space_states.list_states(tx, building_id, today)
+
+
+def list_accounts(
+    tx: Tx, actor: User, site_id: SiteId, search: str = "", cursor: str | None = None, limit: int = 50
+) -> Page[Account]:
+    """Return a site's accounts by number; `search` is part of a number, holder's name or space's code."""
+    require(actor, Action.READ_PREMISES)
+    checked_limit(limit)
+    after = str(key_from_cursor(cursor, str)[0]) if cursor else ""
+    found = people.list_accounts(tx, site_id, search.strip()[:100], after, limit + 1)
+    has_more = len(found) > limit
+    return Page(tuple(found[:limit]), cursor_from_key(found[limit - 1].number) if has_more else None)
+
+
+def get_account(tx: Tx, actor: User, account_id: AccountId) -> tuple[Account, list[Supply]]:
+    """Return one account and what is supplied to it; to a resident others than their own do not exist."""
+    require(actor, Action.READ_OWN_ACCOUNTS)
+    require_account(actor, account_id)
+    found = people.find_account(tx, account_id)
+    if found is None:
+        raise NotFound("there is no such account")
+    return found, people.supplies_of_account(tx, account_id)
+
+
+def own_accounts(tx: Tx, actor: User) -> list[Account]:
+    """Return the accounts tied to the actor, by number; none for staff."""
+    require(actor, Action.READ_OWN_ACCOUNTS)
+    found = [people.find_account(tx, account_id) for account_id in sorted(actor.account_ids)]
+    return sorted((account for account in found if account is not None), key=lambda account: account.number)
