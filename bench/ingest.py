@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -37,9 +38,9 @@ else:
 
 POINTS = 200  # a gateway's, one reading each a second
 BLOCK_ROWS = 200  # what an edge commits together in a second
-BLOCKS_A_BATCH = 10
+BLOCKS_PER_BATCH = (10, 50)  # ten seconds' worth, and what an edge sends to catch up after an outage
+SECONDS = 400  # of each gateway's readings: 4 gateways x 400 s x 200 points = 320,000 rows a round
 ROUNDS = 3
-BATCHES_A_GATEWAY = 40  # 4 gateways x 40 batches x 2,000 rows = 320,000 rows a round
 
 _START_MS = 1_790_000_000_000
 _HEADERS = {"Content-Type": BATCH_CONTENT_TYPE, "Content-Encoding": "zstd"}
@@ -53,40 +54,57 @@ _RAW_COPY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The same readings, in batches of so many blocks."""
+
+    blocks_per_batch: int
+
+    @property
+    def rows_per_batch(self) -> int:
+        """Return the rows of one batch."""
+        return self.blocks_per_batch * BLOCK_ROWS
+
+    def batches(self) -> list[range]:
+        """Return the seconds each batch covers."""
+        return [range(at, at + self.blocks_per_batch) for at in range(0, SECONDS, self.blocks_per_batch)]
+
+
 def main(rounds: int = ROUNDS) -> int:
     """Run SQLite, then PostgreSQL where there is one; return 0."""
-    batch_rows = BLOCK_ROWS * BLOCKS_A_BATCH
-    print(
-        f"ingest: {GATEWAYS} gateways, batches of {batch_rows:,} rows, over HTTP, acknowledged after commit"
-    )
-    widths = (30, 12, 16, 12)
-    print(row("", "rows/s", "CPU-s/100,000", "RSS MiB", widths=widths))
+    print(f"ingest: {GATEWAYS} gateways at once over HTTP, each batch acknowledged after its commit")
+    print(row("", "rows a batch", "rows/s", "ratio", "CPU-s/100,000", "RSS MiB", widths=_WIDTHS))
     postgres = services.find_postgres_bin()
-    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
-        for number in range(rounds):
-            url = f"sqlite:///{folder}/{number}"
-            _compare("SQLite", "executemany", f"{url}-bare.db", f"{url}-ours.db", widths)
-    if postgres is None:
-        print("PostgreSQL: not found, not measured")
-        return 0
-    with services.running_postgres(postgres, durable=True) as server:
-        for _ in range(rounds):
-            _compare("PostgreSQL", "COPY", server.new_database(), server.new_database(), widths)
+    for load in map(Load, BLOCKS_PER_BATCH):
+        with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
+            for number in range(rounds):
+                url = f"sqlite:///{folder}/{number}"
+                _compare(load, "SQLite", "executemany", f"{url}-bare.db", f"{url}-ours.db")
+        if postgres is None:
+            print("PostgreSQL: not found, not measured")
+            continue
+        with services.running_postgres(postgres, durable=True) as server:
+            for _ in range(rounds):
+                _compare(load, "PostgreSQL", "COPY", server.new_database(), server.new_database())
     return 0
 
 
-def _compare(engine: str, yardstick: str, raw_url: str, our_url: str, widths: tuple[int, ...]) -> None:
+_WIDTHS = (24, 14, 11, 8, 15, 9)
+
+
+def _compare(load: Load, engine: str, yardstick: str, raw_url: str, our_url: str) -> None:
     for url in (raw_url, our_url):
         _gatehouse("db", "upgrade", "--database", url)
-    raw_rate = _raw_rate(raw_url)
-    print(row(f"{engine} bare {yardstick}", integer(raw_rate), "", "", widths=widths), flush=True)
-    rate, used, rows = _our_rate(our_url)
+    raw_rate = _raw_rate(load, raw_url)
+    size = integer(load.rows_per_batch)
+    print(row(f"{engine}, bare {yardstick}", size, integer(raw_rate), "", "", "", widths=_WIDTHS), flush=True)
+    rate, used, rows = _our_rate(load, our_url)
     stored = _count(our_url)
     if stored != rows:
         raise RuntimeError(f"{rows} rows were acknowledged and {stored} are stored")
-    cpu = used.cpu_s / rows * 100_000
-    name = f"{engine} gatehouse ({rate / raw_rate:.2f} x)"
-    print(row(name, integer(rate), cpu, f"{used.rss_peak_mib:.0f}", widths=widths), flush=True)
+    cpu_s = used.cpu_s / rows * 100_000
+    cells = (size, integer(rate), f"{rate / raw_rate:.2f}", cpu_s, f"{used.rss_peak_mib:.0f}")
+    print(row(f"{engine}, gatehouse", *cells, widths=_WIDTHS), flush=True)
 
 
 def _file_of(url: str) -> str:
@@ -94,8 +112,8 @@ def _file_of(url: str) -> str:
     return url.removeprefix("sqlite:///") if url.startswith("sqlite:") else ""
 
 
-def _raw_rate(url: str) -> float:
-    batches = [list(_raw_rows(k)) for k in range(BATCHES_A_GATEWAY)]
+def _raw_rate(load: Load, url: str) -> float:
+    batches = [list(_raw_rows(seconds)) for seconds in load.batches()]
     rows = sum(map(len, batches))
     started = time.perf_counter()
     if path := _file_of(url):
@@ -116,11 +134,11 @@ def _raw_rate(url: str) -> float:
     return rows / (time.perf_counter() - started)
 
 
-def _raw_rows(batch: int) -> Iterator[tuple[int | str | None, ...]]:
-    for second in range(BLOCKS_A_BATCH):
-        at_ms = _START_MS + 1000 * (batch * BLOCKS_A_BATCH + second)
+def _raw_rows(seconds: range) -> Iterator[tuple[int | str | None, ...]]:
+    for second in seconds:
+        at_ms = _START_MS + 1000 * second
         for point in range(POINTS):
-            seq = (batch * BLOCKS_A_BATCH + second) * BLOCK_ROWS + point + 1
+            seq = second * BLOCK_ROWS + point + 1
             yield 1, point + 1, at_ms, 1, seq, 220_000_000 + point + seq, 0, "", 0, at_ms + 900, None
 
 
@@ -137,14 +155,14 @@ def _count(url: str) -> int:
     return int(found[0])
 
 
-def _our_rate(url: str) -> tuple[float, Usage, int]:
+def _our_rate(load: Load, url: str) -> tuple[float, Usage, int]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
         document = Path(folder) / "site.json"
         document.write_text(site_document())
         _gatehouse("db", "load", "--database", url, str(document))
         with _cloud(url) as (address, pid):
             tokens = [_token(address, number) for number in range(GATEWAYS)]
-            bodies = [_bodies(number) for number in range(GATEWAYS)]
+            bodies = [_bodies(load, number) for number in range(GATEWAYS)]
             before, started = usage_of(pid), time.perf_counter()
             rows = asyncio.run(_post_all(address, tokens, bodies))
             elapsed = time.perf_counter() - started
@@ -152,14 +170,13 @@ def _our_rate(url: str) -> tuple[float, Usage, int]:
     return rows / elapsed, Usage(after.cpu_s - before.cpu_s, after.rss_peak_mib), rows
 
 
-def _bodies(gateway: int) -> list[bytes]:
+def _bodies(load: Load, gateway: int) -> list[bytes]:
     """Return a gateway's batches, encoded and compressed as its edge would."""
     bodies = []
-    for number in range(BATCHES_A_GATEWAY):
+    for seconds in load.batches():
         blocks = []
-        for second in range(BLOCKS_A_BATCH):
-            at_ms = _START_MS + 1000 * (number * BLOCKS_A_BATCH + second)
-            first = (number * BLOCKS_A_BATCH + second) * BLOCK_ROWS + 1
+        for second in seconds:
+            at_ms, first = _START_MS + 1000 * second, second * BLOCK_ROWS + 1
             readings = [Reading(_key(k), at_ms, 220_000_000 + gateway + first + k) for k in range(POINTS)]
             blocks.append(Block(first, len(readings), encode_readings(readings)))
         batch = Batch(ENVELOPE_VERSION, Stream.HISTORY.value, 1, "bench", _START_MS, blocks)
