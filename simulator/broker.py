@@ -6,10 +6,26 @@ The invariant: it runs exactly while it is wanted to; a port that cannot be had 
 import logging
 
 from amqtt.broker import Broker as AmqttBroker
+from amqtt.broker import BrokerContext
 from amqtt.errors import AMQTTError, BrokerError
+from amqtt.plugins.base import BasePlugin
 
 # Anonymous and on loopback: a demonstration's broker is no one else's.
-_PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+_PLUGINS: dict[str, dict[str, object]] = {
+    "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True},
+    "simulator.broker.ListenerWatch": {},
+}
+
+
+class ListenerWatch(BasePlugin[BrokerContext]):  # type: ignore[misc]  # amqtt has no types
+    """Notes that a client has subscribed."""
+
+    has_listener = False
+
+    async def on_broker_client_subscribed(self, *, client_id: str, topic: str, qos: int) -> None:
+        """Take note; amqtt calls it once all topics of a request are subscribed, for each of them."""
+        del client_id, topic, qos
+        self.has_listener = True
 
 
 class Broker:
@@ -35,6 +51,15 @@ class Broker:
         except (AMQTTError, BrokerError) as error:
             raise OSError(f"cannot serve MQTT on {self._host}:{self._port}: {error}") from error
         self._broker = broker
+
+    @property
+    def has_listener(self) -> bool:
+        """Tell whether anybody has subscribed; a message before that reaches nobody."""
+        if self._broker is None:
+            return False
+        watch = self._broker.plugins_manager.get_plugin(ListenerWatch.__name__)
+        assert isinstance(watch, ListenerWatch), "the broker was started without its plugin"
+        return watch.has_listener
 
     async def stop(self) -> None:
         """Drop every client and stop serving."""

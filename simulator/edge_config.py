@@ -82,4 +82,34 @@ def _device(device: Device) -> str:
     return text if interval_s is None else f"{text}interval_s = {interval_s}\n"
 
 
-_RULES = ""
+# What a manager wants to be told of without asking. A stopped lift's code from 50 on means a loaded car.
+_RULES = """\
+[[rules]]
+id = "night-leak"
+kind = "leak"
+points = ["wm-[1-6]*/water_volume"]
+
+[[rules]]
+id = "silent-meter"
+kind = "stale"
+points = ["em-*/active_energy_import", "wm-*/water_volume"]
+after_s = 7200
+
+[[rules]]
+id = "pump-overload"
+kind = "threshold"
+points = ["em-pump/active_power"]
+above = "15"
+hysteresis = "1"
+for_s = 120
+message = "the pumps draw more than they should: a burst pipe or a stuck valve"
+
+[[rules]]
+id = "trapped"
+kind = "threshold"
+points = ["lift-1/fault_code"]
+above = "49"
+severity = "critical"
+event = "trapped_person"
+message = "somebody is trapped in the lift"
+"""

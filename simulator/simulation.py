@@ -182,8 +182,15 @@ class Simulation:
             self._broker = Broker(settings.mqtt_host, port)
             await self._broker.start()
             stack.push_async_callback(self._broker.stop)
+        broker = self._broker
         self.zigbee = Zigbee2mqtt(
-            settings.mqtt_host, port, self.clock, self.building, self.faults, self.ledger
+            settings.mqtt_host,
+            port,
+            self.clock,
+            self.building,
+            self.faults,
+            self.ledger,
+            lambda: broker is None or broker.has_listener,  # of another's broker we cannot know
         )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(self.zigbee.run()).cancel)

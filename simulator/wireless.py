@@ -1,8 +1,9 @@
 """The door lock and the leak sensor, as zigbee2mqtt publishes them to a broker.
 
-Messages go out when something changes, and once a minute as a sign of life; nothing goes out while
-the clock stands, since radio devices speak in real time or not at all. The invariant: the ledger is
-written after the broker has acknowledged the message.
+Messages go out when something changes, and once a minute as a sign of life. Nothing goes out while
+the clock stands, since radio devices speak in real time or not at all, nor, on a broker of our own,
+before anybody listens. The invariant: the ledger is written after the broker has acknowledged the
+message.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiomqtt
@@ -74,9 +75,17 @@ class Zigbee2mqtt:
     """The coordinator: one client of the broker that speaks for all wireless devices."""
 
     def __init__(
-        self, host: str, port: int, clock: Clock, building: Building, faults: FaultBook, ledger: Ledger
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        building: Building,
+        faults: FaultBook,
+        ledger: Ledger,
+        has_listener: Callable[[], bool],
     ) -> None:
         self._host, self._port = host, port
+        self._has_listener = has_listener
         self._clock = clock
         self._building = building
         self._faults = faults
@@ -125,7 +134,7 @@ class Zigbee2mqtt:
 
     async def _publish_changes(self, client: aiomqtt.Client) -> None:
         while True:
-            if self._clock.is_standing:
+            if self._clock.is_standing or not self._has_listener():
                 self._forget()  # so that all is told anew when time goes on
             else:
                 await self._look(client)

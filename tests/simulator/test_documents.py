@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cloud.domain.site_document import site_document_from_json
+from edge.check import plan
 from edge.config_file import load_config
 from protocol.quantity import quantity_named
 from simulator.__main__ import simulate
@@ -31,6 +32,7 @@ def test_the_edge_reads_its_configuration(tmp_path: Path) -> None:
     assert {device.device_id for device in config.devices} == {device.device_id for device in DEVICES}
     assert set(config.lines) == {"bus-1", "bus-2", "meters-tcp", "lift-tcp", "fire-tcp", "mqtt"}
     assert config.credential_file is None
+    assert [len(line.plans) > 0 for line in plan(config)] == [True, True, True, True, True, False]
 
 
 def test_without_a_broker_nothing_wireless_is_configured(tmp_path: Path) -> None:

@@ -308,21 +308,38 @@ async def test_a_leak_and_a_key_are_told_at_once() -> None:
     assert denied["action_user"] == 7
 
 
-async def test_a_broker_that_goes_offline_comes_back_with_everything_told_anew() -> None:
-    async with radio() as (simulation, _client, heard):
+async def test_a_broker_that_goes_offline_comes_back_and_tells_new_listeners_everything() -> None:
+    async with radio() as (simulation, _, heard):
         simulation.clock.follow(from_ms=AT_MS)
         await until(lambda: len(heard) >= 4)
         offline = Fault(fault_id=0, device_id="", kind=FaultKind.BROKER_OFFLINE, since_ms=0)
+        zigbee, port = simulation.zigbee, simulation.places.mqtt_port
+        assert zigbee is not None
+        assert port is not None
 
         fault = await simulation.add_fault("lock-1", offline)
-        zigbee = simulation.zigbee
-        assert zigbee is not None
         await until(lambda: not zigbee.is_connected)
         issued = len(simulation.ledger)
         await simulation.end_fault(fault.fault_id)
-        await until(lambda: len(simulation.ledger) > issued)
+        async with asyncio.timeout(DEADLINE_S), aiomqtt.Client("127.0.0.1", port) as late:
+            await late.subscribe("zigbee2mqtt/leak-1", qos=1)
+            first = await anext(aiter(late.messages))
 
-        assert zigbee.is_connected
+        assert issued == 11
+        assert first.topic.value == "zigbee2mqtt/leak-1"
+        await until(lambda: len(simulation.ledger) >= 22)
+
+
+async def test_a_broker_without_listeners_is_told_nothing() -> None:
+    async with running(mqtt_port=free_port("127.0.0.1"), has_broker=True) as simulation:
+        zigbee = simulation.zigbee
+        assert zigbee is not None
+        await until(lambda: zigbee.is_connected)
+        simulation.clock.follow(from_ms=AT_MS)
+        zigbee.wake()
+        await asyncio.sleep(0.5)
+
+        assert len(simulation.ledger) == 0
 
 
 async def test_a_broker_that_is_not_ours_cannot_be_taken_offline(simulation: Simulation) -> None:
