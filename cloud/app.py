@@ -13,6 +13,7 @@ from aiohttp import web
 
 from cloud.api.door import API
 from cloud.config import DEFAULT_TENANT, Config, Role, database_url
+from cloud.console.routes import CONSOLE
 from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
 from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
@@ -28,7 +29,9 @@ from cloud.web.request_log import request_middleware
 from protocol.sync import BATCH_BYTES_MAX
 
 # Each door of its own package; `Door` says what one consists of.
-DOORS: Mapping[str, Door] = MappingProxyType({"api": API, "health": HEALTH, "ingest": INGEST})
+DOORS: Mapping[str, Door] = MappingProxyType(
+    {"api": API, "console": CONSOLE, "health": HEALTH, "ingest": INGEST}
+)
 
 _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
@@ -47,7 +50,7 @@ def system_clock() -> int:
 
 def make_app(config: Config, *, clock: Clock = system_clock) -> web.Application:
     """Return the application of one process: the doors its role opens, and what they stand on."""
-    doors = [DOORS[name] for name in _DOORS_OF_ROLE[config.role] if name in DOORS]
+    doors = [DOORS[name] for name in _DOORS_OF_ROLE[config.role]]
     app = web.Application(
         middlewares=[request_middleware(doors)],
         # The largest body any door takes, after decompression; the API and the console take less.
