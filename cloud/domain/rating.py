@@ -15,8 +15,9 @@ from fractions import Fraction
 
 from cloud.domain import money
 from cloud.domain.errors import Invalid
+from cloud.domain.ladder import Cycle, Ladder
 from cloud.domain.money import Scope
-from cloud.domain.periods import ServicePeriod
+from cloud.domain.periods import ServicePeriod, year_start
 from cloud.domain.tariff import (
     NO_PERIODS,
     Basis,
@@ -101,6 +102,19 @@ def plan(versions: Sequence[Tariff], period: ServicePeriod) -> list[PlannedSlice
     return planned
 
 
+def history_since(planned: Sequence[PlannedSlice]) -> date | None:
+    """Return the first day whose billed usage a ladder of these slices may count; None if none does."""
+    since: list[date] = []
+    for part in planned:
+        ladders = [getattr(rule, "ladder", None) for rule in part.tariff.charges]
+        since += [
+            year_start(ladder.year_start).year_of(part.dates.start_on).start_on
+            for ladder in ladders
+            if isinstance(ladder, Ladder) and ladder.cycle is Cycle.YEAR
+        ]
+    return min(since, default=None)
+
+
 def share_by_days(usage: Decimal, slices: Sequence[ServicePeriod]) -> list[SliceUsage]:
     """Divide usage by days, to four decimals, the last slice taking the residue."""
     if len(slices) == 1:
@@ -147,7 +161,7 @@ def rate(
             for charge in rule.charge(basis, position, base):
                 line = _line(planned.tariff, charge_no, slice_no, basis, position, charge, base)
                 lines.append(line)
-                printed.append(PricedLine(charge.component, line.amount_fen, charge.is_percent))
+                printed.append(_printed(line))
         earlier.append(PastUsage(planned.dates, usage.quantity))
     return lines + _rounding_line(lines)
 
@@ -197,6 +211,10 @@ def _line(
     )
 
 
+def _printed(line: RatedLine) -> PricedLine:
+    return PricedLine(line.charge.component, line.amount_fen, line.charge.is_percent, line.charge.amount)
+
+
 def _fen(tariff: Tariff, charge: Charge) -> int:
     policy = tariff.rounding if tariff.rounding.scope is Scope.LINE else money.HALF_UP
     return money.round_fen(charge.amount, tariff.currency, policy)
@@ -212,5 +230,5 @@ def _rounding_line(lines: Sequence[RatedLine]) -> list[RatedLine]:
         return []
     amount = Fraction(difference, last.tariff.currency.fen_per_unit)
     charge = Charge(ROUNDING_COMPONENT, amount)
-    base = tuple(PricedLine(line.charge.component, line.amount_fen) for line in lines)
+    base = tuple(_printed(line) for line in lines)
     return [RatedLine(last.tariff, None, last.slice_no, last.basis, None, charge, difference, base)]

@@ -53,9 +53,12 @@ def recompute(trace: LineTrace) -> Recomputed:
         quantity = _usage_quantity(trace.usage, faults)
         if quantity != trace.usage.quantity:
             faults.append(f"readings give {quantity}, the bill says {trace.usage.quantity}")
-    base = [PricedLine(line.component, line.amount_fen, line.is_percent) for line in trace.base]
+    base = [
+        PricedLine(line.component, line.amount_fen, line.is_percent, Fraction(line.exact))
+        for line in trace.base
+    ]
     if trace.charge_no is None:
-        exact = [Fraction(line.exact) for line in trace.base]
+        exact = [line.exact for line in base]
         amount_fen = rounding_difference(tariff, exact, sum(line.amount_fen for line in base))
         return Recomputed(amount_fen, tuple(faults))
     if not 0 <= trace.charge_no < len(tariff.charges):

@@ -91,11 +91,15 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """What a later rule (percent, minimum) sees of the charges before it: rounded, as printed."""
+    """What a later rule (percent, minimum) sees of the charges before it: rounded, as printed.
+
+    `exact` is the amount before it was rounded, which the rounding of a total is taken from.
+    """
 
     component: str
     amount_fen: int
     is_percent: bool = False
+    exact: Number = 0
 
 
 class ChargeRule(Protocol):

@@ -186,7 +186,7 @@ def version_in_force(versions: Sequence[Tariff], on: date) -> Tariff:
         if version.is_valid_on(on):
             return version
     if not versions:
-        raise Invalid("the tariff has no active version")
+        raise Invalid("the tariff has no active version; import and activate one")
     code = versions[0].code
     spans = ", ".join(f"{v.valid_from} to {v.valid_to or 'open'}" for v in versions)
     raise Invalid(f"tariff {code!r} has no active version for {on}; it has {spans}")

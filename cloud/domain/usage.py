@@ -43,10 +43,13 @@ class Judgement(Enum):
 class ProblemKind(Enum):
     """Why a service point cannot be billed."""
 
+    EARLIER_UNBILLED = "earlier_unbilled"  # an earlier period of the account waits for its bill
     HELD_READING = "held_reading"  # the reading at the boundary waits for a person's decision
     IMPLAUSIBLE_RISE = "implausible_rise"
     MISSING_READING = "missing_reading"
     NO_INSTALLATION = "no_installation"  # no meter is installed for a part of the period
+    NOT_RATED = "not_rated"  # the tariff lacks something: a floor area, the periods of use
+    NO_TARIFF = "no_tariff"  # no active version of its tariff on some day
     REGISTER_DROP = "register_drop"
 
 
@@ -116,6 +119,7 @@ class UsageSegment:
     judgement: Judgement
     dial_difference_micro: int
     quantity: Decimal
+    register_modulus_micro: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ def segment_between(
         difference.judgement,
         difference.modular_micro,
         quantity_of(difference.modular_micro, installation.multiplier),
+        dial.modulus_micro,
     )
 
 

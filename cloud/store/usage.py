@@ -1,0 +1,234 @@
+"""Billed usage: what ladders add up, and where the next bill's meters begin.
+
+The invariant: a quantity that was billed once is a row here; a credit note has the same rows with the
+sign turned. So a position on a ladder is a sum, and the dial a bill ended with is the one the next begins.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain import money
+from cloud.domain.ids import AccountId, InstallationId, InvoiceId, SeriesId, ServicePointId
+from cloud.domain.periods import ServicePeriod
+from cloud.domain.rating import SliceMethod
+from cloud.domain.usage import DialReading, Judgement, UsageSegment
+from cloud.store.db import Tx
+from cloud.store.schema import usage
+
+
+@dataclass(frozen=True, slots=True)
+class BilledUsage:
+    """A slice of a bill at one service point.
+
+    `segments` are of this slice alone, or, where it was divided by days, of the whole period;
+    `slice_days` then has the days of every part.
+    """
+
+    invoice_id: InvoiceId
+    service_point_id: ServicePointId
+    slice_no: int
+    account_id: AccountId
+    dates: ServicePeriod
+    quantity: Decimal
+    unit: str
+    method: SliceMethod
+    slice_days: tuple[int, ...]
+    segments: tuple[UsageSegment, ...]
+    is_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """What one account was billed at a service point for a slice, corrections included."""
+
+    service_point_id: ServicePointId
+    account_id: AccountId
+    dates: ServicePeriod
+    quantity: Decimal
+
+
+def usage_row(tx: Tx, billed: BilledUsage) -> dict[str, Any]:
+    """Return the row of a slice, for a bulk insert."""
+    return {
+        "tenant_id": tx.tenant_id,
+        "invoice_id": billed.invoice_id,
+        "service_point_id": billed.service_point_id,
+        "slice_no": billed.slice_no,
+        "account_id": billed.account_id,
+        "start_on": billed.dates.start_on,
+        "end_on": billed.dates.end_on,
+        "quantity_micro": int(billed.quantity.scaleb(6, money.EXACT)),
+        "unit": billed.unit,
+        "segments": {
+            "method": billed.method.value,
+            "slice_days": list(billed.slice_days),
+            "segments": [_segment_to_json(segment) for segment in billed.segments],
+        },
+        "is_estimated": billed.is_estimated,
+    }
+
+
+def insert_usage(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows of `usage_row`."""
+    if rows:
+        # Add billed usage.
+        tx.conn.execute(sa.insert(usage), rows)
+
+
+def history_of(
+    tx: Tx, service_points: Iterable[ServicePointId], since_on: date, until_on: date
+) -> dict[ServicePointId, list[HistoryRow]]:
+    """Return what was billed at each service point for slices beginning in `[since_on, until_on)`."""
+    by_point: dict[ServicePointId, list[HistoryRow]] = {point: [] for point in service_points}
+    if not by_point:
+        return by_point
+    # How much was billed here since the ladder year began, and to whom?
+    rows = tx.conn.execute(
+        sa.select(
+            usage.c.service_point_id,
+            usage.c.account_id,
+            usage.c.start_on,
+            usage.c.end_on,
+            sa.func.sum(usage.c.quantity_micro),
+        )
+        .where(
+            usage.c.tenant_id == tx.tenant_id,
+            usage.c.service_point_id.in_(sorted(by_point)),
+            usage.c.end_on > since_on,
+            usage.c.start_on >= since_on,
+            usage.c.start_on < until_on,
+        )
+        .group_by(usage.c.service_point_id, usage.c.account_id, usage.c.start_on, usage.c.end_on)
+    )
+    for point_id, account_id, start_on, end_on, micro in rows:
+        quantity = Decimal(int(micro)).scaleb(-6, money.EXACT)
+        row = HistoryRow(point_id, AccountId(account_id), ServicePeriod(start_on, end_on), quantity)
+        by_point[row.service_point_id].append(row)
+    return by_point
+
+
+def billed_dials(
+    tx: Tx, service_points: Sequence[ServicePointId], on: date
+) -> dict[tuple[ServicePointId, InstallationId], DialReading]:
+    """Return the dials at which bills ended, or began, on a day, by installation.
+
+    The next bill begins where the one before ended, and one issued late ends where the next began, so
+    that a reading that came in late neither loses nor doubles anything.
+    """
+    if not service_points:
+        return {}
+    # Which bills meet on this day?
+    rows = tx.conn.execute(
+        sa.select(usage.c.service_point_id, usage.c.end_on, usage.c.segments)
+        .where(
+            usage.c.tenant_id == tx.tenant_id,
+            usage.c.service_point_id.in_(service_points),
+            sa.or_(usage.c.end_on == on, usage.c.start_on == on),
+        )
+        # Of an invoice, its credit note and its replacement the last one holds.
+        .order_by(usage.c.invoice_id, usage.c.slice_no)
+    ).all()
+    dials: dict[tuple[ServicePointId, InstallationId], DialReading] = {}
+    for is_end in (False, True):
+        for row in rows:
+            if (row.end_on == on) is is_end:
+                for part in segments_from_json(row.segments):
+                    key = ServicePointId(row.service_point_id), part.installation_id
+                    dials[key] = part.closing if is_end else part.opening
+    return dials
+
+
+def usage_of_invoice(tx: Tx, invoice_id: InvoiceId) -> list[BilledUsage]:
+    """Return an invoice's slices, by service point and number."""
+    # What was used for this invoice?
+    rows = tx.conn.execute(
+        sa.select(
+            usage.c.service_point_id,
+            usage.c.slice_no,
+            usage.c.account_id,
+            usage.c.start_on,
+            usage.c.end_on,
+            usage.c.quantity_micro,
+            usage.c.unit,
+            usage.c.segments,
+            usage.c.is_estimated,
+        )
+        .where(usage.c.tenant_id == tx.tenant_id, usage.c.invoice_id == invoice_id)
+        .order_by(usage.c.service_point_id, usage.c.slice_no)
+    )
+    return [
+        BilledUsage(
+            invoice_id,
+            ServicePointId(row.service_point_id),
+            row.slice_no,
+            AccountId(row.account_id),
+            ServicePeriod(row.start_on, row.end_on),
+            Decimal(row.quantity_micro).scaleb(-6, money.EXACT),
+            row.unit,
+            SliceMethod(row.segments["method"]),
+            tuple(row.segments["slice_days"]),
+            segments_from_json(row.segments),
+            row.is_estimated,
+        )
+        for row in rows
+    ]
+
+
+def segments_from_json(document: Mapping[str, Any]) -> tuple[UsageSegment, ...]:
+    """Return the segments in a usage row's document."""
+    return tuple(
+        UsageSegment(
+            InstallationId(part["installation_id"]),
+            part["meter_serial"],
+            Decimal(part["multiplier"]),
+            _reading_from_json(part["opening"]),
+            _reading_from_json(part["closing"]),
+            Judgement(part["judgement"]),
+            int(part["dial_difference_micro"]),
+            Decimal(part["quantity"]),
+            part["register_modulus_micro"],
+        )
+        for part in document["segments"]
+    )
+
+
+def _segment_to_json(segment: UsageSegment) -> dict[str, Any]:
+    return {
+        "installation_id": segment.installation_id,
+        "meter_serial": segment.meter_serial,
+        "multiplier": money.plain(segment.multiplier),
+        "register_modulus_micro": segment.register_modulus_micro,
+        "opening": _reading_to_json(segment.opening),
+        "closing": _reading_to_json(segment.closing),
+        "judgement": segment.judgement.value,
+        "dial_difference_micro": segment.dial_difference_micro,
+        "quantity": money.plain(segment.quantity),
+    }
+
+
+def _reading_to_json(reading: DialReading) -> dict[str, Any]:
+    return {
+        "value_micro": reading.value_micro,
+        "measured_at_ms": reading.measured_at_ms,
+        "source": reading.source,
+        "series_id": reading.series_id,
+        "epoch": reading.epoch,
+        "seq": reading.seq,
+    }
+
+
+def _reading_from_json(document: Mapping[str, Any]) -> DialReading:
+    series_id = document["series_id"]
+    return DialReading(
+        document["value_micro"],
+        document["measured_at_ms"],
+        document["source"],
+        None if series_id is None else SeriesId(series_id),
+        document["epoch"],
+        document["seq"],
+    )
