@@ -47,6 +47,7 @@ CODECS: Mapping[str, LazyCodec] = MappingProxyType(
         "modbus-rtu": LazyCodec("modbus_annotation", "MODBUS_RTU"),
         "modbus-tcp": LazyCodec("modbus_annotation", "MODBUS_TCP"),
         "mqtt-zigbee2mqtt": LazyCodec("zigbee2mqtt", "ZIGBEE2MQTT"),
+        "osdp": LazyCodec("osdp_annotation", "OSDP"),
     }
 )
 
