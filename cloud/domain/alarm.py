@@ -19,6 +19,9 @@ class AlarmState(Enum):
     CLEARED = "cleared"  # the condition is over
 
 
+OPEN_STATES = frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})
+
+
 class AlarmEntryKind(Enum):
     """What an entry in an alarm's history records."""
 

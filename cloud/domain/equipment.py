@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cloud.domain.ids import BuildingId, DeviceId, EquipmentId, SiteId, SpaceId
+from cloud.domain.maintenance import Completion, MaintenanceClock
+from cloud.domain.series import PointValue
+from cloud.domain.work_order import WorkOrder
 
 
 class EquipmentKind(Enum):
@@ -33,3 +36,22 @@ class Equipment:
     brand: str
     model: str
     serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class EquipmentStatus:
+    """One piece of equipment today: where each of its plans stands, and how many alarms it has open."""
+
+    equipment: Equipment
+    clocks: tuple[MaintenanceClock, ...]
+    alarms_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class EquipmentDetail:
+    """One piece of equipment's page: its status, what its device says now, and what was and is to be done."""
+
+    status: EquipmentStatus
+    values: tuple[PointValue, ...]
+    completions: tuple[Completion, ...]
+    work_orders: tuple[WorkOrder, ...]

@@ -93,6 +93,7 @@ class MeterRow:
     gateway_code: str
     device_code: str
     unit: str
+    multiplier: Decimal
     last_value_micro: int | None
     valued_at_ms: int | None
     measured_at_ms: int | None

@@ -8,6 +8,7 @@ ends what it must, and makes no noise.
 from uuid import UUID
 
 from cloud.domain.access import Action, require
+from cloud.domain.alarm import OPEN_STATES as OPEN_STATES  # doors name the default of `list_alarms` by it
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
 from cloud.domain.errors import NotFound
@@ -23,8 +24,6 @@ from cloud.store.db import Tx
 from cloud.store.numbers import next_number
 from protocol.event import Event, EventState
 from protocol.sync import Stream
-
-OPEN_STATES = frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})
 
 
 def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened: Event) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
-from cloud.domain.ids import AlarmId, EventId, GatewayId, SeriesId, SiteId, UserId
+from cloud.domain.ids import AlarmId, DeviceId, EventId, GatewayId, SeriesId, SiteId, UserId
 from cloud.store.db import Tx
 from cloud.store.schema import alarm, alarm_entry, app_user, device, point
 from protocol.event import Severity
@@ -177,6 +177,28 @@ def count_open(tx: Tx, site_id: SiteId) -> tuple[int, int, Severity | None]:
         )
     ).one()
     return row[0], int(row[1] or 0), None if row[2] is None else Severity(row[2])
+
+
+def count_open_by_device(tx: Tx, site_id: SiteId) -> dict[DeviceId, int]:
+    """Return how many alarms are open at each device that has any."""
+    # Alarms about a point name its series; those about a device as a whole name its code as their key.
+    by_point = sa.and_(
+        point.c.tenant_id == device.c.tenant_id,
+        point.c.device_id == device.c.id,
+        point.c.series_id == alarm.c.series_id,
+    )
+    of_point = sa.select(sa.literal(1)).where(by_point).correlate(device, alarm).exists()
+    as_whole = sa.and_(alarm.c.gateway_id == device.c.gateway_id, alarm.c.point_key == device.c.code)
+    # Where is something the matter?
+    rows = tx.conn.execute(
+        sa.select(device.c.id, sa.func.count().label("open_count"))
+        .select_from(
+            device.join(alarm, sa.and_(alarm.c.tenant_id == device.c.tenant_id, sa.or_(of_point, as_whole)))
+        )
+        .where(alarm.c.tenant_id == tx.tenant_id, alarm.c.site_id == site_id, alarm.c.cleared_at_ms.is_(None))
+        .group_by(device.c.id)
+    )
+    return {DeviceId(row.id): row.open_count for row in rows}
 
 
 def entries_of(tx: Tx, alarm_id: AlarmId) -> list[AlarmEntry]:

@@ -82,6 +82,21 @@ def worst_rows(tx: Tx, site_id: SiteId, today: date, limit: int) -> list[MeterRo
     return [_row_from_row(row, tx.now_ms) for row in rows]
 
 
+def master_rows(tx: Tx, site_id: SiteId, today: date) -> list[MeterRow]:
+    """Return the meters that measure whole buildings now, by the code of their place."""
+    # What does everything go through?
+    rows = tx.conn.execute(
+        _rows(tx, today)
+        .where(
+            service_point.c.site_id == site_id,
+            service_point.c.kind == ServicePointKind.MASTER.value,
+            installation.c.to_at_ms.is_(None),
+        )
+        .order_by(service_point.c.code)
+    )
+    return [_row_from_row(row, tx.now_ms) for row in rows]
+
+
 def rows_of_account(tx: Tx, account_id: AccountId, today: date) -> list[MeterRow]:
     """Return the meters an account pays for today, by the code of their place."""
     paid = sa.select(supply.c.service_point_id).where(
@@ -205,6 +220,7 @@ def _rows(tx: Tx, today: date) -> sa.Select[Any]:
         gateway.c.code.label("gateway_code"),
         device.c.code.label("device_code"),
         point.c.unit,
+        installation.c.multiplier,
         point_current.c.last_value_micro,
         point_current.c.valued_at_ms,
         point_current.c.measured_at_ms,
@@ -231,6 +247,7 @@ def _row_from_row(row: Any, now_ms: int) -> MeterRow:
         row.gateway_code or "",
         row.device_code or "",
         row.unit or "",
+        row.multiplier,
         row.last_value_micro,
         row.valued_at_ms,
         row.measured_at_ms,
