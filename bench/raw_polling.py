@@ -10,9 +10,10 @@ import sys
 from pymodbus.client import AsyncModbusTcpClient
 
 
-async def poll(port: int, readings: int, period_s: float) -> None:
+async def poll(port: int, readings: int, period_s: float, after_s: float) -> None:
     """Read one meter in one request a period, and decode its 32-bit values."""
     loop = asyncio.get_running_loop()
+    await asyncio.sleep(after_s)
     client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=1, retries=0)
     await client.connect()
     due = loop.time()
@@ -27,9 +28,13 @@ async def poll(port: int, readings: int, period_s: float) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-async def main(readings: int, period_s: float, ports: list[int]) -> None:
+async def main(readings: int, period_s: float, spread: float, ports: list[int]) -> None:
     """Poll all meters until the caller closes standard input."""
-    tasks = [asyncio.create_task(poll(port, readings, period_s)) for port in ports]
+    step_s = spread * period_s / len(ports)
+    tasks = [
+        asyncio.create_task(poll(port, readings, period_s, step_s * number))
+        for number, port in enumerate(ports)
+    ]
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await asyncio.wait([*tasks, asyncio.ensure_future(ended)], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -39,4 +44,5 @@ async def main(readings: int, period_s: float, ports: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), [int(port) for port in sys.argv[3:]]))
+    count, period, wanted_spread, *all_ports = sys.argv[1:]
+    asyncio.run(main(int(count), float(period), float(wanted_spread), [int(port) for port in all_ports]))
