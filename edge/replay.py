@@ -91,6 +91,7 @@ async def replay(
             await _step_clock(control, clock_control_url, at_ms)
             clock.set(at_ms)
             await field.poller.poll_all()
+            _refuse_down_lines(field)
             field.intake.tick()
             if cloud.lanes and _ahead(field, cloud) > _BACKLOG_ROWS_MAX:
                 await _drain(field, _BACKLOG_ROWS_MAX // 2)
@@ -133,6 +134,13 @@ async def _step_clock(control: aiohttp.ClientSession, url: str, at_ms: int) -> N
                 raise EdgeError(f"{url}: the simulator answered {response.status}: {await response.text()}")
     except (aiohttp.ClientError, TimeoutError) as error:
         raise EdgeError(f"{url}: cannot set the simulator's clock: {error!r}") from error
+
+
+def _refuse_down_lines(field: Field) -> None:
+    """Raise where a bus cannot be used: a replay with a hole is of no use to anybody."""
+    for line_id, line in field.lines.items():
+        if line.down_reason:
+            raise EdgeError(f"line {line_id}: {line.down_reason}")
 
 
 def _ahead(field: Field, cloud: Cloud) -> int:

@@ -7,6 +7,7 @@ here blocks the event loop: ports are opened on a thread, descriptors are read w
 import asyncio
 import contextlib
 import os
+import termios
 from collections.abc import Callable
 from typing import Protocol
 
@@ -123,7 +124,7 @@ class SerialTransport:
                 timeout=0,
                 exclusive=True,  # two programs on one bus would take each other's answers
             )
-        except serial.SerialException as error:
+        except (serial.SerialException, termios.error) as error:
             raise OSError(str(error)) from error
 
     def _readable(self, descriptor: int, received: Received) -> None:

@@ -7,7 +7,8 @@ the path of the key (`lines[0].baud`) and, for an unknown key, the keys that are
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Any, TypeVar, get_args
+from enum import Enum
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -57,6 +58,8 @@ def _explain(message: str, document: object, shape: Any, at: str) -> str:
         return f"{_name(at, path, missing['key'])}: missing, and it is required"
     where = _name(at, path, "")
     value = _value_at(document, path)
+    if what.startswith("Invalid") and (allowed := _allowed_at(document, shape, path)):
+        return f"{where}: {value!r} is none of {', '.join(allowed)}"
     shown = "" if value is None or isinstance(value, dict | list) else f" (it is {value!r})"
     return f"{where or 'document'}: {what[:1].lower()}{what[1:]}{shown}"
 
@@ -84,7 +87,37 @@ def _value_at(document: object, path: str) -> object:
 
 
 def _keys_at(document: object, shape: Any, path: str) -> set[str]:
-    """Return the keys known at `path`: follow the shape's fields, choosing a union's member by its tag."""
+    """Return the keys known at `path`."""
+    found = _shape_at(document, shape, path)
+    if not _is_struct(found):
+        return set()
+    tag = found.__struct_config__.tag_field
+    return {field.encode_name for field in msgspec.structs.fields(found)} | ({tag} if tag else set())
+
+
+def _allowed_at(document: object, shape: Any, path: str) -> list[str]:
+    """Return the values allowed at `path`: an enum's or literal's, or the tags of a union."""
+    parent, _, key = path.rpartition(".")
+    found = _shape_at(document, shape, parent, is_chosen=False)
+    tags = [
+        str(member.__struct_config__.tag)
+        for member in get_args(found)
+        if _is_struct(member) and member.__struct_config__.tag_field == key
+    ]
+    if tags:
+        return sorted(tags)
+    found = _shape_at(document, shape, path)
+    if isinstance(found, type) and issubclass(found, Enum):
+        return [str(member.value) for member in found]
+    return [repr(choice) for choice in get_args(found)] if get_origin(found) is Literal else []
+
+
+def _is_struct(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+
+
+def _shape_at(document: object, shape: Any, path: str, *, is_chosen: bool = True) -> Any:
+    """Follow the shape's fields along `path`, choosing a union's member by its tag."""
     value = document
     for step in ["", *_steps(path)]:
         if step.isdigit() and isinstance(value, list):
@@ -93,16 +126,12 @@ def _keys_at(document: object, shape: Any, path: str) -> set[str]:
         elif step:
             value = value.get(step) if isinstance(value, dict) else None
             shape = _field_type(shape, step)
-        shape = _chosen(shape, value)
-    if not (isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
-        return set()
-    config = msgspec.structs.fields(shape)
-    tag = shape.__struct_config__.tag_field
-    return {field.encode_name for field in config} | ({tag} if tag else set())
+        unchosen, shape = shape, _chosen(shape, value)
+    return shape if is_chosen else unchosen
 
 
 def _field_type(shape: Any, name: str) -> Any:
-    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+    if _is_struct(shape):
         return next((f.type for f in msgspec.structs.fields(shape) if f.encode_name == name), None)
     arguments = get_args(shape)
     return arguments[-1] if arguments else None  # a mapping's value type
@@ -110,7 +139,7 @@ def _field_type(shape: Any, name: str) -> Any:
 
 def _chosen(shape: Any, value: object) -> Any:
     """Return the member of a tagged union that `value` names, or the only struct of an optional one."""
-    members = [m for m in get_args(shape) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
+    members = [member for member in get_args(shape) if _is_struct(member)]
     if isinstance(shape, type) or not members or not isinstance(value, dict):
         return shape
     for member in members:
