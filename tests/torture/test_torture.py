@@ -11,12 +11,19 @@ from tests.torture.run import torture
 
 EPOCH = 17
 PAYLOADS = {("history", EPOCH, 1): b"first block", ("history", EPOCH, 3): b"second block"}
-ISSUED = {("em-101", "voltage"): [(220_000_000, 1_000), (220_000_000, 61_000), (221_000_000, 121_000)]}
+ISSUED = {
+    ("em-101", "voltage"): [(220_000_000, 1_000), (220_000_000, 61_000), (221_000_000, 121_000)],
+    ("lock-1", "availability"): [(1_000_000, 500)],
+}
 ACCEPTED = {"history": 3, "event": 1}
 
 
 def row(seq: int, value_micro: int | None, at_ms: int) -> CloudReading:
     return CloudReading("em-101/voltage", value_micro, at_ms, EPOCH, seq)
+
+
+def availability(seq: int, value_micro: int) -> CloudReading:
+    return CloudReading("lock-1/availability", value_micro, 300_000, EPOCH, seq)
 
 
 WHOLE = CloudState(
@@ -38,6 +45,13 @@ def judge(cloud: CloudState) -> list[str]:
 
 def test_the_judge_finds_nothing_wrong_with_what_is_whole() -> None:
     assert judge(WHOLE) == []
+
+
+def test_what_a_broker_retains_may_be_heard_again() -> None:
+    heard_twice = [*WHOLE.readings, availability(4, 1_000_000), availability(5, 1_000_000)]
+    acked = {("history", EPOCH): 5, ("event", EPOCH): 1}
+
+    assert judge(replace(WHOLE, readings=heard_twice, acked_through=acked)) == []
 
 
 @pytest.mark.parametrize(
@@ -68,6 +82,11 @@ def test_the_judge_finds_nothing_wrong_with_what_is_whole() -> None:
             replace(WHOLE, readings=[*WHOLE.readings[:2], row(3, 221_000_000, 181_050)]),
             "not issued",
             id="old-value-with-a-new-time",
+        ),
+        pytest.param(
+            replace(WHOLE, readings=[*WHOLE.readings, availability(4, value_micro=0)]),
+            "never issued",
+            id="retained-value-never-said",
         ),
         pytest.param(replace(WHOLE, blocks={}), "lost: 2 committed blocks", id="block-lost"),
         pytest.param(
