@@ -1,7 +1,7 @@
 """The wiring of the agent: the real clock, chance and sockets are handed to the parts, and run.
 
 Nothing is decided here. The one invariant is the order of ending: whoever reads stops first, what
-was read is committed, and the store is closed last.
+was read is committed and, if the cloud is there, sent, and the store is closed last.
 """
 
 import asyncio
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 # How far the cloud's time may be from ours and still confirm it; meters are stamped to the second.
 _CLOCK_AGREES_MS = 5_000
+# A stop may take this long; systemd kills after 90 s, a person at the terminal loses patience before.
+_ENDING_MAX_S = 8.0
+_ENDING_LOOK_S = 0.05
 # Opening a port or resolving a name may hang for long; each line hangs at most one thread.
 _BLOCKING_CALLS_MAX = 64
 
@@ -143,14 +146,30 @@ async def _run_parts(
         async with asyncio.TaskGroup() as group:
             for name, run in parts.items():
                 group.create_task(keep_running(name, run), name=name)
-            group.create_task(_end_when(stop))
+            group.create_task(_end_when(stop, field, cloud))
     except* _Stopped:
         log.info("agent stops")
 
 
-async def _end_when(stop: asyncio.Event) -> None:
+async def _end_when(stop: asyncio.Event, field: Field, cloud: Cloud) -> None:
+    """End everything when told to; before that let polls end, and send what waits if the cloud is there."""
     await stop.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ENDING_MAX_S):
+            await field.poller.stop()
+            await field.buffer.flush()
+            await _send_rest(field, cloud)
     raise _Stopped
+
+
+async def _send_rest(field: Field, cloud: Cloud) -> None:
+    """Wait until the lanes have sent everything, or have found that they cannot."""
+    while True:
+        streams = (await field.buffer.state()).streams
+        lanes = cloud.lanes.items()
+        if not any(streams[stream].pending_rows and not lane.state.fault for stream, lane in lanes):
+            return
+        await asyncio.sleep(_ENDING_LOOK_S)
 
 
 async def _tick(intake: Intake) -> None:

@@ -7,6 +7,7 @@ device whose breaker is open is only probed; when it answers, all its groups are
 """
 
 import asyncio
+import contextlib
 import heapq
 import math
 import zlib
@@ -64,6 +65,7 @@ class Poller:
         self._intake = intake
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._is_stopping, self._has_ended = asyncio.Event(), asyncio.Event()
         self._by_line = {line_id: _LineJobs(line_id, line) for line_id, line in lines.items()}
         for driver in drivers:
             device = driver.device
@@ -79,11 +81,20 @@ class Poller:
         return [job for here in self._by_line.values() for job in here.jobs]
 
     async def run(self) -> None:
-        """Poll until cancelled."""
+        """Poll until stopped or cancelled."""
         async with asyncio.TaskGroup() as group:
             for here in self._by_line.values():
                 if here.jobs:
                     group.create_task(self._serve(here), name=f"poll {here.line_id}")
+        self._has_ended.set()
+
+    async def stop(self) -> None:
+        """Begin no new poll; return when those under way have ended, as their deadlines see to.
+
+        What a device was asked it also answers to: a reading on the wire is not thrown away.
+        """
+        self._is_stopping.set()
+        await self._has_ended.wait()
 
     async def poll_all(self) -> int:
         """Poll every job once, lines side by side, whatever is due; return the readings handed in."""
@@ -109,13 +120,15 @@ class Poller:
         waiting = [(job.due, i) for i, job in enumerate(here.jobs)]
         heapq.heapify(waiting)
         ready: list[tuple[Priority, float, int]] = []
-        while True:
+        while not self._is_stopping.is_set():
             now = loop.time()
             while waiting and waiting[0][0] <= now:
                 due, i = heapq.heappop(waiting)
                 heapq.heappush(ready, (here.jobs[i].priority, due, i))
             if not ready:
-                await asyncio.sleep(waiting[0][0] - now)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(waiting[0][0] - now):
+                        await self._is_stopping.wait()
                 continue
             _, _, i = heapq.heappop(ready)
             job = here.jobs[i]
