@@ -38,15 +38,24 @@ Every list may be left out. `opening_value` and the other amounts are strings in
 """
 
 from datetime import date
+from typing import Annotated
 
 import msgspec
 
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.errors import Invalid, Problem
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
-from cloud.domain.user import Locale
+from cloud.domain.user import Locale, Role
 
 FORMAT = 1
+
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
+# A device's id and a point's name make a point's key, "<device>/<name>".
+KeyPart = Annotated[str, msgspec.Meta(min_length=1, max_length=99, pattern=r"^[^/\s]+$")]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+# Six decimals are the millionths everything is kept in; twelve digits before them fit 64 bits.
+Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")]
+Instant = Annotated[int, msgspec.Meta(ge=0, le=2**48 - 1)]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,101 +65,101 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class SiteEntry(_Part, frozen=True, kw_only=True):
     """The site itself. `time_zone` is an IANA name."""
 
-    code: str
-    name: str
+    code: Code
+    name: Name
     time_zone: str
-    address: str = ""
+    address: Name = ""
 
 
 class SpaceEntry(_Part, frozen=True, kw_only=True):
     """A flat, shop, parking place or common part. The code is unique within the site."""
 
-    code: str
+    code: Code
     kind: SpaceKind
-    unit_code: str = ""
-    floor: int = 1
-    built_area_dm2: int = 0
+    unit_code: Name = ""
+    floor: Annotated[int, msgspec.Meta(ge=-20, le=200)] = 1
+    built_area_dm2: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
 
 
 class BuildingEntry(_Part, frozen=True, kw_only=True):
     """A building and what is in it."""
 
-    code: str
-    name: str
-    floors: int = 1
+    code: Code
+    name: Name
+    floors: Annotated[int, msgspec.Meta(ge=1, le=200)] = 1
     spaces: tuple[SpaceEntry, ...] = ()
 
 
 class PointEntry(_Part, frozen=True, kw_only=True):
     """A point; `quantity` defaults to the point's name."""
 
-    name: str
-    quantity: str | None = None
+    name: KeyPart
+    quantity: Name | None = None
 
 
 class DeviceEntry(_Part, frozen=True, kw_only=True):
     """A device on a gateway's lines; `code` is the edge configuration's device id."""
 
-    code: str
-    profile: str = ""
-    title: str = ""
+    code: KeyPart
+    profile: Name = ""
+    title: Name = ""
     points: tuple[PointEntry, ...] = ()
 
 
 class GatewayEntry(_Part, frozen=True, kw_only=True):
     """A gateway slot; its token is made separately."""
 
-    code: str
-    name: str
+    code: Code
+    name: Name
     devices: tuple[DeviceEntry, ...] = ()
 
 
 class ServicePointEntry(_Part, frozen=True, kw_only=True):
     """A place that is billed, or measures what others must add up to."""
 
-    code: str
+    code: Code
     commodity: Commodity
     kind: ServicePointKind
-    space: str | None = None
+    space: Code | None = None
 
 
 class MeterEntry(_Part, frozen=True, kw_only=True):
     """A meter as an article. `register_modulus` is where the register returns to zero."""
 
-    serial: str
+    serial: Code
     commodity: Commodity
-    model: str = ""
-    register_modulus: str | None = None
-    max_per_day: str | None = None
+    model: Name = ""
+    register_modulus: Amount | None = None
+    max_per_day: Amount | None = None
 
 
 class InstallationEntry(_Part, frozen=True, kw_only=True):
     """That a meter hangs at a service point since `from_at_ms`."""
 
-    service_point: str
-    meter: str
-    point: str | None = None  # "<gateway>/<device>/<point name>"
-    from_at_ms: int
-    opening_value: str
-    multiplier: str = "1"
+    service_point: Code
+    meter: Code
+    point: Name | None = None  # "<gateway>/<device>/<point name>"
+    from_at_ms: Instant
+    opening_value: Amount
+    multiplier: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}(\.[0-9]{1,4})?$")] = "1"
 
 
 class AccountEntry(_Part, frozen=True, kw_only=True):
     """Who is billed."""
 
-    number: str
-    holder_name: str
-    space: str | None = None
-    household_size: int = 1
+    number: Code
+    holder_name: Name
+    space: Code | None = None
+    household_size: Annotated[int, msgspec.Meta(ge=0, le=99)] = 1
     opened_on: date
 
 
 class SupplyEntry(_Part, frozen=True, kw_only=True):
     """That an account pays for a service point by a tariff."""
 
-    account: str
-    service_point: str
-    tariff: str
+    account: Code
+    service_point: Code
+    tariff: Code
     from_on: date
     to_on: date | None = None
 
@@ -158,19 +167,19 @@ class SupplyEntry(_Part, frozen=True, kw_only=True):
 class CompletionEntry(_Part, frozen=True, kw_only=True):
     """That a plan's work was done and signed."""
 
-    completed_at_ms: int
-    signed_by: str
-    note: str = ""
+    completed_at_ms: Instant
+    signed_by: Name
+    note: Name = ""
 
 
 class PlanEntry(_Part, frozen=True, kw_only=True):
     """A maintenance plan of a piece of equipment."""
 
-    code: str
-    title: str
-    basis: str = ""
-    interval_days: int
-    lead_days: int = 0
+    code: Code
+    title: Name
+    basis: Name = ""
+    interval_days: Annotated[int, msgspec.Meta(ge=1, le=3_660)]
+    lead_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
     starts_on: date
     completions: tuple[CompletionEntry, ...] = ()
 
@@ -178,25 +187,25 @@ class PlanEntry(_Part, frozen=True, kw_only=True):
 class EquipmentEntry(_Part, frozen=True, kw_only=True):
     """A piece of equipment and its plans; `device` is `<gateway>/<device>` if it is connected."""
 
-    code: str
+    code: Code
     kind: EquipmentKind
-    name: str
-    building: str | None = None
-    space: str | None = None
-    device: str | None = None
-    brand: str = ""
-    model: str = ""
-    serial_number: str = ""
+    name: Name
+    building: Code | None = None
+    space: Code | None = None
+    device: Name | None = None
+    brand: Name = ""
+    model: Name = ""
+    serial_number: Name = ""
     plans: tuple[PlanEntry, ...] = ()
 
 
 class UserEntry(_Part, frozen=True, kw_only=True):
     """Somebody who may sign in; residents name the accounts they may see."""
 
-    login: str
+    login: Code
     password: str
-    display_name: str
-    role: str
+    display_name: Name
+    role: Role
     locale: Locale = Locale.CHINESE
     accounts: tuple[str, ...] = ()
 

@@ -43,6 +43,11 @@ class User:
     locale: Locale = Locale.CHINESE
     account_ids: frozenset[AccountId] = frozenset()
 
+    @property
+    def person_id(self) -> UserId | None:
+        """Return whom to record as having done something: None for the cloud's own jobs."""
+        return None if self.role is Role.SYSTEM else self.user_id
+
 
 def system_user(tenant_id: TenantId) -> User:
     """Return the actor of the cloud's own jobs within one tenant."""

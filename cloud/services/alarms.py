@@ -11,7 +11,7 @@ from cloud.domain.access import Action, require
 from cloud.domain.alarm import OPEN_STATES as OPEN_STATES  # doors name the default of `list_alarms` by it
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
-from cloud.domain.errors import NotFound
+from cloud.domain.errors import Forbidden, NotFound
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import AlarmId, EventId, SeriesId, SiteId
 from cloud.domain.overview import EventLine
@@ -84,6 +84,8 @@ def acknowledge(tx: Tx, actor: User, alarm_id: AlarmId, note: str = "") -> Alarm
     Acknowledging does not end an alarm: only the condition's own end does.
     """
     require(actor, Action.ACKNOWLEDGE_ALARM)
+    if actor.person_id is None:
+        raise Forbidden("only a person can say that somebody knows")
     found = alarms.find_alarm(tx, alarm_id)
     if found is None:
         raise NotFound(f"there is no alarm {alarm_id}")

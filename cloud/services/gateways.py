@@ -6,7 +6,7 @@ revoking it takes effect at the next one. The token is shown once; the store has
 
 from cloud.domain.access import Action, require
 from cloud.domain.change import GatewayChanged
-from cloud.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
+from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from cloud.domain.gateway import Gateway, GatewayIdentity, GatewayState, IngestProblem, StreamStatus
 from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.page import checked_limit
@@ -107,7 +107,9 @@ def list_problems(
 def settle_problem(tx: Tx, actor: User, problem_id: str) -> None:
     """Note that a person has dealt with a block that could not be taken; its bytes stay."""
     require(actor, Action.MANAGE_GATEWAYS)
-    if not ingest.settle_problem(tx, problem_id, actor.user_id):
+    if actor.person_id is None:
+        raise Forbidden("only a person can settle a problem")
+    if not ingest.settle_problem(tx, problem_id, actor.person_id):
         raise NotFound(f"there is no open problem {problem_id}")
     audit.record(tx, actor.user_id, "settle_problem", "ingest_problem", problem_id)
 

@@ -87,7 +87,7 @@ def complete(tx: Tx, actor: User, plan_id: PlanId, signed_by: str, note: str = "
     )
     order = next((order.work_order_id for order in asked if order.plan_id == plan_id), None)
     done = Completion(plan_id, tx.now_ms, signed_by.strip(), note.strip(), order)
-    if not equipment.insert_completion(tx, done, actor.user_id):
+    if not equipment.insert_completion(tx, done, actor.person_id):
         raise Conflict(f"{plan.title} of {owner.name} has just been signed")
     work_orders.finish_plan(tx, plan_id)
     audit.record(

@@ -228,7 +228,7 @@ def exchange(
         new.opening_value_micro,
         new.multiplier,
         reason,
-        actor.user_id,
+        actor.person_id,
     )
     if added is None:
         raise Conflict(f"meter {new.serial} hangs somewhere else: take it down there first")
