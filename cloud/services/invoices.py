@@ -90,6 +90,16 @@ def get_invoice(tx: Tx, actor: User, invoice_id: InvoiceId) -> Invoice:
     return found
 
 
+def get_by_number(tx: Tx, actor: User, number: str) -> Invoice:
+    """Return the document of a number such as `DG-2026-10-0001`; to a resident only their own exist."""
+    require(actor, Action.READ_INVOICES)
+    found = invoices.find_by_number(tx, number)
+    if found is None:
+        raise NotFound(f"there is no invoice {number!r}")
+    require_account(actor, found.account_id)
+    return found
+
+
 def documents_of_period(tx: Tx, actor: User, invoice_id: InvoiceId) -> list[Invoice]:
     """Return everything issued to the invoice's account for its period: invoice, credit note, replacement."""
     found = get_invoice(tx, actor, invoice_id)

@@ -25,6 +25,7 @@ from protocol.columns import ReadingColumns
 from protocol.envelope import Block, Problem, decode_events, decode_reading_columns
 from protocol.errors import EnvelopeError
 from protocol.event import Event
+from protocol.evidence import Evidence
 from protocol.sync import Stream
 
 # A reading from further ahead than this was stamped by a wrong clock: kept, but not what is "now".
@@ -52,6 +53,14 @@ class OpenedBlock:
         if not self.block.payload:
             return BlockState.LOST
         return BlockState.ASIDE if self.problem else BlockState.TAKEN
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvidence:
+    """A raw exchange and the SHA-256 stored when it came in; they differ if somebody changed either."""
+
+    evidence: Evidence
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,18 @@ def current(tx: Tx, actor: User, device_id: DeviceId) -> list[PointValue]:
     if not found:
         raise NotFound(f"there is no device {device_id} with points")
     return found
+
+
+def evidence_of(tx: Tx, actor: User, series_id: SeriesId, epoch: int, evidence_seq: int) -> KeptEvidence:
+    """Return the raw exchange a point's reading was taken from."""
+    require(actor, Action.READ_METERS)
+    point = points.find_point(tx, series_id)
+    if point is None:
+        raise NotFound(f"there is no point with series {series_id}")
+    kept = readings.find_kept_evidence(tx, point.gateway_id, epoch, evidence_seq)
+    if kept is None:
+        raise NotFound(f"no raw exchange was kept under {epoch}/{evidence_seq}")
+    return KeptEvidence(*kept)
 
 
 def history(

@@ -118,6 +118,12 @@ def find_invoice(tx: Tx, invoice_id: InvoiceId) -> Invoice | None:
     return found[0] if found else None
 
 
+def find_by_number(tx: Tx, number: str) -> Invoice | None:
+    """Return the document people call by that number, or None."""
+    found = _invoices(tx, invoice.c.number == number)
+    return found[0] if found else None
+
+
 def find_line(tx: Tx, invoice_id: InvoiceId, line_no: int) -> StoredLine | None:
     """Return one line with what it follows from, or None."""
     found = _lines(tx, [invoice_id], invoice_line.c.line_no == line_no).get(invoice_id)

@@ -182,6 +182,14 @@ def find_evidence(
     tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, stream: Stream = Stream.HISTORY
 ) -> Evidence | None:
     """Return the raw exchange a reading's `evidence_seq` (with its gateway and epoch) names, or None."""
+    kept = find_kept_evidence(tx, gateway_id, epoch, seq, stream)
+    return None if kept is None else kept[0]
+
+
+def find_kept_evidence(
+    tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, stream: Stream = Stream.HISTORY
+) -> tuple[Evidence, str] | None:
+    """Return a raw exchange with the SHA-256 that was stored when it came in, or None."""
     # What was on the wire?
     row = tx.conn.execute(
         sa.select(
@@ -191,6 +199,7 @@ def find_evidence(
             evidence.c.reply,
             evidence.c.captured_at_ms,
             evidence.c.round_trip_us,
+            evidence.c.sha256,
         ).where(
             evidence.c.tenant_id == tx.tenant_id,
             evidence.c.gateway_id == gateway_id,
@@ -201,9 +210,10 @@ def find_evidence(
     ).one_or_none()
     if row is None:
         return None
-    return Evidence(
+    exchange = Evidence(
         row.protocol, row.line, bytes(row.request), bytes(row.reply), row.captured_at_ms, row.round_trip_us
     )
+    return exchange, str(row.sha256)
 
 
 def list_readings(
