@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cloud.api.errors import KINDS, ProblemDocument
-from cloud.api.route import PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
+from cloud.api.route import PATH_CODES, PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
 from cloud.domain.access import POLICY
 from cloud.domain.user import Role
 
@@ -19,7 +19,6 @@ _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
-_WHOLE_NUMBER = {"type": "integer", "minimum": 0, "maximum": PATH_NUMBER_MAX}
 
 
 def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
@@ -126,10 +125,18 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _WHOLE_NUMBER if name in PATH_NUMBERS else {"type": "string", "format": "uuid"},
+            "schema": _path_schema(name),
         }
         for name in _PATH_PARAMETER.findall(route.path)
     ]
+
+
+def _path_schema(name: str) -> dict[str, Any]:
+    if name in PATH_NUMBERS:
+        return {"type": "integer", "minimum": 0, "maximum": PATH_NUMBER_MAX}
+    if name in PATH_CODES:
+        return {"type": "string"}
+    return {"type": "string", "format": "uuid"}
 
 
 def _query_parameters(

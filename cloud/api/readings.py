@@ -20,14 +20,14 @@ from cloud.domain.series import PointValue, StoredReading
 from cloud.services import readings
 
 # The whole range of the column, so that a number from elsewhere is refused here and not by the database.
-_INSTANT_MS_MAX = 253_402_300_799_999  # the end of year 9999
+INSTANT_MS_MAX = 253_402_300_799_999  # the end of year 9999
 
 
 class HistoryQuery(PageQuery, frozen=True, kw_only=True):
     """Which stretch of time: `from_ms` up to, not including, `to_ms`; UTC milliseconds."""
 
-    from_ms: Annotated[int, Meta(ge=0, le=_INSTANT_MS_MAX)]
-    to_ms: Annotated[int, Meta(ge=0, le=_INSTANT_MS_MAX)]
+    from_ms: Annotated[int, Meta(ge=0, le=INSTANT_MS_MAX)]
+    to_ms: Annotated[int, Meta(ge=0, le=INSTANT_MS_MAX)]
 
 
 class ReadingView(View, frozen=True):

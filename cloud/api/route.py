@@ -4,7 +4,7 @@ The invariant: a route states who may use it, what it takes and what it answers,
 `handle` gets only values of those types.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -24,8 +24,9 @@ from cloud.store.db import Tx
 
 PAGE_LIMIT_MAX = 200  # what a person can scan and a phone can hold; a program takes several pages
 JSON_BODY_BYTES_MAX = 1024 * 1024  # ASVS 5.0 §1.5: far above every form and script of ours
-# Parameters of a path that are whole numbers; all others are ids.
-PATH_NUMBERS = frozenset({"line_no", "series_id"})
+# Parameters of a path that are whole numbers, or codes people gave; all others are ids.
+PATH_NUMBERS = frozenset({"line_no", "series_id", "version"})
+PATH_CODES = frozenset({"tariff_code"})
 PATH_NUMBER_MAX = 2**53 - 1  # what a JSON number keeps exactly everywhere
 EVENT_STREAM = "text/event-stream"
 
@@ -37,6 +38,7 @@ _P = ParamSpec("_P")
 QueryT = TypeVar("QueryT")
 BodyT = TypeVar("BodyT")
 ItemT = TypeVar("ItemT")
+ViewT = TypeVar("ViewT", bound="View")
 
 
 class Open(Enum):
@@ -104,6 +106,10 @@ class Call(Generic[QueryT, BodyT]):
             raise NotFound(f"there is no {name} {text!r}")
         return int(text)
 
+    def code(self, name: str) -> str:
+        """Return the code in the path."""
+        return self.request.match_info[name]
+
     async def read(
         self, work: Callable[Concatenate[Tx, User, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
@@ -162,7 +168,7 @@ class Route:
     handle: Callable[[Call[Any, Any]], Awaitable[object]]
     response: Any
     query: type[Request] = Nothing
-    body: type[Request] | None = None
+    body: Any = None  # a Request, or another Struct the domain defines as a document
     status: int = 200
     creates: bool = False
     body_bytes_max: int = JSON_BODY_BYTES_MAX
@@ -184,11 +190,29 @@ def json_response(answer: Answer) -> web.Response:
     )
 
 
-def view_of(value: object, view: type[_T]) -> _T:
-    """Return a domain value as the view whose fields have its names; the rest stays inside."""
-    return msgspec.convert(value, view, from_attributes=True)
+def view_of(value: object, view: type[ViewT], **others: object) -> ViewT:
+    """Return a value as the view whose fields have its names; `others` are those that are told differently.
+
+    What the value has and the view has not stays inside.
+    """
+    same = {name: getattr(value, name) for name in view.__struct_fields__ if name not in others}
+    return view(**same, **others)
 
 
 def page_of(found: page.Page[Any], view: Callable[[Any], ItemT]) -> Page[ItemT]:
     """Return a page of domain values as a page of views."""
     return Page(tuple(view(item) for item in found.items), found.next_cursor)
+
+
+def cut(
+    found: Iterable[Any], query: PageQuery, key: Callable[[Any], str], view: Callable[[Any], ItemT]
+) -> Page[ItemT]:
+    """Return a page of a list that a service gives whole, because a site has a bounded number of them.
+
+    `key` is unique among them and orders them.
+    """
+    after = str(page.key_from_cursor(query.cursor, str)[0]) if query.cursor else ""
+    rest = sorted((item for item in found if key(item) > after), key=key)
+    has_more = len(rest) > query.limit
+    last = page.cursor_from_key(key(rest[query.limit - 1])) if has_more else None
+    return Page(tuple(view(item) for item in rest[: query.limit]), last)

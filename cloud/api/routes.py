@@ -2,9 +2,51 @@
 
 from itertools import chain
 
-from cloud.api import alarms, audit, events, gateways, live, me, readings, sessions, users
+from cloud.api import (
+    accounts,
+    alarms,
+    audit,
+    equipment,
+    events,
+    gateways,
+    invoices,
+    ledger,
+    live,
+    me,
+    meters,
+    overview,
+    periods,
+    readings,
+    running_charges,
+    sessions,
+    setup,
+    sites,
+    tariffs,
+    users,
+)
 from cloud.api.route import Route
 
-_NOUNS = (alarms, audit, events, gateways, live, me, readings, sessions, users)
+_NOUNS = (
+    accounts,
+    alarms,
+    audit,
+    equipment,
+    events,
+    gateways,
+    invoices,
+    ledger,
+    live,
+    me,
+    meters,
+    overview,
+    periods,
+    readings,
+    running_charges,
+    sessions,
+    setup,
+    sites,
+    tariffs,
+    users,
+)
 
 ROUTES: tuple[Route, ...] = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))

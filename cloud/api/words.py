@@ -9,8 +9,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
 
+from cloud.domain.errors import Invalid, Problem
+from protocol.errors import ProtocolError
 from protocol.event import Severity
-from protocol.quantity import decimal_from_micro
+from protocol.quantity import decimal_from_micro, micro_from_decimal
 from protocol.reading import ClockQuality, Quality
 
 SeverityWord = Literal["info", "minor", "major", "critical"]
@@ -55,3 +57,11 @@ def decimal_or_none(value_micro: int | None) -> Decimal | None:
 def quality_word(quality: Quality | None) -> QualityWord | None:
     """Return the quality's word; None where there is no reading yet."""
     return None if quality is None else QUALITIES[quality]
+
+
+def micro_of(field: str, value: Decimal) -> int:
+    """Return a decimal of the request in millionths; Invalid names the field if that would not be exact."""
+    try:
+        return micro_from_decimal(value)
+    except (ProtocolError, ArithmeticError, ValueError) as error:
+        raise Invalid(f"{field}: {error}", [Problem(f"/{field}", str(error))]) from error
