@@ -237,6 +237,11 @@ def site_document_from_json(text: bytes) -> SiteDocument:
         raise Invalid("the site document does not fit its format", [Problem(pointer, what)]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"the site document is not JSON: {error}") from error
+    return checked_document(document)
+
+
+def checked_document(document: SiteDocument) -> SiteDocument:
+    """Return the document if this program reads its format."""
     if document.format != FORMAT:
         raise Invalid(f"the site document has format {document.format}, this program reads {FORMAT}")
     return document

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cloud.domain.errors import Invalid
@@ -126,11 +127,16 @@ class _Dials:
 
 
 def assess(
-    tx: Tx, subjects: Sequence[Subject], zone: ZoneInfo, as_of_ms: int | None = None
+    tx: Tx,
+    subjects: Sequence[Subject],
+    zone: ZoneInfo,
+    as_of_ms: int | None = None,
+    pending: Mapping[ServicePointId, Sequence[usage.HistoryRow]] = MappingProxyType({}),
 ) -> list[Assessment | list[UsageProblem]]:
     """Return, for each subject in order, its assessment or everything that stands in its way.
 
     With `as_of_ms` the charge so far: usage up to each meter's newest reading, fixed charges whole.
+    `pending` is usage of earlier periods that ladders count although it is not billed yet.
     """
     services = [service for subject in subjects for service in subject.services]
     stored = tariffs.active_versions(tx, {service.tariff_code for service in services})
@@ -145,7 +151,8 @@ def assess(
         done: list[AssessedService] = []
         problems: list[UsageProblem] = []
         for service in subject.services:
-            billed = history.get(service.service_point_id, ())
+            point = service.service_point_id
+            billed = [*history.get(point, ()), *pending.get(point, ())]
             outcome = _assess_service(subject, service, plans.of(service), dials, billed)
             if isinstance(outcome, list):
                 problems += outcome

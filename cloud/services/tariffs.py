@@ -11,6 +11,7 @@ from cloud.domain.user import User
 from cloud.store import audit, tariffs
 from cloud.store.db import Tx
 from cloud.store.tariffs import StoredTariff, TariffState, TariffSummary
+from cloud.tariffs import shipped_documents
 
 
 def import_document(tx: Tx, actor: User, body: bytes, *, activate: bool = False) -> list[StoredTariff]:
@@ -103,3 +104,12 @@ def _found(tx: Tx, code: str, version: int) -> StoredTariff:
     if found is None:
         raise NotFound(f"there is no tariff {code!r} version {version}")
     return found
+
+
+def import_shipped(tx: Tx, actor: User, code: str, *, activate: bool = False) -> list[StoredTariff]:
+    """Take in the tariff of that code from the library that ships with the program."""
+    require(actor, Action.MANAGE_TARIFFS)
+    for name, body in shipped_documents():
+        if name == f"{code}.json":
+            return import_document(tx, actor, body, activate=activate)
+    raise NotFound(f"no tariff {code!r} ships with the program; import its document")

@@ -1,0 +1,135 @@
+"""The running charge: a few seconds behind the wire, and equal to the bill when time stops."""
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from cloud.domain.change import Change, PointChange, ReadingsChanged, RunningChargeChanged
+from cloud.domain.errors import NotFound
+from cloud.domain.running_charge import RunningCharge
+from cloud.domain.user import Role, User
+from cloud.live import Hub
+from cloud.running import keep_running_charges
+from cloud.services import invoices, running
+from cloud.store.db import Database
+from tests.billing.estate import SYSTEM, Estate, at, make_estate
+from tests.databases import TENANT, FakeClock
+
+OCTOBER, NOVEMBER, DECEMBER = date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)
+
+
+def update(estate: Estate, *flats: str) -> list[RunningCharge]:
+    ids = [estate.accounts[flat] for flat in flats]
+    return estate.database.write_now(TENANT, running.update, estate.site_id, ids)
+
+
+def test_charge_so_far_follows_the_newest_reading(estate: Estate, clock: FakeClock) -> None:
+    estate.add_flat("101")
+    estate.read("E-101", at(NOVEMBER), "1000")
+    estate.read("W-101", at(NOVEMBER), "50")
+    estate.read("E-101", clock() - 3_600_000, "1100")
+
+    (charge,) = update(estate, "101")
+
+    electricity, water = charge.services
+    assert (charge.period_code, charge.total_fen, charge.as_of_ms) == ("2026-11", 4883, clock())
+    assert (electricity.quantity, electricity.tier, electricity.until_next_tier) == (100, 1, Decimal(2780))
+    assert electricity.measured_at_ms == clock() - 3_600_000
+    assert water.quantity == 0
+
+
+async def test_charge_equals_the_bill_when_time_stops(estate: Estate, clock: FakeClock) -> None:
+    estate.add_flat("101", max_per_day="4000")
+    estate.read("E-101", at(OCTOBER), "0")
+    estate.read("W-101", at(OCTOBER), "0")
+    estate.read("E-101", at(NOVEMBER), "2800")
+    estate.read("W-101", at(NOVEMBER), "10")
+    await estate.close("2026-10")
+    clock.now_ms = at(DECEMBER) - 1
+    estate.read("E-101", clock(), "2950.5")
+    estate.read("W-101", clock(), "21.37")
+    (charge,) = update(estate, "101")
+    clock.now_ms += 1
+    await estate.close("2026-11")
+
+    page = estate.database.read_now(TENANT, invoices.list_invoices, SYSTEM, period_code="2026-11")
+    assert charge.total_fen == page.items[0].total_fen > 0
+
+
+def test_month_that_is_not_billed_yet_counts_on_the_ladder(estate: Estate, clock: FakeClock) -> None:
+    estate.add_flat("101", water=None, max_per_day="4000")
+    estate.period("2026-10")
+    estate.read("E-101", at(OCTOBER), "0")
+    estate.read("E-101", at(NOVEMBER), "2870")
+    estate.read("E-101", clock(), "2900")
+
+    (charge,) = update(estate, "101")
+
+    assert charge.total_fen == 488 + 1077  # 10 kWh at 0.4883, 20 at 0.5383
+    assert charge.services[0].tier == 2
+
+
+def test_account_that_cannot_be_assessed_says_why(estate: Estate, clock: FakeClock) -> None:
+    estate.add_flat("101", water=None)
+    estate.read("E-101", clock(), "10")
+
+    (charge,) = update(estate, "101")
+
+    assert charge.total_fen == 0
+    assert charge.problems == ("E-101-old: no reading within 6 h of the boundary",)
+
+
+def test_older_computation_never_replaces_a_newer(estate: Estate, clock: FakeClock) -> None:
+    account_id = estate.add_flat("101", water=None)
+    estate.read("E-101", at(NOVEMBER), "0")
+    estate.read("E-101", clock(), "10")
+    update(estate, "101")
+    clock.advance(hours=-1)
+
+    update(estate, "101")
+
+    stored = estate.database.read_now(TENANT, running.running_charge, SYSTEM, account_id)
+    assert stored is not None
+    assert stored.total_fen == 488
+
+
+def test_resident_sees_no_other_account(estate: Estate) -> None:
+    own, other = estate.add_flat("101", water=None), estate.add_flat("102", water=None)
+    resident = User(SYSTEM.user_id, TENANT, Role.RESIDENT, "王建国", account_ids=frozenset({own}))
+
+    assert estate.database.read_now(TENANT, running.running_charge, resident, own) is None
+    with pytest.raises(NotFound):
+        estate.database.read_now(TENANT, running.running_charge, resident, other)
+
+
+async def test_charge_follows_the_wire_by_itself(
+    database_url: str, database: Database, clock: FakeClock
+) -> None:
+    hub = Hub(asyncio.get_running_loop())
+    followed = Database(database_url, clock=clock, on_commit=hub.publish)
+    estate = await asyncio.to_thread(make_estate, followed)
+    account_id = await asyncio.to_thread(estate.add_flat, "101", water=None)
+    await asyncio.to_thread(estate.read, "E-101", at(NOVEMBER), "0")
+    seen: list[Change] = []
+
+    with hub.listen(TENANT) as listener:
+        keeper = asyncio.create_task(keep_running_charges(followed, hub, clock, TENANT))
+        await asyncio.to_thread(estate.read, "E-101", clock() - 1000, "100")
+        hub.publish([_moved(estate, "E-101", clock() - 1000)])
+        async with asyncio.timeout(10):
+            while not any(isinstance(one, RunningChargeChanged) and one.total_fen == 4883 for one in seen):
+                seen.append(await listener.next())
+        hub.close()
+        await keeper
+
+    stored = await followed.read(TENANT, running.running_charge, SYSTEM, account_id)
+    assert stored is not None
+    assert stored.total_fen == 4883
+    await asyncio.to_thread(followed.close)
+
+
+def _moved(estate: Estate, code: str, at_ms: int) -> ReadingsChanged:
+    point = PointChange(estate.series[code], "em-101-old/active_energy_import", at_ms, 100_000_000, 0)
+    return ReadingsChanged(TENANT, estate.site_id, estate.gateway.gateway_id, at_ms, (point,))
