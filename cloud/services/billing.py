@@ -80,7 +80,7 @@ def open_period(tx: Tx, actor: User, site_id: SiteId, code: str) -> BillingPerio
 def list_periods(tx: Tx, actor: User, site_id: SiteId) -> list[BillingPeriod]:
     """Return a site's billing periods, newest first."""
     require(actor, Action.READ_INVOICES)
-    return periods.list_periods(tx, site_id)
+    return periods.list_periods(tx, _site(tx, site_id).site_id)
 
 
 def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:

@@ -108,6 +108,7 @@ def list_work_orders(
     """Return work orders in any of `states`, the earliest due first, so overdue ones lead."""
     require(actor, Action.READ_EQUIPMENT)
     checked_limit(limit)
+    site_of(tx, site_id)
     after = None
     if cursor:
         due_on, number = key_from_cursor(cursor, str, str)

@@ -35,18 +35,21 @@ def site_of(tx: Tx, site_id: SiteId) -> Site:
 def list_buildings(tx: Tx, actor: User, site_id: SiteId) -> list[Building]:
     """Return a site's buildings by code."""
     require(actor, Action.READ_PREMISES)
+    site_of(tx, site_id)
     return premises.list_buildings(tx, site_id)
 
 
 def list_spaces(tx: Tx, actor: User, site_id: SiteId, building_id: BuildingId | None = None) -> list[Space]:
     """Return the spaces of a site, or of one of its buildings, by building, floor and code."""
     require(actor, Action.READ_PREMISES)
+    site_of(tx, site_id)
     return premises.list_spaces(tx, site_id, building_id)
 
 
 def list_service_points(tx: Tx, actor: User, site_id: SiteId) -> list[ServicePoint]:
     """Return the places of a site where something is measured, by code."""
     require(actor, Action.READ_PREMISES)
+    site_of(tx, site_id)
     return premises.list_service_points(tx, site_id)
 
 
@@ -63,6 +66,7 @@ def list_accounts(
     """Return a site's accounts by number; `search` is part of a number, holder's name or space's code."""
     require(actor, Action.READ_PREMISES)
     checked_limit(limit)
+    site_of(tx, site_id)
     after = str(key_from_cursor(cursor, str)[0]) if cursor else ""
     found = people.list_accounts(tx, site_id, search.strip()[:100], after, limit + 1)
     has_more = len(found) > limit
