@@ -22,11 +22,10 @@ def cloud_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("cloud")
     database = f"sqlite:///{folder / 'cloud.db'}"
     document = folder / "site.json"
-    document.write_text(site_document(gateways=1))
+    document.write_text(_site())
     gatehouse = [sys.executable, "-m", "gatehouse"]
-    subprocess.run(
-        [*gatehouse, "db", "load", "--database", database, document], check=True, capture_output=True
-    )
+    load = [*gatehouse, "db", "load", "--database", database, str(document)]
+    subprocess.run(load, check=True, capture_output=True)
     serve = [*gatehouse, "cloud", "serve", "--database", database, "--port", "0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
