@@ -4,6 +4,7 @@ Both go through the codecs the drivers use; nothing is decoded here.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -111,9 +112,18 @@ def _explain(message: Message, protocol: str | None) -> tuple[str, list[Field], 
 def _candidates(message: Message) -> list[str]:
     """Return the protocols to try: by topic where there is one, else those with a checksum first."""
     if message.topic:
-        return [name for name in CODECS if name.startswith("mqtt-") or name == "sparkplug-b"]
+        told = [name for name, pattern in _TOPICS.items() if pattern.search(message.topic)]
+        return told or list(_TOPICS)
     return [name for name in _GUESSING_ORDER if name in CODECS]
 
+
+_TOPICS = {
+    "mqtt-ha-discovery": re.compile(r"^homeassistant/.*/config$"),
+    "mqtt-shelly": re.compile(r"^shellies/|/status/[a-z0-9_]+:\d+$|/events/rpc$|/online$"),
+    "mqtt-tasmota": re.compile(r"^(tele|stat)/"),
+    "mqtt-zigbee2mqtt": re.compile(r"^zigbee2mqtt/"),
+    "sparkplug-b": re.compile(r"^spBv1\.0/"),
+}
 
 # Most particular framing first: each has a start byte or a checksum the later ones would not refuse.
 _GUESSING_ORDER = (

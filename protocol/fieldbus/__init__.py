@@ -41,13 +41,20 @@ class LazyCodec:
 CODECS: Mapping[str, LazyCodec] = MappingProxyType(
     {
         "cjt188": LazyCodec("cjt188_annotation", "CJT188"),
+        "contact-id": LazyCodec("contact_id", "CONTACT_ID"),
         "dlt645-1997": LazyCodec("dlt645_1997", "DLT645_1997"),
         "dlt645-2007": LazyCodec("dlt645_annotation", "DLT645_2007"),
+        "gb26875.3": LazyCodec("gb26875_annotation", "GB26875"),
         "mbus": LazyCodec("mbus_annotation", "MBUS"),
         "modbus-rtu": LazyCodec("modbus_annotation", "MODBUS_RTU"),
         "modbus-tcp": LazyCodec("modbus_annotation", "MODBUS_TCP"),
+        "mqtt-ha-discovery": LazyCodec("ha_discovery", "HA_DISCOVERY"),
+        "mqtt-shelly": LazyCodec("shelly", "SHELLY"),
+        "mqtt-tasmota": LazyCodec("tasmota", "TASMOTA"),
         "mqtt-zigbee2mqtt": LazyCodec("zigbee2mqtt", "ZIGBEE2MQTT"),
         "osdp": LazyCodec("osdp_annotation", "OSDP"),
+        "sia-dc09": LazyCodec("sia_dc09_annotation", "SIA_DC09"),
+        "sparkplug-b": LazyCodec("sparkplug_b", "SPARKPLUG_B"),
     }
 )
 

@@ -61,6 +61,11 @@ def value_at(container: Fact, *path: str) -> Fact:
     return container
 
 
+def is_number(value: Fact) -> bool:
+    """Tell whether a value is a number; true and false are none."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
     if value and abs(value.adjusted()) > _EXPONENT_MAX:

@@ -109,11 +109,23 @@ def test_protocols_are_guessed_from_their_bytes(hex_text: str, protocol: str) ->
     assert run("frame", hex_text).output.startswith(f"{protocol}, ")
 
 
-def test_a_payload_needs_its_topic_and_may_be_text() -> None:
-    result = run("frame", "--topic", "zigbee2mqtt/Plug", '{"power":58.7}')
+@pytest.mark.parametrize(
+    ("topic", "payload", "protocol", "said"),
+    [
+        ("zigbee2mqtt/Plug", '{"power":58.7}', "mqtt-zigbee2mqtt", "power_w"),
+        ("tele/plug/LWT", "Online", "mqtt-tasmota", "available"),
+        ("plug/status/switch:0", '{"apower":1}', "mqtt-shelly", "power_w"),
+        ("spBv1.0/STATE/host", '{"online":true,"timestamp":1}', "sparkplug-b", "online"),
+    ],
+)
+def test_a_payload_needs_its_topic_and_may_be_text(
+    topic: str, payload: str, protocol: str, said: str
+) -> None:
+    result = run("frame", "--topic", topic, payload)
 
     assert result.exit_code == 0, result.output
-    assert "power_w" in result.output
+    assert result.output.startswith(f"{protocol}, ")
+    assert said in result.output
 
 
 def test_json_output_is_json_with_facts_and_fields() -> None:
