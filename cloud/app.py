@@ -7,6 +7,7 @@ hands in its own. What is opened here is closed here, in the opposite order, wha
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from aiohttp import web
@@ -18,10 +19,12 @@ from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
 from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
+from cloud.running import keep_running_charges
 from cloud.services import tenants
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database, is_embedded
 from cloud.store.relay import Relay
+from cloud.supervisor import supervised
 from cloud.web.door import Door
 from cloud.web.headers import add_security_headers
 from cloud.web.health import HEALTH
@@ -63,6 +66,8 @@ def make_app(config: Config, *, clock: Clock = system_clock) -> web.Application:
     )
     app.on_response_prepare.append(add_security_headers)
     app.cleanup_ctx.append(_database)
+    if config.role in (Role.ALL, Role.JOBS):
+        app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_end_streams)
     for door in doors:
         door.mount(app)
@@ -83,15 +88,33 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     carrying = None if relay is None else loop.create_task(relay.run(), name="relay")
+    keeping = None
     try:
         await database.write(DEFAULT_TENANT, tenants.ensure_tenant)
+        if app[CONFIG].role in (Role.ALL, Role.JOBS):
+            keeping = loop.create_task(
+                keep_running_charges(database, hub, app[CLOCK], DEFAULT_TENANT), name="running-charges"
+            )
         yield
     finally:
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.wait([keeping])
         if carrying is not None:
             carrying.cancel()
             await asyncio.wait([carrying])
         await asyncio.to_thread(app[PASSWORDS].close)
         await asyncio.to_thread(database.close)
+
+
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """Keep what nobody asks for going: it follows what is committed, and ends with the process."""
+    charges = partial(keep_running_charges, app[DATABASE], app[LIVE], app[CLOCK], DEFAULT_TENANT)
+    # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
+    task = asyncio.get_running_loop().create_task(supervised("running charges", charges))
+    yield
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _end_streams(app: web.Application) -> None:

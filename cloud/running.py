@@ -9,7 +9,6 @@ import logging
 from datetime import UTC, datetime
 
 from cloud.domain.change import ReadingsChanged
-from cloud.domain.errors import GatehouseError
 from cloud.domain.ids import SeriesId, TenantId
 from cloud.live import Closed, Hub, Listener
 from cloud.services import running
@@ -39,8 +38,9 @@ async def keep_running_charges(database: Database, live: Hub, clock: Clock, tena
                     tenant_id, *((running.all_accounts,) if is_all else (running.dirty_accounts, dirty))
                 )
                 await _update(database, tenant_id, found)
-            except GatehouseError:
-                log.warning("running charges not updated", exc_info=True, extra={"tenant_id": tenant_id})
+            except Exception:
+                # A supervisor: whatever it was, the same accounts are tried again.
+                log.exception("running charges not updated", extra={"tenant_id": tenant_id})
                 await asyncio.sleep(RETRY_S)
             else:
                 dirty, is_all = set(), False
