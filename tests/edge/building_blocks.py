@@ -6,13 +6,17 @@ import os
 import pty
 import random
 import tty
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.config import BusSettings, Config, LineId, Parity, SerialLine
+from edge.clock import Clock
+from edge.config import BusSettings, Config, DeviceConfig, DeviceId, LineId, Parity, SerialLine
 from edge.config_file import parse_config
+from edge.driver import Ask, Heard, Priority
+from protocol.fieldbus import modbus
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.profile import Profile
 
 BUILDING = Path(__file__).with_name("building.toml")
 # 2026-09-01T00:00:00+08:00
@@ -156,3 +160,52 @@ async def _play(answer: "bytes | list[bytes | float]", send: Callable[[bytes], o
 
 def rng() -> random.Random:
     return random.Random(645)
+
+
+class ScriptedBus:
+    """A bus without I/O: `answer` turns a request into reply bytes; b"" is silence."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], **settings: object) -> None:
+        self.settings = bus_settings(**settings)
+        self.clock: Clock = ToldClock()
+        self.answer = answer
+        self.asked: list[bytes] = []
+        self._number = 0
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
+        self.asked.append(ask.wire)
+        answer = self.answer(ask.wire)
+        reply = ask.receiver.feed(answer) if answer else None
+        if reply is None:
+            raise ask.receiver.failure()
+        return Heard(ask.wire, reply, self.clock.wall_ms(), 1000)
+
+
+def device_of(profile: Profile, address: str, device_id: str = "d") -> DeviceConfig:
+    groups = {point.group: 60.0 for point in profile.points}
+    return DeviceConfig(DeviceId(device_id), LineId("bus"), profile, address, groups)
+
+
+class Registers:
+    """A Modbus device: what its addresses hold; an address that is not there is refused."""
+
+    def __init__(self, unit_id: int, framing: modbus.Framing, holding: Mapping[int, int]) -> None:
+        self.unit_id = unit_id
+        self.framing = framing
+        self.holding = dict(holding)
+        self.reads: list[tuple[int, int]] = []
+
+    def answer(self, wire: bytes) -> bytes:
+        for request in modbus.RequestReader(self.framing).feed(wire):
+            if request.unit_id != self.unit_id:
+                return b""
+            self.reads.append((request.start, request.quantity))
+            addresses = range(request.start, request.start + request.quantity)
+            if any(address not in self.holding for address in addresses):
+                return modbus.encode_exception(request, self.framing, 2)
+            return modbus.encode_reply(request, self.framing, [self.holding[a] for a in addresses])
+        return b""
