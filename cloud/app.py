@@ -17,6 +17,7 @@ from cloud.config import DEFAULT_TENANT, Config, Role, database_url
 from cloud.console.routes import CONSOLE
 from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
+from cloud.jobs import Jobs
 from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
 from cloud.running import keep_running_charges
@@ -88,18 +89,10 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     carrying = None if relay is None else loop.create_task(relay.run(), name="relay")
-    keeping = None
     try:
         await database.write(DEFAULT_TENANT, tenants.ensure_tenant)
-        if app[CONFIG].role in (Role.ALL, Role.JOBS):
-            keeping = loop.create_task(
-                keep_running_charges(database, hub, app[CLOCK], DEFAULT_TENANT), name="running-charges"
-            )
         yield
     finally:
-        if keeping is not None:
-            keeping.cancel()
-            await asyncio.wait([keeping])
         if carrying is not None:
             carrying.cancel()
             await asyncio.wait([carrying])
@@ -108,13 +101,19 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
-    """Keep what nobody asks for going: it follows what is committed, and ends with the process."""
+    """Keep what nobody asks for going; it follows the clock and what is committed, and ends with us."""
+    jobs = Jobs(app[DATABASE], app[SESSION_LIMITS], app[CLOCK]())
     charges = partial(keep_running_charges, app[DATABASE], app[LIVE], app[CLOCK], DEFAULT_TENANT)
+    loop = asyncio.get_running_loop()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
-    task = asyncio.get_running_loop().create_task(supervised("running charges", charges))
+    tasks = [
+        loop.create_task(supervised(name, work))
+        for name, work in (("calendar", jobs.run), ("running charges", charges))
+    ]
     yield
-    task.cancel()
-    await asyncio.wait([task])
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _end_streams(app: web.Application) -> None:

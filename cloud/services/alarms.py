@@ -22,7 +22,7 @@ from cloud.store import alarms, audit, events, points, premises, readings
 from cloud.store.alarms import NewAlarm
 from cloud.store.db import Tx
 from cloud.store.numbers import next_number
-from protocol.event import Event, EventState
+from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
 
 
@@ -39,6 +39,46 @@ def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened:
         _raise(tx, gateway, epoch, seq, series_id, event_id, happened)
     elif happened.state is EventState.CLEARED:
         _clear(tx, gateway, epoch, seq, event_id, happened)
+
+
+def raise_own(
+    tx: Tx, gateway: GatewayIdentity, kind: str, severity: Severity, message: str, since_ms: int
+) -> bool:
+    """Open an alarm about a gateway that the cloud itself has noticed; False if it is open already."""
+    if alarms.lock_open(tx, gateway.gateway_id, "", kind) is not None:
+        return False
+    number = _next_number(tx, gateway.site_id)
+    alarm_id = alarms.insert_alarm(
+        tx,
+        NewAlarm(
+            gateway.site_id,
+            gateway.gateway_id,
+            number,
+            "",
+            None,
+            kind,
+            severity,
+            message,
+            is_historical=False,
+            raised_at_ms=since_ms,
+        ),
+    )
+    if alarm_id is None:
+        return False
+    alarms.insert_entry(tx, alarm_id, AlarmEntryKind.RAISED, since_ms, message)
+    _announce(tx, alarm_id, AlarmAct.RAISED, tx.now_ms)
+    return True
+
+
+def clear_own(tx: Tx, gateway: GatewayIdentity, kind: str) -> bool:
+    """End an alarm the cloud itself has raised about a gateway; False if none is open."""
+    held = alarms.lock_open(tx, gateway.gateway_id, "", kind)
+    if held is None:
+        return False
+    alarms.set_cleared(tx, held.alarm_id, tx.now_ms)
+    alarms.insert_entry(tx, held.alarm_id, AlarmEntryKind.CLEARED, tx.now_ms, "")
+    _announce(tx, held.alarm_id, AlarmAct.CLEARED, tx.now_ms)
+    return True
 
 
 def list_alarms(
@@ -94,7 +134,7 @@ def acknowledge(tx: Tx, actor: User, alarm_id: AlarmId, note: str = "") -> Alarm
             tx, alarm_id, AlarmEntryKind.ACKNOWLEDGED, tx.now_ms, note[:500], user_id=actor.user_id
         )
         audit.record(tx, actor.user_id, "acknowledge_alarm", "alarm", alarm_id)
-        tx.announce(_changed(found, tx, AlarmAct.ACKNOWLEDGED, tx.now_ms))
+        _announce(tx, alarm_id, AlarmAct.ACKNOWLEDGED, tx.now_ms)
     after = alarms.find_alarm(tx, alarm_id)
     assert after is not None, "an alarm is never deleted"
     return after
@@ -178,9 +218,13 @@ def _clear(
 
 def _tell(tx: Tx, alarm_id: AlarmId, act: AlarmAct, happened: Event, *, is_news: bool) -> None:
     if is_news and not happened.is_historical:
-        found = alarms.find_alarm(tx, alarm_id)
-        assert found is not None, "the alarm was just written"
-        tx.announce(_changed(found, tx, act, happened.occurred_at_ms))
+        _announce(tx, alarm_id, act, happened.occurred_at_ms)
+
+
+def _announce(tx: Tx, alarm_id: AlarmId, act: AlarmAct, at_ms: int) -> None:
+    found = alarms.find_alarm(tx, alarm_id)
+    assert found is not None, "the alarm was just written"
+    tx.announce(_changed(found, tx, act, at_ms))
 
 
 def _changed(alarm: Alarm, tx: Tx, act: AlarmAct, at_ms: int) -> AlarmChanged:

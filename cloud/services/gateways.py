@@ -7,17 +7,27 @@ revoking it takes effect at the next one. The token is shown once; the store has
 from cloud.domain.access import Action, require
 from cloud.domain.change import GatewayChanged
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from cloud.domain.gateway import Gateway, GatewayIdentity, GatewayState, IngestProblem, StreamStatus
+from cloud.domain.gateway import (
+    OFFLINE_AFTER_MS,
+    Gateway,
+    GatewayIdentity,
+    GatewayState,
+    IngestProblem,
+    StreamStatus,
+)
 from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.page import checked_limit
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
+from cloud.services import alarms
 from cloud.store import audit, gateways, ingest, points, premises
 from cloud.store.db import Tx
 from protocol.envelope import Hello, Welcome
+from protocol.event import Severity
 from provisioning.identity import GatewayToken, new_token
 
 CODE_LENGTH_MAX = 64
+OFFLINE_ALARM = "gateway_offline"
 
 
 def create(tx: Tx, actor: User, site_id: SiteId, code: str, name: str) -> tuple[GatewayId, GatewayToken]:
@@ -69,6 +79,32 @@ def hello(tx: Tx, gateway: GatewayIdentity, said: Hello) -> Welcome:
     tx.announce(GatewayChanged(tx.tenant_id, gateway.site_id, gateway.gateway_id, GatewayState.ONLINE.value))
     held = ingest.acked_through(tx, gateway.gateway_id, said.epoch)
     return Welcome(gateway.code, tx.now_ms, held)
+
+
+def watch(tx: Tx, actor: User, listening_since_ms: int) -> int:
+    """Raise an alarm for every gateway that has fallen silent, end those of gateways that are back.
+
+    Nobody is called silent for a time in which we did not listen: after a stop of ours everybody has as
+    long as ever to be heard of. Returns how many have changed.
+    """
+    require(actor, Action.MANAGE_GATEWAYS)
+    is_patient = tx.now_ms - listening_since_ms <= OFFLINE_AFTER_MS
+    changed = 0
+    for box in gateways.list_gateways(tx):
+        identity = GatewayIdentity(tx.tenant_id, box.gateway_id, box.site_id, box.code)
+        if box.state is GatewayState.OFFLINE:
+            if is_patient:
+                continue
+            since_ms = box.last_seen_at_ms or tx.now_ms
+            has_changed = alarms.raise_own(
+                tx, identity, OFFLINE_ALARM, Severity.MAJOR, f"{box.name} ({box.code})", since_ms
+            )
+        else:
+            has_changed = alarms.clear_own(tx, identity, OFFLINE_ALARM)
+        if has_changed:
+            changed += 1
+            tx.announce(GatewayChanged(tx.tenant_id, box.site_id, box.gateway_id, box.state.value))
+    return changed
 
 
 def list_gateways(tx: Tx, actor: User, site_id: SiteId | None = None) -> list[Gateway]:

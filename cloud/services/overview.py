@@ -104,7 +104,9 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
     """Return what needs a person now, the gravest consequence first, then the nearest deadline."""
     require(actor, Action.READ_OVERVIEW)
     site = site_of(tx, site_id)
-    found = [_from_alarm(alarm) for alarm in _open_alarms(tx, site_id)]
+    open_alarms = _open_alarms(tx, site_id)
+    found = [_from_alarm(alarm) for alarm in open_alarms]
+    told = {alarm.gateway_id for alarm in open_alarms if alarm.kind == "gateway_offline"}
     names = {one.equipment_id: one.name for one in equipment.list_equipment(tx, site_id)}
     plans = equipment.list_plans(tx, site_id, today_at(tx, site))
     found += [
@@ -113,7 +115,9 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
         if clock.state is not ClockState.OK
     ]
     found += [
-        _from_gateway(box) for box in gateways.list_gateways(tx, site_id) if box.state is GatewayState.OFFLINE
+        _from_gateway(box)
+        for box in gateways.list_gateways(tx, site_id)
+        if box.state is GatewayState.OFFLINE and box.gateway_id not in told
     ]
     found += _from_meters(meter_rows.worst_rows(tx, site_id, today_at(tx, site), METERS_READ))
     problems = ingest.list_problems(tx, None, only_open=True, limit=100)

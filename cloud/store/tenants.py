@@ -1,5 +1,8 @@
 """Tenants: the companies whose data never meets."""
 
+import sqlalchemy as sa
+
+from cloud.domain.ids import TenantId
 from cloud.store.db import Tx
 from cloud.store.schema import tenant
 
@@ -13,3 +16,9 @@ def add_tenant(tx: Tx, code: str, name: str) -> bool:
         .on_conflict_do_nothing()
     )
     return tx.conn.execute(statement).rowcount == 1
+
+
+def list_tenants(tx: Tx) -> list[TenantId]:
+    """Return every tenant: for the jobs, which go through them one by one."""
+    # Whose days are we to look after?
+    return [TenantId(row.tenant_id) for row in tx.conn.execute(sa.select(tenant.c.tenant_id))]

@@ -128,13 +128,13 @@ def test_a_document_does_not_edit_what_is_there(database: Database) -> None:
         pytest.param(
             lambda d: d["meters"][0].update(register_modulus="1e6"),
             "/meters/0/register_modulus",
-            "match regex",
+            "matching regex",
             id="amount not written out",
         ),
         pytest.param(
             lambda d: d["installations"][0].update(opening_value="0.1234567"),
             "/installations/0/opening_value",
-            "match regex",
+            "matching regex",
             id="seven decimals",
         ),
         pytest.param(

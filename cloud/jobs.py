@@ -1,0 +1,83 @@
+"""What happens by the clock, without anybody asking: the calendar, and the watch over gateways.
+
+The invariant: nothing depends on a job running in time. Whatever follows from dates is derived when
+somebody looks; a job that was missed does, when it next runs, what it would have done.
+
+APScheduler only keeps the calendar, in memory: its database store starves the event loop, and its
+default of dropping a run that comes a second late is switched off.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from cloud.domain.ids import TenantId
+from cloud.domain.user import SessionLimits, system_user
+from cloud.services import calendar, gateways, tenants
+from cloud.store.db import Database
+
+log = logging.getLogger(__name__)
+
+# A gateway that falls silent is alarmed at most this long after the limit of its silence.
+WATCH_INTERVAL_S = 10
+# Soon enough after midnight, wherever in the world a site is.
+CALENDAR_INTERVAL_S = 15 * 60
+
+# Tenants are listed in a transaction of nobody's.
+_NOBODY = TenantId(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Everything that runs by the clock."""
+
+    database: Database
+    limits: SessionLimits
+    started_at_ms: int
+
+    async def run(self) -> None:
+        """Keep at it until cancelled; everything that is due is done at once, then at its intervals."""
+        scheduler = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        for work, interval_s in (
+            (self.turn_calendar, CALENDAR_INTERVAL_S),
+            (self.watch_gateways, WATCH_INTERVAL_S),
+        ):
+            scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
+        scheduler.start()
+        try:
+            await _surviving(self.turn_calendar)
+            await asyncio.Event().wait()
+        finally:
+            scheduler.shutdown(wait=False)
+
+    async def turn_calendar(self) -> None:
+        """Do what each tenant's present day asks for and nobody has done yet."""
+        for tenant_id in await self._tenants():
+            done = await self.database.write(tenant_id, calendar.turn, system_user(tenant_id), self.limits)
+            if any(done.values()):
+                log.info("calendar turned", extra={"tenant_id": tenant_id, **done})
+
+    async def watch_gateways(self) -> None:
+        """Raise and end alarms about gateways that fell silent or came back."""
+        for tenant_id in await self._tenants():
+            changed = await self.database.write(
+                tenant_id, gateways.watch, system_user(tenant_id), self.started_at_ms
+            )
+            if changed:
+                log.info("gateways changed", extra={"tenant_id": tenant_id, "count": changed})
+
+    async def _tenants(self) -> list[TenantId]:
+        return await self.database.read(_NOBODY, tenants.list_tenants)
+
+
+async def _surviving(work: Callable[[], Awaitable[None]]) -> None:
+    """Run one job; a failure is logged and its next turn tries again."""
+    try:
+        await work()
+    except Exception:  # a supervisor: one job's failure must not end the others
+        log.exception("a job failed; it runs again at its next turn", extra={"job": work.__qualname__})

@@ -1,0 +1,34 @@
+"""What a site's present day and month ask for, done once by whichever process comes first.
+
+The invariant: it does what a missed run would have done; how long nobody turned the calendar makes no
+difference to what is there afterwards.
+"""
+
+from cloud.domain.periods import local_date, month_code, time_zone
+from cloud.domain.user import SessionLimits, User
+from cloud.services import billing, idempotency, maintenance, rate_limits, users
+from cloud.store import job_runs, premises
+from cloud.store.db import Tx
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+def turn(tx: Tx, actor: User, limits: SessionLimits) -> dict[str, int]:
+    """Open running billing months, ask for maintenance that is due, forget what has ended.
+
+    Returns how much of each was done; nothing on a day whose work is done.
+    """
+    done = {"periods_opened": 0, "work_orders": 0, "forgotten": 0}
+    for site in premises.list_sites(tx):
+        today = local_date(tx.now_ms, time_zone(site.time_zone))
+        month = month_code(today)
+        if job_runs.begin(tx, "open_period", f"{site.code} {month}"):
+            billing.open_period(tx, actor, site.site_id, month)
+            done["periods_opened"] += 1
+        if job_runs.begin(tx, "work_orders", f"{site.code} {today}"):
+            done["work_orders"] += maintenance.generate_work_orders(tx, actor, site.site_id)
+    if job_runs.begin(tx, "forget", str(tx.now_ms // _DAY_MS)):
+        done["forgotten"] += users.forget_ended_sessions(tx, limits)
+        done["forgotten"] += rate_limits.forget_old(tx)
+        done["forgotten"] += idempotency.forget_old(tx)
+    return done
