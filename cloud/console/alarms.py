@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from cloud.console.desk import Desk
+from cloud.console.lists import Filter, link
 from cloud.console.states import state_words
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
 from cloud.domain.errors import NotFound
@@ -23,16 +24,6 @@ _SHOWN: dict[str, frozenset[AlarmState]] = {
     "all": frozenset(AlarmState),
     "open": _OPEN,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One chip above a list; `count` is None where it would cost as much as the list."""
-
-    label: str
-    href: str
-    is_on: bool
-    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +63,12 @@ async def show_list(desk: Desk) -> web.StreamResponse:
     filters = tuple(
         Filter(labels[word], f"/alarms?show={word}", word == show, counts[word]) for word in labels
     )
-    onward = f"/alarms?{urlencode({'show': show, 'after': page.next_cursor})}" if page.next_cursor else ""
+    onward = link("/alarms", {"show": show, "after": page.next_cursor}) if page.next_cursor else ""
     asked = {"show": show} | ({"after": after} if after else {})
     view = AlarmsView(page.items, active, len(still_open.items), filters, urlencode(asked), onward)
     if "part" in desk.request.query:
         return desk.part("alarms/table.html", view=view)
-    return desk.page("alarms/list.html", view=view)
+    return await desk.page("alarms/list.html", view=view)
 
 
 async def show_one(desk: Desk) -> web.StreamResponse:
@@ -92,7 +83,7 @@ async def show_one(desk: Desk) -> web.StreamResponse:
     )
     if "part" in desk.request.query:
         return desk.part("alarms/detail.html", view=view)
-    return desk.page("alarms/alarm.html", view=view)
+    return await desk.page("alarms/alarm.html", view=view)
 
 
 async def acknowledge(desk: Desk) -> web.StreamResponse:

@@ -13,18 +13,18 @@ from aiohttp import web
 
 from cloud.console.formats import Format
 from cloud.console.language import Language, language_of
-from cloud.console.navigation import Count, Group, menu_for
+from cloud.console.navigation import Count, Group, counts_of, menu_for
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
 from cloud.console.templating import render
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, may, require
 from cloud.domain.errors import NotFound
 from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Locale, Role, User
 from cloud.keys import CLOCK, DATABASE
-from cloud.services import premises
+from cloud.services import overview, premises
 from cloud.store.db import Tx
 from cloud.web.door import Handler
 from cloud.web.identity import require_actor
@@ -84,13 +84,16 @@ class Desk:
         """Run a service that changes something, as this actor."""
         return await self.request.app[DATABASE].write(self.actor.tenant_id, work, self.actor, *args, **kwargs)
 
-    def page(self, template: str, *, status: int = 200, **view: object) -> web.Response:
+    async def page(self, template: str, *, status: int = 200, **view: object) -> web.Response:
         """Return a whole page; `view` is what its template calls things."""
+        counts: Mapping[str, Count] = {}
+        if may(self.actor, Action.READ_OVERVIEW):
+            counts = counts_of(await self.read(overview.needs, self.site.site_id))
         response = render(
             self.request,
             self.preferences.language,
             template,
-            {"page": self._shell(), "fmt": self.format, **view},
+            {"page": self._shell(counts), "fmt": self.format, **view},
             status=status,
         )
         if NOTICE_COOKIE in self.request.cookies:
@@ -99,7 +102,7 @@ class Desk:
 
     def part(self, template: str, **view: object) -> web.Response:
         """Return a part of a page, for htmx to put in its place."""
-        context: dict[str, object] = {"fmt": self.format, "page": self._shell(), **view}
+        context: dict[str, object] = {"fmt": self.format, "page": self._shell({}), **view}
         return render(self.request, self.preferences.language, template, context)
 
     def go(self, path: str, notice: str = "", **values: str) -> web.Response:
@@ -114,7 +117,7 @@ class Desk:
         """Tell whether htmx asks for a part of the page."""
         return self.request.headers.get("HX-Request") == "true"
 
-    def _shell(self) -> Shell:
+    def _shell(self, counts: Mapping[str, Count]) -> Shell:
         path = self.request.path
         menu = menu_for(self.actor) if self.actor.role is not Role.RESIDENT else ()
         sections = [entry.path for group in menu for entry in group.entries]
@@ -129,7 +132,7 @@ class Desk:
             self.site,
             self.sites,
             menu,
-            {},
+            counts,
             notice_of(self.request, self.language),
         )
 
@@ -140,7 +143,15 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         actor = await require_actor(request)
         require(actor, action)
-        sites = await request.app[DATABASE].read(actor.tenant_id, premises.list_sites, actor)
+        sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
 
     return answer
+
+
+def _sites_of(tx: Tx, actor: User) -> tuple[Site, ...]:
+    """Return the sites the actor has to do with: all for staff, those of own accounts for residents."""
+    if may(actor, Action.READ_PREMISES):
+        return tuple(premises.list_sites(tx, actor))
+    own = {account.site_id: None for account in premises.own_accounts(tx, actor)}
+    return tuple(premises.site_of(tx, site_id) for site_id in own)

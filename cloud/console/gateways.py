@@ -52,7 +52,7 @@ async def show_list(desk: Desk) -> web.StreamResponse:
     view = GatewaysView(found, sum(gateway.state is GatewayState.OFFLINE for gateway in found))
     if "part" in desk.request.query:
         return desk.part("gateways/table.html", view=view)
-    return desk.page("gateways/list.html", view=view)
+    return await desk.page("gateways/list.html", view=view)
 
 
 async def show_one(desk: Desk) -> web.StreamResponse:
@@ -60,7 +60,7 @@ async def show_one(desk: Desk) -> web.StreamResponse:
     view = await desk.read(_gateway, desk.site.site_id, desk.request.match_info["code"])
     if "part" in desk.request.query:
         return desk.part("gateways/detail.html", view=view)
-    return desk.page("gateways/gateway.html", view=view)
+    return await desk.page("gateways/gateway.html", view=view)
 
 
 def device_lines(values: Iterable[PointValue]) -> tuple[DeviceLine, ...]:

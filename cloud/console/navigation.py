@@ -3,12 +3,14 @@
 The invariant: the table is the menu; an entry whose action the actor may not perform is not shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud.console.language import mark
 from cloud.domain.access import Action, may
+from cloud.domain.overview import Need, NeedKind
 from cloud.domain.user import User
+from protocol.event import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,29 @@ MENU: Sequence[Group] = (
         (Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),),
     ),
 )
+
+
+_PAGE_OF_NEED: Mapping[NeedKind, str] = {
+    NeedKind.ALARM: "/alarms",
+    NeedKind.GATEWAY_OFFLINE: "/gateways",
+    NeedKind.INGEST_PROBLEM: "/gateways",
+    NeedKind.MAINTENANCE_DUE: "/equipment",
+    NeedKind.MAINTENANCE_OVERDUE: "/equipment",
+    NeedKind.METER_SILENT: "/meters",
+    NeedKind.READING_HELD: "/meters",
+}
+_GRAVE = frozenset({NeedKind.ALARM, NeedKind.MAINTENANCE_OVERDUE})
+
+
+def counts_of(needs: Iterable[Need]) -> Mapping[str, Count]:
+    """Return, by page, how many things there need a person; a red one where the law or safety waits."""
+    counts: dict[str, Count] = {}
+    for need in needs:
+        is_grave = need.kind in _GRAVE and need.severity >= Severity.MAJOR
+        for path in ("/", _PAGE_OF_NEED[need.kind]):
+            before = counts.get(path, Count(0))
+            counts[path] = Count(before.number + 1, before.is_critical or (is_grave and path != "/"))
+    return counts
 
 
 def menu_for(actor: User) -> tuple[Group, ...]:

@@ -9,7 +9,20 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloud.console import login
+from cloud.console import (
+    alarms,
+    billing,
+    equipment,
+    find,
+    gateways,
+    home,
+    invoices,
+    login,
+    meters,
+    overview,
+    premises,
+    tariffs,
+)
 from cloud.console.assets import PREFIX, Assets
 from cloud.console.desk import PageHandler, at_desk
 from cloud.console.failures import render_failure
@@ -28,7 +41,44 @@ class Page:
     action: Action
 
 
-PAGES: Sequence[Page] = ()
+_NUMBER = "{number:[A-Za-z0-9-]+}"
+_LINE = "{line_no:[0-9]{1,4}}"
+
+PAGES: Sequence[Page] = (
+    Page("GET", "/", overview.show, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/accounts/{account}", premises.show_account, Action.READ_PREMISES),
+    Page("GET", "/accounts/{account}/running", premises.show_running, Action.READ_PREMISES),
+    Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
+    Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),
+    Page("POST", "/alarms/{alarm_id}/acknowledge", alarms.acknowledge, Action.ACKNOWLEDGE_ALARM),
+    Page("GET", "/billing", billing.show_periods, Action.CLOSE_PERIOD),
+    Page("GET", "/billing/{code}", billing.show_run, Action.CLOSE_PERIOD),
+    Page("POST", "/billing/{code}/close", billing.close, Action.CLOSE_PERIOD),
+    Page("GET", "/equipment", equipment.show_board, Action.READ_EQUIPMENT),
+    Page("GET", "/equipment/lift", equipment.show_lift, Action.READ_EQUIPMENT),
+    Page("GET", "/equipment/{code}", equipment.show_one, Action.READ_EQUIPMENT),
+    Page("POST", "/equipment/{code}/plans/{plan_id}/sign", equipment.sign, Action.COMPLETE_MAINTENANCE),
+    Page("GET", "/find", find.show, Action.READ_PREMISES),
+    Page("GET", "/find/results", find.show_results, Action.READ_PREMISES),
+    Page("GET", "/gateways", gateways.show_list, Action.READ_GATEWAYS),
+    Page("GET", "/gateways/{code}", gateways.show_one, Action.READ_GATEWAYS),
+    Page("GET", "/home", home.show_home, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/home/bills", home.show_bills, Action.READ_OWN_ACCOUNTS),
+    Page("GET", f"/home/bills/{_NUMBER}", home.show_bill, Action.READ_OWN_ACCOUNTS),
+    Page("GET", f"/home/bills/{_NUMBER}/lines/{_LINE}", home.show_line, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/home/more", home.show_more, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/home/running", home.show_running, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/invoices", invoices.show_list, Action.READ_PREMISES),
+    Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_PREMISES),
+    Page("GET", f"/invoices/{_NUMBER}/lines/{_LINE}/trace", invoices.show_trace, Action.READ_PREMISES),
+    Page("GET", "/meters", meters.show_list, Action.READ_METERS),
+    Page("GET", "/meters/{meter}", meters.show_one, Action.READ_METERS),
+    Page("GET", "/meters/{meter}/values", meters.show_values, Action.READ_METERS),
+    Page("GET", "/premises", premises.show_list, Action.READ_PREMISES),
+    Page("GET", "/tariffs", tariffs.show_list, Action.READ_PREMISES),
+    Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_PREMISES),
+    Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
+)
 
 
 def add_routes(app: web.Application) -> None:

@@ -92,6 +92,12 @@ def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:
     return PeriodOverview(period, count, total_fen, to_bill, tuple(periods.list_holds(tx, period_id)))
 
 
+def charges_of_period(tx: Tx, actor: User, period_id: PeriodId) -> dict[str, int]:
+    """Return what a period's invoices charge in fen, by charge code."""
+    require(actor, Action.CLOSE_PERIOD)
+    return invoices.sums_by_charge(tx, period_id)
+
+
 def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
     """Begin or take up the closing of a period; returns the accounts that still have no invoice.
 

@@ -112,6 +112,24 @@ def count_of_period(tx: Tx, period_id: PeriodId) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+def sums_by_charge(tx: Tx, period_id: PeriodId) -> dict[str, int]:
+    """Return what was charged in a period by charge code, in fen; credit notes count against it."""
+    # How much of a period's invoices is electricity, how much water?
+    rows = tx.conn.execute(
+        sa.select(invoice_line.c.charge_code, sa.func.sum(invoice_line.c.amount_fen).label("amount_fen"))
+        .join(
+            invoice,
+            sa.and_(
+                invoice.c.tenant_id == invoice_line.c.tenant_id, invoice.c.id == invoice_line.c.invoice_id
+            ),
+        )
+        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id)
+        .group_by(invoice_line.c.charge_code)
+        .order_by(invoice_line.c.charge_code)
+    )
+    return {row.charge_code: int(row.amount_fen) for row in rows}
+
+
 def find_invoice(tx: Tx, invoice_id: InvoiceId) -> Invoice | None:
     """Return one document with its lines, or None."""
     found = _invoices(tx, invoice.c.id == invoice_id)
