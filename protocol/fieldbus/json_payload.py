@@ -5,7 +5,7 @@ since a later conversion to an integer would fill the memory.
 """
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import cast
 
 from protocol.errors import FrameError
@@ -67,7 +67,11 @@ def is_number(value: Fact) -> bool:
 
 
 def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        # An exponent of twenty digits is no Decimal at all.
+        raise ValueError(f"{text[:40]} is beyond any measure") from None
     if value and abs(value.adjusted()) > _EXPONENT_MAX:
         raise ValueError(f"{text} is beyond any measure")
     # "1e-999999999" is a zero with a monstrous exponent only if every digit is zero.

@@ -85,11 +85,25 @@ def test_a_battery_devices_voltage_is_its_cells_in_millivolts() -> None:
         b'{"power":NaN}',
         b'{"power":1e400}',
         b'{"power":1e-999999999}',
+        b'{"power":8E888888888888888888888888888}',
         b'{"power":' + b"9" * 40 + b"}",
         b"[" * 100_000,
         b" " * 300_000,
     ],
-    ids=["empty", "list", "number", "bytes", "cut", "nan", "huge", "tiny", "digits", "deep", "long"],
+    ids=[
+        "empty",
+        "list",
+        "number",
+        "bytes",
+        "cut",
+        "nan",
+        "huge",
+        "tiny",
+        "exponent",
+        "digits",
+        "deep",
+        "long",
+    ],
 )
 def test_payloads_that_are_no_state_are_refused(payload: bytes) -> None:
     with pytest.raises(FrameError):
