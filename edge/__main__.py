@@ -63,11 +63,20 @@ def check(config: Path) -> None:
 @_CONFIG
 @click.option("--from", "from_text", required=True, help="First instant: ISO 8601, or epoch milliseconds.")
 @click.option("--to", "to_text", required=True, help="Last instant, included.")
+@click.option(
+    "--also", "earlier", multiple=True, help="An instant before the first; may be repeated, rising."
+)
 @click.option("--every", "every_s", type=click.IntRange(1), default=3600, show_default=True, help="Seconds.")
 @click.option("--clock-control", required=True, help="The simulator's control port, http://host:port.")
 @click.option("--progress", type=click.Choice(["json", "none", "text"]), default="text", show_default=True)
 def replay(
-    config: Path, from_text: str, to_text: str, every_s: int, clock_control: str, progress: str
+    config: Path,
+    from_text: str,
+    to_text: str,
+    earlier: tuple[str, ...],
+    every_s: int,
+    clock_control: str,
+    progress: str,
 ) -> None:
     """Replay a past of a simulated building through the real lines, buffer and cloud."""
     from edge.replay import Progress
@@ -77,6 +86,12 @@ def replay(
     from_ms, to_ms = (_instant_ms(text, loaded.time_zone) for text in (from_text, to_text))
     if to_ms < from_ms:
         raise click.ClickException(f"--to {to_text} is before --from {from_text}")
+    instants_ms = [_instant_ms(text, loaded.time_zone) for text in earlier]
+    instants_ms += range(from_ms, to_ms + 1, every_s * 1000)
+    if instants_ms != sorted(set(instants_ms)):
+        raise click.ClickException(
+            f"--also {', '.join(earlier)}: expected rising instants before {from_text}"
+        )
 
     def tell(done: Progress) -> None:
         if progress == "json":
@@ -90,9 +105,7 @@ def replay(
     _run(
         replay_past(
             loaded,
-            from_ms=from_ms,
-            to_ms=to_ms,
-            every_ms=every_s * 1000,
+            instants_ms,
             clock_control_url=clock_control,
             tell=tell,
         )

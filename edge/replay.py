@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -69,15 +69,13 @@ class ReplayClock:
 
 async def replay(
     config: Config,
+    instants_ms: Sequence[int],
     *,
-    from_ms: int,
-    to_ms: int,
-    every_ms: int,
     clock_control_url: str,
     tell: Callable[[Progress], None],
 ) -> Progress:
-    """Poll everything at each instant from `from_ms` to `to_ms`, both included, and see it acknowledged."""
-    clock, rng = ReplayClock(from_ms), random.SystemRandom()
+    """Poll everything at each of the instants, which rise, and see it acknowledged."""
+    clock, rng = ReplayClock(instants_ms[0]), random.SystemRandom()
     async with (
         open_field(config, clock, rng) as field,
         open_cloud(config, field, clock, rng, str(uuid.uuid4()), lambda _: None) as cloud,
@@ -85,9 +83,8 @@ async def replay(
         _running(field, cloud),
     ):
         field.intake.is_historical = True
-        steps = (to_ms - from_ms) // every_ms + 1
-        for step in range(steps):
-            at_ms = from_ms + step * every_ms
+        steps = len(instants_ms)
+        for step, at_ms in enumerate(instants_ms, start=1):
             await _step_clock(control, clock_control_url, at_ms)
             clock.set(at_ms)
             await field.poller.poll_all()
@@ -95,11 +92,11 @@ async def replay(
             field.intake.tick()
             if cloud.lanes and _ahead(field, cloud) > _BACKLOG_ROWS_MAX:
                 await _drain(field, _BACKLOG_ROWS_MAX // 2)
-            tell(_progress(field, cloud, at_ms, step + 1, steps))
+            tell(_progress(field, cloud, at_ms, step, steps))
         await field.buffer.flush()
         if cloud.lanes:
             await _drain(field, 0)
-        done = replace(_progress(field, cloud, to_ms, steps, steps), is_done=True)
+        done = replace(_progress(field, cloud, instants_ms[-1], steps, steps), is_done=True)
         tell(done)
         return done
 
