@@ -140,4 +140,6 @@ def micro_from_decimal(value: Decimal) -> int:
 
 def decimal_from_micro(value_micro: int) -> Decimal:
     """Return millionths as an exact Decimal with no superfluous trailing zeros."""
-    return Decimal(value_micro).scaleb(-6).normalize() if value_micro else Decimal(0)
+    # Whole numbers are written as such: normalising alone makes 1E+2 of a hundred.
+    whole, rest = divmod(value_micro, MICRO)
+    return Decimal(value_micro).scaleb(-6).normalize() if rest else Decimal(whole)

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Route, View, page_of, view_of
+from cloud.api.words import plain_or_none
 from cloud.domain.access import Action
 from cloud.domain.ids import AccountId, InvoiceId, SiteId
 from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine
@@ -139,7 +140,12 @@ def _invoice_view(invoice: Invoice) -> InvoiceView:
 
 
 def _line_view(line: InvoiceLine) -> InvoiceLineView:
-    return view_of(line, InvoiceLineView)
+    return view_of(
+        line,
+        InvoiceLineView,
+        quantity=plain_or_none(line.quantity),
+        unit_price=plain_or_none(line.unit_price),
+    )
 
 
 _ONE = "/api/v1/invoices/{invoice_id}"

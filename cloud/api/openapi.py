@@ -166,15 +166,13 @@ def _success(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failures(route: Route) -> dict[str, Any]:
-    names = {"internal", "unavailable", "too-many-requests"}
-    if route.policy is not Open.EVERYBODY:
-        names |= {"unauthenticated"}
+    # A query parameter nobody knows is refused everywhere.
+    names = {"internal", "invalid", "too-many-requests", "unauthenticated", "unavailable"}
+    takes_something = route.query is not Nothing or route.body is not None
     if not isinstance(route.policy, Open) or route.method != "GET":
         names |= {"forbidden"}
-    if "{" in route.path:
+    if "{" in route.path or takes_something:
         names |= {"not-found"}
-    if route.query is not Nothing or route.body is not None:
-        names |= {"invalid"}
     if route.body is not None:
         names |= {"malformed", "too-large", "unsupported-media-type"}
     if route.method != "GET":

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from cloud.domain.errors import Invalid, Problem
+from cloud.domain.money import plain
 from protocol.errors import ProtocolError
 from protocol.event import Severity
 from protocol.quantity import decimal_from_micro, micro_from_decimal
@@ -52,6 +53,11 @@ CLOCK_QUALITIES: Mapping[ClockQuality, ClockWord] = MappingProxyType(
 def decimal_or_none(value_micro: int | None) -> Decimal | None:
     """Return millionths as an exact decimal; None stays None."""
     return None if value_micro is None else decimal_from_micro(value_micro)
+
+
+def plain_or_none(value: Decimal | None) -> Decimal | None:
+    """Return a decimal without the zeros its column pads it with; None stays None."""
+    return None if value is None else Decimal(plain(value))
 
 
 def quality_word(quality: Quality | None) -> QualityWord | None:

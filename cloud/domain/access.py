@@ -89,9 +89,14 @@ def require(actor: User, action: Action) -> None:
         raise Forbidden(f"role {actor.role.value} may not {action.value.replace('_', ' ')}")
 
 
+def sees_account(actor: User, account_id: AccountId) -> bool:
+    """Tell whether the account exists for the actor: for a resident only if it is theirs."""
+    return actor.role is not Role.RESIDENT or account_id in actor.account_ids
+
+
 def require_account(actor: User, account_id: AccountId) -> None:
     """Refuse a resident any account but their own; NotFound, as if it did not exist."""
-    if actor.role is Role.RESIDENT and account_id not in actor.account_ids:
+    if not sees_account(actor, account_id):
         raise NotFound("there is no such account")
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_account, sees_account
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, InvoiceId, ServicePointId, SiteId
 from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
@@ -84,9 +84,8 @@ def get_invoice(tx: Tx, actor: User, invoice_id: InvoiceId) -> Invoice:
     """Return one document with its lines."""
     require(actor, Action.READ_INVOICES)
     found = invoices.find_invoice(tx, invoice_id)
-    if found is None:
+    if found is None or not sees_account(actor, found.account_id):
         raise NotFound(f"there is no invoice {invoice_id}")
-    require_account(actor, found.account_id)
     return found
 
 

@@ -21,6 +21,7 @@ from cloud.services import users
 from cloud.services.passwords import hash_password
 from cloud.store import migrate
 from cloud.store.db import Database
+from tests.api.contract import check_answer
 
 PASSWORD = "correct horse battery staple"
 # One hash for everybody: each costs some tens of milliseconds.
@@ -72,7 +73,10 @@ class Cloud:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         async with self.http.request(method, self.url + path, headers=headers, json=json, **kwargs) as got:
-            return Reply(got.status, got.headers, await got.read())
+            reply = Reply(got.status, got.headers, await got.read())
+        if "json" in got.content_type:
+            check_answer(method, path, got.status, got.content_type, reply.json)
+        return reply
 
     async def add_user(
         self,

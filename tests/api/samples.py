@@ -3,11 +3,8 @@
 import uuid
 from typing import Any
 
-from cloud.api.openapi import openapi_document
 from cloud.api.route import Route
-from cloud.api.routes import ROUTES
-
-DOCUMENT = openapi_document(ROUTES, version="0")
+from tests.api.contract import DOCUMENT
 
 
 def sample_body(route: Route) -> Any:

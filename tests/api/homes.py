@@ -1,0 +1,232 @@
+"""Two homes with real tariffs, set up and spoken for through the doors alone."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from protocol.envelope import (
+    ENVELOPE_VERSION,
+    Ack,
+    Batch,
+    Block,
+    encode_batch,
+    encode_events,
+    encode_readings,
+)
+from protocol.event import Event, EventState, Severity
+from protocol.evidence import Evidence
+from protocol.reading import Reading
+from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, Stream
+from tests.api.conftest import PASSWORD, Cloud
+
+TARIFFS = Path(__file__).resolve().parents[2] / "cloud" / "tariffs"
+ELECTRICITY, WATER = "cn-beijing-elec-res", "cn-beijing-water-res"
+FLATS = (101, 102)
+EPOCH = 1
+
+# GB/T-shaped DL/T 645 exchange; what matters here is that these very bytes come back in the trace.
+FRAME = Evidence(
+    "dlt645-2007",
+    "bus-1",
+    base64.b16decode("FEFEFEFE68010120072026006811043333333316"),
+    base64.b16decode("68010120072026006891083333333375693635E816"),
+    0,
+    48_000,
+)
+
+
+def local_ms(text: str) -> int:
+    """Return an instant of the site's own clock, e.g. `2026-10-01 00:00`."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Shanghai")).timestamp() * 1000)
+
+
+def site_document(code: str = "DG", login_prefix: str = "") -> dict[str, Any]:
+    """Return the document both homes are set up from."""
+    return {
+        "format": 1,
+        "site": {"code": code, "name": "示范小区", "time_zone": "Asia/Shanghai", "address": "示范路 1 号"},
+        "buildings": [
+            {
+                "code": "1",
+                "name": "1 号楼",
+                "floors": 6,
+                "spaces": [
+                    {
+                        "code": f"1-{flat}",
+                        "unit_code": "1",
+                        "floor": 1,
+                        "kind": "flat",
+                        "built_area_dm2": 8950,
+                    }
+                    for flat in FLATS
+                ],
+            }
+        ],
+        "gateways": [
+            {
+                "code": "gw-1",
+                "name": "1 号楼网关",
+                "devices": [
+                    *(_device(f"em-{flat}", "active_energy_import") for flat in FLATS),
+                    *(_device(f"wm-{flat}", "water_volume") for flat in FLATS),
+                    _device("fire-1", "fire_alarm"),
+                ],
+            }
+        ],
+        "service_points": [
+            {"code": f"{letter}-{flat}", "commodity": commodity, "kind": "flat", "space": f"1-{flat}"}
+            for flat in FLATS
+            for letter, commodity in (("E", "electricity"), ("W", "water"))
+        ],
+        "meters": [
+            {"serial": f"20260700{number}{flat}", "commodity": commodity, "register_modulus": "1000000"}
+            for flat in FLATS
+            for number, commodity in ((1, "electricity"), (2, "water"))
+        ],
+        "installations": [
+            {
+                "service_point": f"{letter}-{flat}",
+                "meter": f"20260700{number}{flat}",
+                "point": f"gw-1/{device}-{flat}/{point}",
+                "from_at_ms": local_ms("2026-10-01 00:00"),
+                "opening_value": "100.00",
+            }
+            for flat in FLATS
+            for letter, number, device, point in (
+                ("E", 1, "em", "active_energy_import"),
+                ("W", 2, "wm", "water_volume"),
+            )
+        ],
+        "accounts": [
+            {
+                "number": f"A-00{flat}",
+                "holder_name": f"住户 {flat}",
+                "space": f"1-{flat}",
+                "household_size": 3,
+                "opened_on": "2026-10-01",
+            }
+            for flat in FLATS
+        ],
+        "supplies": [
+            {
+                "account": f"A-00{flat}",
+                "service_point": f"{letter}-{flat}",
+                "tariff": tariff,
+                "from_on": "2026-10-01",
+            }
+            for flat in FLATS
+            for letter, tariff in (("E", ELECTRICITY), ("W", WATER))
+        ],
+        "tariffs": [
+            msgspec.json.decode((TARIFFS / f"{name}.json").read_bytes()) for name in (ELECTRICITY, WATER)
+        ],
+        "equipment": [
+            {
+                "code": "fire-1",
+                "kind": "fire_panel",
+                "name": "消防主机",
+                "building": "1",
+                "device": "gw-1/fire-1",
+                "plans": [
+                    {
+                        "code": "monthly",
+                        "title": "月检",
+                        "interval_days": 30,
+                        "lead_days": 5,
+                        "starts_on": "2026-11-20",
+                    }
+                ],
+            }
+        ],
+        "users": [
+            {
+                "login": f"{login_prefix}{flat}",
+                "password": PASSWORD,
+                "display_name": f"住户 {flat}",
+                "role": "resident",
+                "accounts": [f"A-00{flat}"],
+            }
+            for flat in FLATS
+        ],
+    }
+
+
+def _device(code: str, point: str) -> dict[str, Any]:
+    return {"code": code, "title": code, "points": [{"name": point}]}
+
+
+@dataclass
+class Homes:
+    """The homes as a manager's program knows them."""
+
+    cloud: Cloud
+    token: str
+    site_id: str = ""
+    gateway_token: str = ""
+    next_seq: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 1))
+
+    async def get(self, path: str, **kwargs: Any) -> Any:
+        """Return the JSON of a path that must be there."""
+        reply = await self.cloud.call("GET", path, token=self.token, **kwargs)
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    async def post(self, path: str, json: Any = None, **kwargs: Any) -> Any:
+        """Return the JSON of a request that must be taken."""
+        reply = await self.cloud.call("POST", path, token=self.token, json=json, **kwargs)
+        assert reply.status in (200, 201), reply.body
+        return reply.json
+
+    async def send_readings(self, readings: list[Reading]) -> Ack:
+        """Speak as the gateway: a batch of one block."""
+        return await self._send(Stream.HISTORY, encode_readings(readings), len(readings))
+
+    async def send_events(self, events: list[Event]) -> Ack:
+        """Speak as the gateway, on its fast lane."""
+        return await self._send(Stream.EVENT, encode_events(events), len(events))
+
+    async def _send(self, stream: Stream, payload: bytes, count: int) -> Ack:
+        block = Block(self.next_seq[stream], count, payload)
+        self.next_seq[stream] += count
+        batch = Batch(ENVELOPE_VERSION, stream.value, EPOCH, "boot", self.cloud.clock.now_ms, [block])
+        reply = await self.cloud.call(
+            "POST",
+            BATCH_PATH.format(stream=stream.value),
+            token=self.gateway_token,
+            data=encode_batch(batch),
+            headers={"Content-Type": BATCH_CONTENT_TYPE},
+        )
+        assert reply.status == 200, reply.body
+        ack = msgspec.json.decode(reply.body, type=Ack)
+        assert ack.problems == []
+        return ack
+
+
+async def build_homes(cloud: Cloud, token: str, login_prefix: str = "") -> Homes:
+    """Set the homes up and give their gateway a token."""
+    homes = Homes(cloud, token)
+    homes.site_id = (await homes.post("/api/v1/setup", site_document(login_prefix=login_prefix)))["site_id"]
+    [gateway] = (await homes.get(f"/api/v1/gateways?site_id={homes.site_id}"))["items"]
+    homes.gateway_token = (await homes.post(f"/api/v1/gateways/{gateway['gateway_id']}/token"))["token"]
+    return homes
+
+
+def october_readings() -> list[Reading]:
+    """Registers at both ends of October and now: 286.42 and 300.00 kWh, 12.40 and 13.00 m³."""
+    end_ms = local_ms("2026-11-01 00:00")
+    used = {101: (286_420_000, 12_400_000), 102: (300_000_000, 13_000_000)}
+    return [
+        Reading(f"{device}-{flat}/{point}", end_ms, 100_000_000 + used[flat][which], evidence=FRAME)
+        for flat in FLATS
+        for which, (device, point) in enumerate((("em", "active_energy_import"), ("wm", "water_volume")))
+    ]
+
+
+def fire(state: EventState, at_ms: int) -> Event:
+    """The fire panel speaks."""
+    return Event("fire_alarm", state, Severity.CRITICAL, "fire-1/fire_alarm", at_ms, "3 层烟感")
