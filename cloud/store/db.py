@@ -17,6 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -27,7 +28,7 @@ from sqlalchemy.pool import QueuePool
 
 from cloud.domain.errors import Invalid, Unavailable
 from cloud.domain.ids import UUID7_ENTROPY_BYTES, TenantId, uuid7
-from cloud.store.threads import Lane, TransactionThreads
+from cloud.store.threads import Gate, Lane, TransactionThreads
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -41,6 +42,8 @@ TRANSACTIONS_WAITING_MAX = 1_000
 # A second process (an upgrade, a backup) may hold SQLite's write lock this long.
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 ATTEMPTS_MAX = 5
+# Two that got into each other's way settle it one after the other.
+ALONE_FROM_ATTEMPT = 2
 
 _SERIALIZATION_FAILURE: Final = "40001"
 _DEADLOCK: Final = "40P01"
@@ -152,6 +155,7 @@ class Database:
         self._clock = clock
         self._new_id = NewIds(clock)
         self._on_commit = on_commit
+        self._gate = Gate()
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         if parsed.get_backend_name() == "sqlite":
@@ -259,7 +263,7 @@ class Database:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             announced: list[object] = []
             try:
-                with engine.begin() as conn:
+                with self._way(attempt, is_read=is_read), engine.begin() as conn:
                     result = work(
                         Tx(conn, tenant_id, self._clock(), self._new_id, announced), *args, **kwargs
                     )
@@ -272,6 +276,12 @@ class Database:
                 self._on_commit(announced)
             return result
         raise AssertionError("the last attempt returns or raises")
+
+    def _way(self, attempt: int, *, is_read: bool) -> AbstractContextManager[None]:
+        """Return how to begin: with everybody, or, having been in another's way, alone."""
+        if is_read:
+            return nullcontext()
+        return self._gate.together() if attempt < ALONE_FROM_ATTEMPT else self._gate.alone()
 
 
 def _sqlite_engine(url: sa.URL, *, connections: int, begin: str, is_read_only: bool = False) -> sa.Engine:
@@ -319,9 +329,7 @@ def _translated(error: exc.DBAPIError | exc.TimeoutError) -> Exception:
     if code is not None and code not in _SQLITE_MACHINE_CODES:
         return error
     if isinstance(error, exc.DataError):
-        return Invalid(
-            "the request holds a value that nothing stored could have"
-        )
+        return Invalid("the request holds a value that nothing stored could have")
     if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
         return Unavailable("the database cannot take this just now; nothing was changed", retry_after_s=5)
     return error

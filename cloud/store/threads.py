@@ -4,10 +4,11 @@ The invariant: work that was begun is finished, whether or not anybody still wai
 whose awaiter gave up before it was begun never runs. Nothing is ever half done.
 """
 
+import contextlib
 import itertools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from enum import IntEnum
 from typing import TypeVar
@@ -84,3 +85,43 @@ class TransactionThreads:
             if isinstance(begin, _Stop):
                 return
             begin()
+
+
+class Gate:
+    """Lets many through together, or one alone: for a transaction that keeps getting into others' way.
+
+    Whoever waits to be alone goes before newcomers, so that it is not kept waiting for ever.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._wanting_alone = 0
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Pass unless somebody is, or wants to be, alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanting_alone == 0)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody is inside, and keep everybody out."""
+        with self._changed:
+            self._wanting_alone += 1
+            self._changed.wait_for(lambda: self._inside == 0)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._wanting_alone -= 1
+                self._changed.notify_all()
