@@ -67,7 +67,13 @@ _path = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--write-edge-config", type=_path, help="Write an edge configuration for this building.")
 @click.option("--credential-file", type=_path, help="To be named in that configuration.")
+@click.option("--edge-page-port", type=_port, default=0, help="The edge's page in it.  [default: none]")
 @click.option("--write-cloud-setup", type=_path, help="Write the site document for `gatehouse db load`.")
+@click.option(
+    "--opened-on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Since when accounts and meters are known in it.  [default: January the first]",
+)
 @click.pass_context
 def simulate(context: click.Context, /, **options: Any) -> None:
     """Run a building of 24 flats that speaks real wire protocols, until Ctrl-C.
@@ -122,11 +128,17 @@ async def _run(settings: Settings, options: dict[str, Any]) -> None:
 
 def _write_documents(simulation: Simulation, options: dict[str, Any]) -> None:
     if options["write_edge_config"] is not None:
-        text = edge_config(simulation.places, credential_file=options["credential_file"])
+        text = edge_config(
+            simulation.places,
+            credential_file=options["credential_file"],
+            page_port=options["edge_page_port"],
+        )
         options["write_edge_config"].write_text(text, encoding="utf-8")
     if options["write_cloud_setup"] is not None:
         now_ms = simulation.clock.now_ms()
-        occasion = Occasion(year_start(now_ms), now_ms, DEMO_PASSWORD)
+        opened_on = options["opened_on"]
+        since = year_start(now_ms) if opened_on is None else opened_on.date()
+        occasion = Occasion(since, now_ms, DEMO_PASSWORD)
         options["write_cloud_setup"].write_bytes(write_site_document(simulation.building, occasion))
 
 

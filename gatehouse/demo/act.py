@@ -1,0 +1,208 @@
+"""The acts of a demonstration: set up, live through the past, bill it, go live, prove it.
+
+The invariant: an act is announced before it begins and its outcome is a figure somebody counted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from gatehouse.demo import calendar
+from gatehouse.demo.calendar import Calendar
+from gatehouse.demo.live import LiveLine
+from gatehouse.demo.processes import Children
+from gatehouse.demo.proof import (
+    AlarmBell,
+    compare,
+    issued_readings,
+    recompute_invoices,
+    visible_readings,
+)
+from gatehouse.demo.screen import Progress, Screen, table
+from gatehouse.demo.stage import MANAGER, RESIDENT, Stage
+from gatehouse.demo.state import State, write_state
+from simulator.__main__ import DEMO_PASSWORD
+
+# Every device is polled at least once by then, and lift and fire panel several times.
+_LIVE_S = 8.0
+# What is on its way from radio to broker to edge when the radio falls silent.
+_RADIO_SETTLES_S = 0.5
+_REMEMBER_EVERY_S = 60.0
+_FEN_PER_YUAN = 100
+
+
+class Act:
+    """One start of the demonstration."""
+
+    def __init__(self, stage: Stage, children: Children, screen: Screen, now_ms: Callable[[], int]) -> None:
+        self._stage = stage
+        self._children = children
+        self._screen = screen
+        self._now_ms = now_ms
+
+    def run(self, months: int, days: int | None, kept: State | None) -> None:
+        """Bring the property into the present and stay with it until interrupted."""
+        plan = calendar.plan(self._now_ms(), months, days)
+        if kept is None:
+            self._begin(plan)
+            state = self._live_through(plan)
+        else:
+            self._screen.say(f"Going on with the property in {self._stage.folder}")
+            self._set_up(plan, is_new=False)
+            state = self._catch_up(kept)
+        self._bill(plan)
+        self._remember(state)
+        self._watch(state)
+
+    def prove(self, months: int, days: int | None) -> None:
+        """Do everything once and print the proof; ProofFailed says what does not agree."""
+        plan = calendar.plan(self._now_ms(), months, days)
+        self._begin(plan)
+        state = self._live_through(plan)
+        self._bill(plan)
+        latencies = self._ring()
+        self._screen.say("Comparing what was issued, accepted and shown, reading by reading")
+        issued = issued_readings(self._stage, state.lived_to_ms)
+        accepted = self._stage.accepted_rows()
+        visible = visible_readings(self._stage, state.lived_to_ms, self._count("points"))
+        self._screen.say("Computing every invoice line anew from its trace")
+        billed = recompute_invoices(self._stage.api, self._count("invoices"))
+        latency = ", ".join(f"{name} {latency_ms / 1000:.2f} s" for name, latency_ms in latencies.items())
+        rows = [
+            ("readings issued by the simulator", f"{issued.total():,}"),
+            ("readings accepted by the edge", f"{accepted:,}"),
+            ("readings visible in the cloud", f"{visible.total():,}"),
+            ("invoices", f"{billed.invoices:,}"),
+            ("invoice lines", f"{billed.lines:,}"),
+            ("total fen", f"{billed.total_fen:,}"),
+            ("fen recomputed from traces", f"{billed.recomputed_fen:,}"),
+            ("raw frames opened for it", f"{billed.frames:,}"),
+            ("alarm latency, contact to screen", latency),
+        ]
+        self._screen.say()
+        for line in table(rows):
+            self._screen.say(line)
+        self._screen.say()
+        compare(issued, accepted, visible)
+        self._screen.say(
+            "Issued, accepted and visible are the same readings; every fen follows from its frames."
+        )
+
+    def _begin(self, plan: Calendar) -> None:
+        self._screen.say(f"A new property in {self._stage.folder}")
+        self._set_up(plan, is_new=True)
+
+    def _set_up(self, plan: Calendar, *, is_new: bool) -> None:
+        self._screen.say(
+            "Starting the building: 24 flats, 56 devices on two RS-485 buses, Modbus TCP and MQTT"
+        )
+        self._stage.start_simulator(plan.opened_on)
+        if is_new:
+            self._screen.say("Loading premises, meters, accounts, tariffs and equipment into the cloud")
+            self._stage.load_site()
+        self._screen.say("Starting the cloud, giving the gateway its token")
+        self._stage.start_cloud()
+        self._stage.provision()
+
+    def _live_through(self, plan: Calendar) -> State:
+        """Read the past over the lines: each month's first instant from January, then every hour."""
+        self._screen.say(f"Living through the past: {plan.hours:,} hours, read over the wire")
+        return self._replay(plan.from_ms, plan.to_ms, plan.monthly_ms)
+
+    def _catch_up(self, kept: State) -> State:
+        first_ms, last_ms = calendar.catch_up(kept.lived_to_ms, self._now_ms())
+        if first_ms > last_ms:
+            return kept
+        self._screen.say("Reading the hours since the last start")
+        return self._replay(first_ms, last_ms)
+
+    def _replay(self, from_ms: int, to_ms: int, earlier_ms: Sequence[int] = ()) -> State:
+        self._screen.begin()
+        for step in self._stage.replay(from_ms, to_ms, earlier_ms):
+            label = calendar.told(step.at_ms)
+            self._screen.progress(Progress(step.step, step.steps, step.readings, label))
+        return State(seed=self._stage.seed, lived_to_ms=to_ms)
+
+    def _bill(self, plan: Calendar) -> None:
+        """Close every month that has ended and is not billed."""
+        closed = self._stage.closed_months()
+        wanted = [code for code in plan.months if code not in closed]
+        if wanted:
+            self._screen.say("Closing the months into bills")
+        for code in wanted:
+            overview = self._stage.close_month(code)
+            yuan = overview.total_fen / _FEN_PER_YUAN
+            self._screen.say(f"  {code}  {overview.invoice_count} invoices  ¥ {yuan:,.2f}")
+
+    def _ring(self) -> dict[str, int]:
+        """Go live, let a leak and a fire be noticed, stop; return each alarm's latency in milliseconds."""
+        self._screen.say("Going live; letting a fire and a leak be noticed")
+        bell = AlarmBell(self._stage)
+        follower = self._stage.api.follow(bell.on_change)
+        try:
+            self._stage.go_live()
+            time.sleep(_LIVE_S)
+            latencies = {
+                "fire (polled)": bell.ring("fire-1", "fire_alarm", "fire_alarm"),
+                "leak (told)": bell.ring("leak-1", "leak", "water_leak"),
+            }
+        finally:
+            follower.close()
+        # The radio falls silent with the clock; then the edge ends its polls, sends the rest and stops.
+        self._stage.control("PUT", "/clock", {"at_ms": self._now_ms()})
+        time.sleep(_RADIO_SETTLES_S)
+        self._stage.stop_edge()
+        return latencies
+
+    def _watch(self, state: State) -> None:
+        """Run live and show what happens until interrupted."""
+        stage, screen = self._stage, self._screen
+        line = LiveLine(stage)
+        follower = stage.api.follow(line.on_change)
+        try:
+            stage.go_live()
+            for told in _welcome(stage):
+                screen.say(told)
+            remembered_at = time.monotonic()
+            while True:
+                self._children.check()
+                for news in line.news():
+                    screen.say(news)
+                screen.live(line.now())
+                time.sleep(0.5)
+                if time.monotonic() - remembered_at > _REMEMBER_EVERY_S:
+                    remembered_at = time.monotonic()
+                    self._remember(State(seed=state.seed, lived_to_ms=self._now_ms()))
+        finally:
+            follower.close()
+            self._remember(State(seed=state.seed, lived_to_ms=self._now_ms()))
+
+    def _remember(self, state: State) -> None:
+        write_state(self._stage.folder, state)
+
+    def _count(self, what: str) -> Callable[[int, int, int], None]:
+        self._screen.begin()
+
+        def tell(done: int, total: int, rows: int) -> None:
+            self._screen.progress(Progress(done, total, rows, what))
+
+        return tell
+
+
+def _welcome(stage: Stage) -> list[str]:
+    ports = stage.ports
+    return [
+        "",
+        *table(
+            [
+                ("Console and API", f"{stage.api.url}/"),
+                ("  as the property manager", f"{MANAGER} / {DEMO_PASSWORD}"),
+                ("  as the resident of flat 101", f"{RESIDENT} / {DEMO_PASSWORD}"),
+                ("The building, with its faults", f"{stage.control_url}/"),
+                ("The edge", f"http://127.0.0.1:{ports.edge_page}/"),
+            ]
+        ),
+        "",
+        "Try: gatehouse simulate fault fire-1 fire_alarm --zone 3",
+        "Ctrl-C ends everything; started again it goes on from here.",
+        "",
+    ]

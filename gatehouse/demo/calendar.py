@@ -1,0 +1,74 @@
+"""Which instants a demonstration lives through: whole past months, and the running one up to now.
+
+The invariant: every instant is a whole hour at the site, they rise, and the first of every month from
+January on is among them, so that the ladders of a year begin where a year begins.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+ZONE = ZoneInfo("Asia/Shanghai")
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """`monthly_ms` are single instants, read as meters were before; then hourly to `to_ms`, included."""
+
+    opened_on: str  # ISO date: the first of January
+    monthly_ms: tuple[int, ...]
+    from_ms: int
+    to_ms: int
+    months: tuple[str, ...]  # every whole month from January to the last: "2026-01", …
+
+    @property
+    def hours(self) -> int:
+        """Return how many hourly instants there are."""
+        return (self.to_ms - self.from_ms) // HOUR_MS + 1
+
+
+def plan(now_ms: int, months: int, days: int | None = None) -> Calendar:
+    """Return what to live through: `months` whole months hourly and the running one.
+
+    With `days` only that many last days are hourly, and all months are read at their ends: a short
+    demonstration.
+    """
+    now = datetime.fromtimestamp(now_ms / 1000, ZONE)
+    this_month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    first = _months_before(this_month, months)
+    opened = first.replace(month=1)
+    starts = [opened]
+    while starts[-1] < this_month:
+        starts.append(_months_before(starts[-1], -1))
+    hourly_from = first
+    if days is not None:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        hourly_from = max(first, midnight - timedelta(days=days))
+    from_ms = _ms(hourly_from)
+    return Calendar(
+        opened_on=f"{opened:%Y-%m-%d}",
+        monthly_ms=tuple(_ms(start) for start in starts if _ms(start) < from_ms),
+        from_ms=from_ms,
+        to_ms=now_ms // HOUR_MS * HOUR_MS,
+        months=tuple(f"{start:%Y-%m}" for start in starts[:-1]),
+    )
+
+
+def catch_up(last_ms: int, now_ms: int) -> tuple[int, int]:
+    """Return the first and last hourly instant after `last_ms`; first is after last if there is none."""
+    return (last_ms // HOUR_MS + 1) * HOUR_MS, now_ms // HOUR_MS * HOUR_MS
+
+
+def told(at_ms: int) -> str:
+    """Return an instant as people at the site write it."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, ZONE):%Y-%m-%d %H:%M}"
+
+
+def _months_before(start: datetime, months: int) -> datetime:
+    number = start.year * 12 + start.month - 1 - months
+    return start.replace(year=number // 12, month=number % 12 + 1)
+
+
+def _ms(at: datetime) -> int:
+    return int(at.astimezone(UTC).timestamp()) * 1000

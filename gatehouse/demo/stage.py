@@ -1,0 +1,248 @@
+"""The stage: simulator, cloud and edge, set up and led through a property's past into its present.
+
+Everything goes the way it would in a real building: the site is loaded by `gatehouse db load`, the
+gateway gets its token from `gatehouse provision`, the past is read over the lines by `gatehouse edge
+replay`, periods are closed through the API. The invariant: nothing is written past those doors.
+"""
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge.buffer_store import open_store
+from edge.health import Health
+from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
+from gatehouse.demo.errors import DemoError
+from gatehouse.demo.local_http import HOST, ask
+from gatehouse.demo.processes import Child, Children
+from protocol.sync import Stream
+from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
+from simulator.simulation import free_port
+from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
+
+MANAGER, RESIDENT = "manager", "101"
+DEFAULT_CLOUD_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8070
+
+_START_TIMEOUT_S = 60.0
+_CONTROL_TIMEOUT_S = 60.0  # a page of the ledger has fifty thousand entries
+_CLOSING_WAIT_S = 20
+_HOUR_S = 3600
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen."""
+
+    cloud: int
+    control: int
+    mqtt: int
+    edge_page: int
+
+
+class ReplayStep(msgspec.Struct):
+    """How far a replay is."""
+
+    at_ms: int
+    step: int
+    steps: int
+    readings: int
+
+
+class Stage:
+    """The running parts. `folder` holds everything they write."""
+
+    def __init__(self, folder: Path, ports: Ports, children: Children, seed: int) -> None:
+        self.folder = folder
+        self.ports = ports
+        self.api = CloudApi(ports.cloud)
+        self._children = children
+        self.seed = seed
+        self._edge: Child | None = None
+
+    @property
+    def control_url(self) -> str:
+        """Return where the simulator is controlled."""
+        return f"http://{HOST}:{self.ports.control}"
+
+    def start_simulator(self, opened_on: str) -> None:
+        """Start the building; it writes what the edge and the cloud need to know of it."""
+        self._children.start(
+            "simulator",
+            "simulate",
+            *("--control-port", str(self.ports.control)),
+            *("--mqtt-port", str(self.ports.mqtt)),
+            *("--seed", str(self.seed)),
+            *("--opened-on", opened_on),
+            *("--bus-1-link", str(self.folder / "bus-1")),
+            *("--write-edge-config", str(self._edge_config)),
+            *("--credential-file", str(self._credential)),
+            *("--edge-page-port", str(self.ports.edge_page)),
+            *("--write-cloud-setup", str(self._site)),
+        )
+        self._children.wait_for("the simulator's control port", self._has_building, _START_TIMEOUT_S)
+
+    def load_site(self) -> None:
+        """Tell the cloud's database of the property, its people and its tariffs."""
+        document = json.loads(self._site.read_bytes())
+        document["tariffs"] = [_tariff(code) for code in (ELECTRICITY_TARIFF, WATER_TARIFF)]
+        self._site.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        self._children.run("setup", "db", "load", "--database", self._database, str(self._site))
+
+    def start_cloud(self) -> None:
+        """Serve the cloud and sign in as the manager."""
+        port = str(self.ports.cloud)
+        self._children.start("cloud", "cloud", "serve", "--database", self._database, "--port", port)
+        self._children.wait_for("the cloud", self.api.is_ready, _START_TIMEOUT_S)
+        self.api.sign_in(MANAGER, DEMO_PASSWORD)
+
+    def provision(self) -> None:
+        """Give the gateway a token; one it had before stops working."""
+        self._children.run(
+            "provision",
+            *("provision", "token", "--cloud", self.api.url, "--login", MANAGER),
+            *("--gateway", GATEWAY_CODE, "--credential", str(self._credential)),
+            environment={"GATEHOUSE_PASSWORD": DEMO_PASSWORD, "NO_PROXY": HOST},
+        )
+
+    def replay(self, from_ms: int, to_ms: int, earlier_ms: Sequence[int] = ()) -> Iterator[ReplayStep]:
+        """Let the edge read every hour of a past, and single instants before it; yield how far it is."""
+        lines = self._children.lines(
+            "replay",
+            *("edge", "--log-level", "warning", "replay", str(self._edge_config)),
+            *(part for at_ms in earlier_ms for part in ("--also", str(at_ms))),
+            *("--from", str(from_ms), "--to", str(to_ms), "--every", str(_HOUR_S)),
+            *("--clock-control", self.control_url, "--progress", "json"),
+        )
+        for line in lines:
+            yield msgspec.json.decode(line, type=ReplayStep)
+
+    def close_month(self, code: str) -> PeriodOverview:
+        """Bill every account for a month; one that is closed already is told as it is."""
+        site_id = self._site_id()
+        period = self.api.post(f"/api/v1/sites/{site_id}/periods", {"code": code}, CodedItem)
+        path = f"/api/v1/periods/{period.period_id}"
+        overview = self.api.get(path, PeriodOverview)
+        if overview.period.state == "closed":
+            return overview
+        closing = self.api.post(f"{path}/closing", {"wait_s": _CLOSING_WAIT_S}, Closing)
+        while closing.state == "running":
+            closing = self.api.post(f"{path}/closing", {"wait_s": _CLOSING_WAIT_S}, Closing)
+        overview = closing.overview
+        if overview.period.state != "closed":
+            held = "; ".join(
+                f"{hold.account_number}: {problem.kind} of meter {problem.meter_serial} {problem.detail}"
+                for hold in overview.holds[:3]
+                for problem in hold.problems
+            )
+            raise DemoError(f"{code} could not be closed, {len(overview.holds)} accounts are held: {held}")
+        return overview
+
+    def closed_months(self) -> set[str]:
+        """Return the codes of the months that are billed already."""
+        path = f"/api/v1/sites/{self._site_id()}/periods"
+        return {period.code for period in self.api.pages(path, Period) if period.state == "closed"}
+
+    def go_live(self) -> None:
+        """Let the building's clock follow real time and the edge run beside it."""
+        self.control("PUT", "/clock", {"follow": "real"})
+        self._edge = self._children.start("edge", "edge", "run", str(self._edge_config))
+        self._children.wait_for("the edge's page", lambda: self.edge_health() is not None, _START_TIMEOUT_S)
+
+    def stop_edge(self) -> None:
+        """Let the edge end what it is reading, send the rest and stop."""
+        assert self._edge is not None, "the edge runs only after go_live"
+        code = self._children.stop(self._edge)
+        if code != 0:
+            raise DemoError(f"the edge stopped with exit code {code}:\n{self._edge.last_words()}")
+        self._edge = None
+
+    def edge_health(self) -> Health | None:
+        """Return what the running edge says of itself, None if it does not answer."""
+        answer = ask(self.ports.edge_page, "GET", "/status.json")
+        return None if answer is None else msgspec.json.decode(answer.content, type=Health)
+
+    def accepted_rows(self) -> int:
+        """Return how many readings the stopped edge has ever stored."""
+        store = open_store(self.folder / "buffer.sqlite", lambda: 1, 0)
+        try:
+            return store.stream_states()[Stream.HISTORY].stored_rows
+        finally:
+            store.close()
+
+    def control(self, method: str, path: str, body: object = None) -> bytes:
+        """Ask the simulator's control port; DemoError in its words where it refuses."""
+        answer = ask(self.ports.control, method, path, body, timeout_s=_CONTROL_TIMEOUT_S)
+        if answer is None:
+            raise DemoError(f"the simulator does not answer {method} {path}")
+        if answer.status >= 400:
+            raise DemoError(f"the simulator refused {method} {path}: {answer.content.decode()}")
+        return answer.content
+
+    def asked(self, path: str, shape: type[_T]) -> _T:
+        """Return what the simulator's control port says at a path."""
+        return msgspec.json.decode(self.control("GET", path), type=shape)
+
+    def gateway_id(self) -> str:
+        """Return the id of the one gateway."""
+        return self.api.get("/api/v1/gateways", Gateways).items[0].gateway_id
+
+    @property
+    def _edge_config(self) -> Path:
+        return self.folder / "edge.toml"
+
+    @property
+    def _credential(self) -> Path:
+        return self.folder / "credential.json"
+
+    @property
+    def _site(self) -> Path:
+        return self.folder / "site.json"
+
+    @property
+    def _database(self) -> str:
+        return f"sqlite:///{self.folder / 'cloud.db'}"
+
+    def _site_id(self) -> str:
+        sites = {site.code: site.site_id for site in self.api.pages("/api/v1/sites", CodedItem)}
+        return sites[SITE_CODE]
+
+    def _has_building(self) -> bool:
+        return ask(self.ports.control, "GET", "/ledger") is not None
+
+
+def choose_ports(cloud: int | None) -> Ports:
+    """Return ports that are free: those people know where they can be had; DemoError if `cloud` cannot."""
+    if cloud is not None and not _is_free(cloud):
+        raise DemoError(f"port {cloud} is taken; name another with --port")
+    return Ports(
+        cloud=cloud or _free_port(DEFAULT_CLOUD_PORT),
+        control=_free_port(DEFAULT_CONTROL_PORT),
+        mqtt=_free_port(DEFAULT_MQTT_PORT),
+        edge_page=_free_port(DEFAULT_EDGE_PAGE_PORT),
+    )
+
+
+def _free_port(wanted: int) -> int:
+    return wanted if _is_free(wanted) else free_port(HOST)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _tariff(code: str) -> object:
+    return json.loads(resources.files("cloud").joinpath("tariffs", f"{code}.json").read_bytes())
