@@ -90,6 +90,8 @@ class _Cjt188:
             facts["serial"] = frame.serial
         if frame.data_identifier:
             facts.update(_identifier_facts(frame))
+        if frame.data:
+            facts["data_raw"] = frame.data.hex()
         try:
             facts.update(_content_facts(frame))
         except FrameError as error:
@@ -170,7 +172,7 @@ def _content_facts(frame: Frame) -> Facts:
         return _valve_facts(frame)
     if identifier == NEW_ADDRESS and len(data) == 7:
         return {"new_address": digits_from_wire(data)}
-    return {"data_raw": data.hex()} if data else {}
+    return {}
 
 
 def _valve_facts(frame: Frame) -> Facts:
@@ -241,7 +243,8 @@ def _explain_content(cursor: Cursor, frame: Frame) -> None:
         elif frame.data:
             facts = _content_facts(frame)
             text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
-            cursor.take(len(frame.data), Role.STATUS if "status" in facts else Role.PAYLOAD, text)
+            role = Role.STATUS if "status" in facts else Role.PAYLOAD
+            cursor.take(len(frame.data), role, text or f"data {frame.data.hex()}")
     except FrameError as error:
         cursor.take(len(frame.data), Role.UNKNOWN, str(error))
     rest = len(frame.data) - (cursor.offset - start)

@@ -326,9 +326,9 @@ def _read_facts(frame: Frame) -> Facts:
     facts: Facts = {"di": digits_from_wire(frame.data[:2]).upper()}
     if known is not None:
         facts["item"] = known.title
-    if not frame.is_reply or known is None:
-        return facts | ({"data_raw": payload.hex()} if payload else {})
-    return facts | item_facts(known, payload)
+    if payload:
+        facts["data_raw"] = payload.hex()
+    return facts if not frame.is_reply or known is None else facts | item_facts(known, payload)
 
 
 def _command_facts(frame: Frame) -> Facts:

@@ -136,11 +136,11 @@ def _read_facts(frame: Frame) -> Facts:
     if frame.function == Function.READ_FOLLOW_UP and payload:
         facts["frame_seq"] = payload[-1]
         payload = payload[:-1]
+    if payload:
+        facts["data_raw"] = payload.hex()
     if not frame.is_reply:
         return facts | _block_request_facts(payload)
-    if identifier is None:
-        return facts | {"data_raw": payload.hex()}
-    return facts | item_facts(identifier, payload)
+    return facts if identifier is None else facts | item_facts(identifier, payload)
 
 
 def _block_request_facts(extra: bytes) -> Facts:

@@ -349,9 +349,9 @@ def _metric_facts(metric: Metric) -> dict[str, Fact]:
     )
     facts |= {name: fact for name, fact in optional if fact is not None}
     flags = (
-        ("historical", metric.is_historical),
-        ("transient", metric.is_transient),
-        ("null", value is None),
+        ("is_historical", metric.is_historical),
+        ("is_transient", metric.is_transient),
+        ("is_null", value is None),
     )
     return facts | {name: True for name, is_set in flags if is_set}
 

@@ -20,6 +20,8 @@ from protocol.fieldbus.annotation import Codec, Fact, Facts, LenientCodec, Messa
 _REPLIES = frozenset({"reply", "response"})
 _REQUESTS = frozenset({"command", "request"})
 _DESCRIPTIVE = frozenset({"function", "item", "name"})
+# Words of reasons that give both what was found and what should have been.
+_EXACT = ("computed", " but ", "answered", "in reply to", "for a request")
 # A remark about the vector itself, no fact of the frame.
 _REMARK = "note"
 _DESCRIPTIVE_ENDS = ("_name", "_note")
@@ -249,17 +251,26 @@ def _shown(value: Fact) -> str:
 
 
 def reason_agrees(stated: str, message: str) -> bool:
-    """Tell whether our message gives the stated reason: the same kind, the same numbers.
+    """Tell whether our message gives the stated reason: the same kind and, where computed, numbers.
 
-    Our message may name more that is wrong; of numbers, the fewer side must be among the other's.
+    Our message may name more that is wrong. Numbers are compared where the reason says what was
+    found and what was expected, as hex or decimal, whichever agrees.
     """
     stated, message = stated.lower(), message.lower()
     kinds = [words for kind, words in _REASONS.items() if kind in stated]
     if not all(any(word in message for word in words) for words in kinds):
         return False
+    if not any(word in stated for word in _EXACT):
+        return True
     asked, given = _numbers(stated), _numbers(message)
-    return asked <= given or given <= asked
+    return _are_all_among(asked, given) or _are_all_among(given, asked)
 
 
-def _numbers(text: str) -> set[str]:
-    return set(re.findall(r"\b[0-9a-f]*[0-9][0-9a-f]*\b", text))
+def _numbers(text: str) -> list[set[int]]:
+    """Return what each number in a text may mean, read as hex and as decimal."""
+    tokens = re.findall(r"\b[0-9a-f]*[0-9][0-9a-f]*\b", text)
+    return [{int(token, 16), *([int(token)] if token.isdecimal() else [])} for token in tokens]
+
+
+def _are_all_among(some: list[set[int]], others: list[set[int]]) -> bool:
+    return all(any(meanings & other for other in others) for meanings in some)

@@ -5,9 +5,10 @@
     <base>/<friendly name>/action         one event as plain text
     <base>/bridge/state                   availability of the bridge itself
 
-Names may hold spaces and slashes. An event (`action`) is an edge: it happened once, it is never a
-state, and an empty one means nothing. A lock that is "not_fully_locked" is not locked. Energy is
-in kWh here. PINs in a payload are never repeated, neither as facts nor as explanation.
+Names may hold spaces and slashes. An event (`action`) is an edge: it happened once and is never a
+state; an empty one, sent when the last is over, is None and means nothing. A lock that is
+"not_fully_locked" is not locked. Energy is in kWh here. PINs in a payload are never repeated,
+neither as facts nor as explanation.
 """
 
 import json
@@ -93,9 +94,9 @@ def state_facts(payload: bytes) -> Facts:
     for key, name in _TEXTS.items():
         if isinstance(state.get(key), str):
             facts[name] = state[key]
-    action = state.get("action")
-    if isinstance(action, str) and action:
-        facts["event"] = action
+    if "action" in state:
+        action = state["action"]
+        facts["event"] = action if isinstance(action, str) and action else None
     on_off = state.get("state")
     if on_off in ("ON", "OFF"):
         facts["relay"] = on_off == "ON"
@@ -128,8 +129,7 @@ class _Zigbee2mqtt:
         if about in ("availability", "state"):
             return {"available": is_available(message.data)}
         if about == "action":
-            action = text_of(message.data).strip()
-            return {"event": action} if action else {}
+            return {"event": text_of(message.data).strip() or None}
         return state_facts(message.data)
 
     def explain(self, message: Message) -> list[Field]:

@@ -161,6 +161,11 @@ def test_judge_fails_what_it_does_not_understand(change: dict, said: str) -> Non
         ("end byte", "checksum is 17, computed 16", False),
         ("second 68 missing", "second 68 missing: 69; checksum is 54, computed 55", True),
         ("", "anything", True),
+        ("sum 76 is no multiple of 15", "checksum is 3, computed 4", True),
+        ("byte count 2 but 1 data bytes", "byte count 2 but 1 data bytes: 1 bytes are missing", True),
+        ("byte count 2 but 1 data bytes", "byte count 2 but 3 data bytes", False),
+        ("length field 0032 but body has 59", "length field 0032 but body has 59 = 003B", True),
+        ("unit 2 answered a request to unit 1", "unit 3 answered a request to unit 1", False),
     ],
 )
 def test_reasons_agree_by_kind_and_numbers(stated: str, message: str, agrees: bool) -> None:

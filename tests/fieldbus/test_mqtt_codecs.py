@@ -214,8 +214,8 @@ def test_historical_and_null_metrics_are_told_apart() -> None:
 
     first, second = SPARKPLUG_B.facts(Message(encode_payload(made)))["metrics"]
 
-    assert (first["historical"], first["val"]) == (True, Decimal("1.0"))
-    assert (second["null"], second["val"]) == (True, None)
+    assert (first["is_historical"], first["val"]) == (True, Decimal("1.0"))
+    assert (second["is_null"], second["val"]) == (True, None)
 
 
 @pytest.mark.parametrize(

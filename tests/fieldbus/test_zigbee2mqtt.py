@@ -41,15 +41,16 @@ def test_topics_of_others_are_refused(topic: str) -> None:
 def test_a_lock_that_is_not_fully_locked_says_so() -> None:
     facts = state_facts(b'{"state":"UNLOCK","lock_state":"not_fully_locked","action":""}')
 
-    assert facts == {"state": "UNLOCK", "lock_state": "not_fully_locked"}
+    assert facts == {"state": "UNLOCK", "lock_state": "not_fully_locked", "event": None}
 
 
 @pytest.mark.parametrize("action", ["", None])
 def test_an_empty_action_is_no_event(action) -> None:
     payload = b'{"action":null}' if action is None else b'{"action":""}'
 
-    assert state_facts(payload) == {}
-    assert ZIGBEE2MQTT.facts(Message(b"", topic="zigbee2mqtt/Lock/action")) == {}
+    assert state_facts(payload) == {"event": None}
+    assert ZIGBEE2MQTT.facts(Message(b"", topic="zigbee2mqtt/Lock/action")) == {"event": None}
+    assert "event" not in state_facts(b'{"state":"LOCK"}')
 
 
 def test_pins_are_never_repeated() -> None:
