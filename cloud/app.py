@@ -6,7 +6,7 @@ hands in its own. What is opened here is closed here, in the opposite order, wha
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -101,15 +101,14 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
-    """Keep what nobody asks for going; it follows the clock and what is committed, and ends with us."""
-    jobs = Jobs(app[DATABASE], app[SESSION_LIMITS], app[CLOCK]())
-    charges = partial(keep_running_charges, app[DATABASE], app[LIVE], app[CLOCK], DEFAULT_TENANT)
-    loop = asyncio.get_running_loop()
+    """Keep going what nobody asks for: it follows what is committed and the calendar."""
+    database, loop = app[DATABASE], asyncio.get_running_loop()
+    work: dict[str, Callable[[], Awaitable[None]]] = {
+        "jobs": Jobs(database, app[SESSION_LIMITS], app[CLOCK]()).run,
+        "running charges": partial(keep_running_charges, database, app[LIVE], app[CLOCK], DEFAULT_TENANT),
+    }
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
-    tasks = [
-        loop.create_task(supervised(name, work))
-        for name, work in (("calendar", jobs.run), ("running charges", charges))
-    ]
+    tasks = [loop.create_task(supervised(name, one), name=name) for name, one in work.items()]
     yield
     for task in tasks:
         task.cancel()
