@@ -1,9 +1,10 @@
-"""What is due, when, and in which order: one task a line, so that no line waits for another.
+"""What is due, when, and in which order; no line waits for another.
 
 Polls are due at multiples of their interval by the wall clock (so that hourly readings are taken on
 the hour), never queued: a poll that could not be made in its time is counted as an overrun and the
-next one is the next multiple. On a line the most urgent of the polls that are due goes first. A
-device whose breaker is open is only probed; when it answers, all its groups are polled at once.
+next one is the next multiple. On a line the most urgent of the polls that are due goes first, and
+polls that may bring an alarm slip in between the requests of another device's poll. A device whose
+breaker is open is only probed; when it answers, all its groups are polled at once.
 """
 
 import asyncio
@@ -84,8 +85,10 @@ class Poller:
         """Poll until stopped or cancelled."""
         async with asyncio.TaskGroup() as group:
             for here in self._by_line.values():
-                if here.jobs:
-                    group.create_task(self._serve(here), name=f"poll {here.line_id}")
+                urgent = [job for job in here.jobs if job.priority <= Priority.ALARM]
+                others = [job for job in here.jobs if job.priority > Priority.ALARM]
+                for jobs in filter(None, (urgent, others)):
+                    group.create_task(self._serve(here, jobs), name=f"poll {here.line_id}")
         self._has_ended.set()
 
     async def stop(self) -> None:
@@ -112,26 +115,26 @@ class Poller:
                 group.create_task(sweep(here))
         return handed_in
 
-    async def _serve(self, here: _LineJobs) -> None:
+    async def _serve(self, here: _LineJobs, jobs: list[Job]) -> None:
         loop = self._loop
         began_at = loop.time()
-        for job in here.jobs:
+        for job in jobs:
             job.due = began_at + job.phase_s
-        waiting = [(job.due, i) for i, job in enumerate(here.jobs)]
+        waiting = [(job.due, i) for i, job in enumerate(jobs)]
         heapq.heapify(waiting)
         ready: list[tuple[Priority, float, int]] = []
         while not self._is_stopping.is_set():
             now = loop.time()
             while waiting and waiting[0][0] <= now:
                 due, i = heapq.heappop(waiting)
-                heapq.heappush(ready, (here.jobs[i].priority, due, i))
+                heapq.heappush(ready, (jobs[i].priority, due, i))
             if not ready:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(waiting[0][0] - now):
                         await self._is_stopping.wait()
                 continue
             _, _, i = heapq.heappop(ready)
-            job = here.jobs[i]
+            job = jobs[i]
             readings = await self._poll(here, job)
             if readings:
                 self._intake.accept(readings)

@@ -1,0 +1,315 @@
+"""The buffer: what was committed is there after a kill, the accounts balance, and it refuses what it must."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge.buffer import Buffer
+from edge.buffer_store import ROWS_PER_BLOCK_MAX, SCHEMA_VERSION, open_store
+from edge.config import BufferSettings
+from edge.errors import StorageFault
+from protocol.envelope import Block, decode_events, decode_readings
+from protocol.event import Event, EventState, Severity
+from protocol.evidence import Evidence
+from protocol.reading import Quality, Reading
+from protocol.sync import Stream
+from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, reading, rng
+
+ALL = {"blocks_max": 1_000_000, "rows_max": 10_000_000, "bytes_max": 1 << 40}
+
+
+def settings(folder: Path, *, commit_interval_ms: int = 50, size_max_bytes: int = 1 << 30) -> BufferSettings:
+    return BufferSettings(folder / "buffer.sqlite", commit_interval_ms, size_max_bytes)
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, **changes: int) -> AsyncIterator[Buffer]:
+    async with Buffer(settings(folder, **changes), ToldClock(), rng(), frozenset({"em/energy"})) as buffer:
+        task = asyncio.ensure_future(buffer.run())
+        try:
+            yield buffer
+        finally:
+            task.cancel()
+
+
+def event(kind: str = "fire_alarm") -> Event:
+    return Event(kind, EventState.RAISED, Severity.CRITICAL, "fire-1/fire_alarm", MIDNIGHT_MS, "fire")
+
+
+def rows_of(blocks: list[Block]) -> list[Reading]:
+    return [row for block in blocks for row in decode_readings(block.payload, block.count)]
+
+
+async def test_readings_come_back_as_they_were_put_numbered_without_a_gap(tmp_path: Path) -> None:
+    put = [reading(f"em/{i}", i * 1000, MIDNIGHT_MS + i) for i in range(100)]
+    async with running(tmp_path) as buffer:
+        await buffer.put(put[:40])
+        await buffer.put(put[40:])
+
+        blocks = await buffer.peek(Stream.HISTORY, **ALL)
+
+    assert rows_of(blocks) == put
+    assert [block.first_seq for block in blocks] == [1, 41]
+
+
+async def test_readings_wait_no_longer_than_the_commit_interval(tmp_path: Path) -> None:
+    async with running(tmp_path, commit_interval_ms=80) as buffer:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        done = buffer.put([reading("em/a", 1)])
+        buffer.put([reading("em/b", 2)])
+        await done
+
+        assert 0.07 <= loop.time() - began < 0.5
+        assert [block.count for block in await buffer.peek(Stream.HISTORY, **ALL)] == [2]
+
+
+async def test_an_event_commits_at_once_and_takes_along_what_waits(tmp_path: Path) -> None:
+    async with running(tmp_path, commit_interval_ms=10_000) as buffer:
+        loop = asyncio.get_running_loop()
+        buffer.put([reading("em/a", 1)])
+        began = loop.time()
+        await buffer.put([], [event()])
+
+        assert loop.time() - began < 1
+        assert rows_of(await buffer.peek(Stream.HISTORY, **ALL)) == [reading("em/a", 1)]
+        (block,) = await buffer.peek(Stream.EVENT, **ALL)
+        assert decode_events(block.payload, block.count) == [event()]
+        assert buffer.grown[Stream.EVENT].is_set()
+
+
+async def test_rows_stay_until_acknowledged_and_the_accounts_balance(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        for i in range(10):
+            await buffer.put([reading("em/a", i), reading("em/b", i)])
+
+        assert await buffer.acknowledge(Stream.HISTORY, 7) == 6  # rows 7 and 8 are one block: not all of it
+
+        state = (await buffer.state()).streams[Stream.HISTORY]
+        blocks = await buffer.peek(Stream.HISTORY, **ALL)
+        assert blocks[0].first_seq == 7
+        assert state.stored_rows == buffer.read[Stream.HISTORY] == 20
+        assert state.stored_rows == state.acked_rows + state.pending_rows + state.evicted_rows
+        assert (state.acked_rows, state.pending_rows) == (6, 14)
+
+
+async def test_numbers_and_epoch_go_on_after_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", 1)], [], {"rule": b"remembered"})
+        await buffer.acknowledge(Stream.HISTORY, 1)
+        epoch = buffer.epoch
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", 2)])
+
+        (block,) = await buffer.peek(Stream.HISTORY, **ALL)
+        assert (buffer.epoch, block.first_seq) == (epoch, 2)
+        assert await buffer.rule_states() == {"rule": b"remembered"}
+
+
+async def test_a_store_begun_anew_has_another_epoch(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        first = buffer.epoch
+    for part in tmp_path.iterdir():
+        part.unlink()
+    async with Buffer(settings(tmp_path), ToldClock(), random.Random(7)) as buffer:
+        assert buffer.epoch != first
+
+
+async def test_a_large_commit_becomes_bounded_blocks_and_batches_keep_their_limits(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", i) for i in range(ROWS_PER_BLOCK_MAX * 2 + 1)])
+
+        by_rows = await buffer.peek(
+            Stream.HISTORY, blocks_max=100, rows_max=ROWS_PER_BLOCK_MAX * 2, bytes_max=1 << 30
+        )
+        by_bytes = await buffer.peek(Stream.HISTORY, blocks_max=100, rows_max=1 << 30, bytes_max=1)
+        by_blocks = await buffer.peek(Stream.HISTORY, blocks_max=1, rows_max=1 << 30, bytes_max=1 << 30)
+
+    assert [block.count for block in by_rows] == [ROWS_PER_BLOCK_MAX] * 2
+    assert len(by_bytes) == 1  # at least one, or a large block would never go
+    assert len(by_blocks) == 1
+
+
+async def test_a_second_agent_on_the_same_store_is_refused_by_name(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        with pytest.raises(StorageFault, match=f"in use by another agent, process {os.getpid()}"):
+            await Buffer(settings(tmp_path), ToldClock(), rng()).__aenter__()
+
+
+async def test_a_store_of_a_newer_agent_is_left_untouched(tmp_path: Path) -> None:
+    path = settings(tmp_path).path
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
+
+    with pytest.raises(StorageFault, match=f"schema {SCHEMA_VERSION + 1}, this agent knows up to"):
+        await Buffer(settings(tmp_path), ToldClock(), rng()).__aenter__()
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000]
+)
+async def test_the_agent_starts_on_any_content_and_keeps_a_damaged_store_aside(
+    tmp_path: Path, content: bytes
+) -> None:
+    settings(tmp_path).path.write_bytes(content)
+
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", 1)])
+
+        assert rows_of(await buffer.peek(Stream.HISTORY, **ALL)) == [reading("em/a", 1)]
+        if content:
+            assert buffer.moved_aside is not None
+            assert buffer.moved_aside.read_bytes() == content
+
+
+async def test_a_block_the_cloud_cannot_take_is_put_aside_with_its_bytes(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", 1)])
+        await buffer.put([reading("em/a", 2)])
+        (first, second) = await buffer.peek(Stream.HISTORY, **ALL)
+
+        await buffer.put_aside(Stream.HISTORY, first.first_seq, "malformed", "no reason")
+
+        assert await buffer.peek(Stream.HISTORY, **ALL) == [second]
+        state = (await buffer.state()).streams[Stream.HISTORY]
+        assert (state.put_aside_rows, state.pending_rows) == (1, 1)
+    with contextlib.closing(sqlite3.connect(settings(tmp_path).path)) as connection:
+        assert connection.execute("SELECT first_seq, payload, code FROM put_aside").fetchall() == [
+            (1, first.payload, "malformed")
+        ]
+
+
+async def test_when_the_disk_fails_rows_wait_in_memory_and_are_stored_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, commit_interval_ms=10) as buffer:
+        await buffer.put([reading("em/a", 1)])
+        assert buffer._store is not None
+
+        def fail(*_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(type(buffer._store), "commit", fail)
+        done = buffer.put([reading("em/a", 2)])
+        with pytest.raises(StorageFault, match="disk is full"):
+            await buffer.flush()
+        assert "disk is full" in buffer.fault
+        monkeypatch.undo()
+        later = buffer.put([reading("em/a", 3)])
+        await buffer.flush()
+
+        assert done.done()
+        assert later.done()
+        assert buffer.fault == ""
+        assert [row.value_micro for row in rows_of(await buffer.peek(Stream.HISTORY, **ALL))] == [1, 2, 3]
+
+
+def test_a_full_store_gives_up_telemetry_first_and_events_last(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    frame = Evidence("dlt645-2007", "bus", b"?", b"!", MIDNIGHT_MS, 1)
+    billed = frozenset({"em/energy"})
+    for i in range(200):
+        with_frame = Reading("em/energy", MIDNIGHT_MS + i, i, Quality.GOOD, evidence=frame)
+        telemetry = [reading(f"em/p{k}", (i * 7919 * k) % 2**40, MIDNIGHT_MS + i) for k in range(200)]
+        store.commit([*telemetry, reading("em/energy", i), with_frame], [event()], {}, billed)
+
+    half = store.size_bytes() // 2
+    evicted = store.evict(half, {})
+    states = store.stream_states()
+    blocks = store.peek(Stream.HISTORY, blocks_max=10_000, rows_max=1 << 30, bytes_max=1 << 40)
+    store.close()
+
+    tombstones = [block for block in blocks if not block.payload]
+    assert evicted == sum(block.count for block in tombstones) == states[Stream.HISTORY].evicted_rows > 0
+    assert {block.count for block in tombstones} == {200}  # telemetry, the oldest first
+    assert tombstones == [block for block in blocks if block.count == 200][: len(tombstones)]
+    assert states[Stream.EVENT].evicted_rows == 0
+    history = states[Stream.HISTORY]
+    assert history.stored_rows == history.pending_rows + history.evicted_rows
+    # the numbers stay without a gap, so that the cloud learns of the loss
+    assert blocks[-1].last_seq == sum(block.count for block in blocks)
+
+
+def test_what_is_being_sent_is_not_evicted(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    for i in range(50):
+        store.commit([reading(f"em/p{k}", i * k, MIDNIGHT_MS) for k in range(100)], [], {}, frozenset())
+
+    store.evict(0, {Stream.HISTORY: 300})
+    blocks = store.peek(Stream.HISTORY, blocks_max=100, rows_max=1 << 30, bytes_max=1 << 40)
+    store.close()
+
+    assert [bool(block.payload) for block in blocks] == [True] * 3 + [False] * 47
+
+
+_VICTIM = """
+import asyncio, random, sys
+from pathlib import Path
+from edge.buffer import Buffer
+from edge.config import BufferSettings
+from protocol.event import Event, EventState, Severity
+from protocol.reading import Reading
+from protocol.sync import Stream
+from tests.edge.building_blocks import ToldClock
+
+async def main():
+    settings = BufferSettings(Path(sys.argv[1]), 1, 1 << 30)
+    async with Buffer(settings, ToldClock(), random.Random()) as buffer:
+        task = asyncio.ensure_future(buffer.run())
+        n = int(sys.argv[2])
+        while True:
+            rows = [Reading(f"em/{k}", 1, (n + k) * 10) for k in range(random.randrange(1, 200))]
+            n += len(rows)
+            await buffer.put(rows, [Event("k", EventState.OCCURRED, Severity.INFO, "a/b", 1, str(n))])
+            print(n, flush=True)
+            if random.random() < 0.3:
+                blocks = await buffer.peek(Stream.HISTORY, blocks_max=3, rows_max=1000, bytes_max=1 << 20)
+                await buffer.acknowledge(Stream.HISTORY, blocks[-1].last_seq)
+
+asyncio.run(main())
+"""
+
+KILLS = int(os.environ.get("GATEHOUSE_BUFFER_KILLS", "8"))
+
+
+def test_nothing_committed_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    path, chance, said = tmp_path / "b.sqlite", random.Random(9), 0
+    for _ in range(KILLS):
+        victim = subprocess.Popen(
+            [sys.executable, "-c", _VICTIM, str(path), str(said)], stdout=subprocess.PIPE, text=True
+        )
+        assert victim.stdout is not None
+        for _ in range(chance.randrange(1, 60)):
+            said = int(victim.stdout.readline())
+        victim.send_signal(signal.SIGKILL)
+        rest, _ = victim.communicate(timeout=30)
+        lines = rest.split()
+        said = int(lines[-1]) if lines else said
+
+        store = open_store(path, lambda: 1, 1)
+        state = store.stream_states()[Stream.HISTORY]
+        blocks = store.peek(Stream.HISTORY, blocks_max=1 << 30, rows_max=1 << 40, bytes_max=1 << 50)
+        events = store.peek(Stream.EVENT, blocks_max=1 << 30, rows_max=1 << 40, bytes_max=1 << 50)
+        store.close()
+
+        # What was said to be on disk is there; at most the commit nobody was told of comes on top.
+        stored = state.next_seq - 1
+        assert said <= stored < said + 200
+        assert state.stored_rows == stored == state.acked_rows + state.pending_rows
+        values = [row.value_micro for row in rows_of(blocks)]
+        assert values == [n * 10 for n in range(state.acked_rows, stored)]
+        last = decode_events(events[-1].payload, events[-1].count)[-1]
+        assert int(last.message) == stored
+        said = stored
