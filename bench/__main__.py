@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from bench import ingest, polling
+from bench import close_period, ingest, polling
 
 BENCHES: dict[str, Callable[[], int]] = {
+    "close_period": close_period.main,
     "ingest": ingest.main,
     "polling": polling.main,
 }

@@ -244,30 +244,30 @@ def _read_dials(
 ) -> _Dials:
     """Read every dial any service will ask for, one pair of statements an instant."""
     dials = _Dials(zone, as_of_ms)
-    points_on: dict[date, set[ServicePointId]] = {}
-    series_on: dict[date, set[SeriesId]] = {}
-    open_series: set[SeriesId] = set()
-    first_ms = None
+    asked: dict[date, list[Installation]] = {}
     for service in services:
         planned = plans.of(service)
         if isinstance(planned, str):
             continue
-        series = {one.series_id for one in service.installations if one.series_id is not None}
         for on in {service.dates.start_on, *(part.dates.end_on for part in planned)}:
-            points_on.setdefault(on, set()).add(service.service_point_id)
-            if dials.has_begun(on):
-                series_on.setdefault(on, set()).update(series)
-            else:
-                open_series |= series
-        start_ms = midnight_ms(service.dates.start_on, zone)
-        first_ms = start_ms if first_ms is None else min(first_ms, start_ms)
-    for on, found in series_on.items():
-        at_ms = midnight_ms(on, zone)
-        dials.nearest[at_ms] = boundaries.readings_nearest(tx, found, at_ms)
-    for on, points in points_on.items():
-        dials.billed[on] = usage.billed_dials(tx, sorted(points), on)
-    if as_of_ms is not None and first_ms is not None:
-        dials.newest = boundaries.latest_readings(tx, open_series, first_ms, as_of_ms)
+            asked.setdefault(on, []).extend(service.installations)
+    still_open: set[SeriesId] = set()
+    for on, installations in asked.items():
+        dials.billed[on] = usage.billed_dials(tx, sorted({one.service_point_id for one in installations}), on)
+        series = {
+            one.series_id
+            for one in installations
+            if one.series_id is not None
+            and (one.service_point_id, one.installation_id) not in dials.billed[on]
+        }
+        if dials.has_begun(on):
+            at_ms = midnight_ms(on, zone)
+            dials.nearest[at_ms] = boundaries.readings_nearest(tx, series, at_ms)
+        else:
+            still_open |= series
+    if as_of_ms is not None and still_open:
+        first_ms = midnight_ms(min(asked), zone)
+        dials.newest = boundaries.latest_readings(tx, still_open, first_ms, as_of_ms)
     return dials
 
 

@@ -169,4 +169,7 @@ def _exact_text(amount: Number) -> str:
 
 
 def _stored_quantity(quantity: Decimal) -> Decimal:
+    exponent = quantity.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -_QUANTITY_DECIMALS:
+        return quantity
     return round_quantity(quantity, _QUANTITY_DECIMALS)

@@ -145,7 +145,7 @@ async def test_resident_sees_own_invoices_only(estate: Estate) -> None:
     assert [one.account_id for one in page.items] == [own]
     everyone = estate.database.read_now(TENANT, invoices.list_invoices, SYSTEM).items
     other = next(one for one in everyone if one.account_id != own)
-    with pytest.raises(NotFound, match="no such account"):
+    with pytest.raises(NotFound, match="there is no invoice"):
         estate.database.read_now(TENANT, invoices.trace, resident, other.invoice_id, 1)
 
 
