@@ -1,0 +1,187 @@
+"""One company's things do not exist for another, and one home's do not exist for the next.
+
+Every route of the table is tried with ids that are real, and somebody else's.
+"""
+
+import re
+from typing import Any
+
+from cloud.api.route import PATH_NUMBERS, Open, Route
+from cloud.api.routes import ROUTES
+from cloud.config import DEFAULT_TENANT
+from cloud.domain.access import POLICY
+from cloud.domain.ids import TenantId
+from cloud.domain.user import Role
+from cloud.services import tenants
+from protocol.event import EventState
+from tests.api.conftest import PASSWORD, Cloud
+from tests.api.homes import ELECTRICITY, Homes, build_homes, fire, october_readings
+from tests.api.samples import sample_body, sample_query
+
+OTHER_COMPANY = TenantId(2)
+
+# Of one's own, whoever one is: there is nothing in these that could be somebody else's.
+_OWN = re.compile(r"^/api/v1/(me|sessions|live|setup)")
+
+
+async def _company(cloud: Cloud, tenant_id: TenantId) -> Homes:
+    """Set up two billed homes with an alarm and a work order."""
+    await cloud.database.write(tenant_id, tenants.ensure_tenant, f"company-{tenant_id}")
+    token = await cloud.token_of(await cloud.add_user("manager", tenant_id=tenant_id))
+    homes = await build_homes(cloud, token)
+    await homes.send_readings(october_readings())
+    await homes.send_events([fire(EventState.RAISED, cloud.clock.now_ms)])
+    period = await homes.post(f"/api/v1/sites/{homes.site_id}/periods", {"code": "2026-10"})
+    await homes.post(f"/api/v1/periods/{period['period_id']}/closing", {"wait_s": 30})
+    await homes.post(f"/api/v1/sites/{homes.site_id}/work_orders/due")
+    return homes
+
+
+async def _ids(homes: Homes) -> dict[str, Any]:
+    """Return one real value for every parameter a path of the API has."""
+    site = f"/api/v1/sites/{homes.site_id}"
+    [gateway] = (await homes.get("/api/v1/gateways"))["items"]
+    [alarm] = (await homes.get("/api/v1/alarms"))["items"]
+    [equipment] = (await homes.get(f"{site}/equipment"))["items"]
+    [order] = (await homes.get(f"{site}/work_orders"))["items"]
+    period = (await homes.get(f"{site}/periods"))["items"][0]
+    account = (await homes.get(f"{site}/accounts"))["items"][1]
+    [invoice] = (await homes.get(f"/api/v1/invoices?account_id={account['account_id']}"))["items"]
+    meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
+    return {
+        "account_id": account["account_id"],
+        "alarm_id": alarm["alarm_id"],
+        "device_id": equipment["device_id"],
+        "equipment_id": equipment["equipment_id"],
+        "gateway_id": gateway["gateway_id"],
+        "installation_id": meter["installation_id"],
+        "invoice_id": invoice["invoice_id"],
+        "line_no": 1,
+        "period_id": period["period_id"],
+        "plan_id": equipment["clocks"][0]["plan_id"],
+        "problem_id": alarm["alarm_id"],
+        "series_id": meter["series_id"],
+        "session_id": (await homes.get("/api/v1/sessions"))["items"][0]["session_id"],
+        "site_id": homes.site_id,
+        "tariff_code": ELECTRICITY,
+        "user_id": (await homes.get("/api/v1/users"))["items"][0]["user_id"],
+        "version": 1,
+        "work_order_id": order["work_order_id"],
+    }
+
+
+def _filled(route: Route, ids: dict[str, Any]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: str(ids[found[1]]), route.path)
+
+
+async def _everything(homes: Homes, ids: dict[str, Any]) -> dict[str, Any]:
+    """Return what every reading route answers about these ids, without what moves by itself."""
+    found: dict[str, Any] = {}
+    for route in ROUTES:
+        if route.method != "GET" or _OWN.match(route.path) or "audit" in route.path:
+            continue
+        reply = await homes.cloud.call(
+            "GET", _filled(route, ids), token=homes.token, params=sample_query(route)
+        )
+        if reply.status == 200:
+            found[route.path] = reply.body
+    assert len(found) > 30
+    return found
+
+
+async def test_another_company_s_things_do_not_exist(any_cloud: Cloud) -> None:
+    theirs = await _company(any_cloud, OTHER_COMPANY)
+    ids = await _ids(theirs)
+    before = await _everything(theirs, ids)
+    # A company without anything of its own, so that nothing can be found by accident.
+    token = await any_cloud.token_of(await any_cloud.add_user("intruder", tenant_id=DEFAULT_TENANT))
+
+    for route in ROUTES:
+        if "{" not in route.path:
+            continue
+        reply = await any_cloud.call(
+            route.method,
+            _filled(route, ids),
+            token=token,
+            json=sample_body(route),
+            params=sample_query(route),
+        )
+        assert reply.status == 404, f"{route.method} {route.path} → {reply.status} {reply.body!r}"
+
+    assert await _everything(theirs, ids) == before
+
+
+async def test_another_company_s_ids_are_unknown_in_bodies_and_filters(any_cloud: Cloud) -> None:
+    theirs = await _company(any_cloud, OTHER_COMPANY)
+    ids = await _ids(theirs)
+    token = await any_cloud.token_of(await any_cloud.add_user("intruder", tenant_id=DEFAULT_TENANT))
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/api/v1/gateways", {"site_id": ids["site_id"], "code": "gw-9"}),
+        ("/api/v1/work_orders", {"equipment_id": ids["equipment_id"], "title": "x", "due_on": "2030-01-01"}),
+        (
+            "/api/v1/users",
+            {
+                "login": "spy",
+                "display_name": "Spy",
+                "role": "resident",
+                "password": PASSWORD,
+                "account_ids": [ids["account_id"]],
+            },
+        ),
+    ]
+    filters = [
+        f"/api/v1/{noun}?site_id={ids['site_id']}" for noun in ("gateways", "alarms", "events", "invoices")
+    ]
+
+    refused = [await any_cloud.call("POST", path, token=token, json=body) for path, body in bodies]
+    listed = [await any_cloud.call("GET", path, token=token) for path in filters]
+    foreign_account = await any_cloud.call(
+        "GET", f"/api/v1/invoices?account_id={ids['account_id']}", token=token
+    )
+
+    assert [reply.status for reply in refused] == [404, 404, 404]
+    assert [reply.json["items"] for reply in [*listed, foreign_account]] == [[], [], [], [], []]
+
+
+async def test_a_neighbour_s_home_does_not_exist(any_cloud: Cloud) -> None:
+    homes = await _company(any_cloud, DEFAULT_TENANT)
+    neighbour = await _ids(homes)
+    signed_in = await any_cloud.call("POST", "/api/v1/sessions", json={"login": "101", "password": PASSWORD})
+    token = signed_in.json["token"]
+
+    for route in ROUTES:
+        if not ({"account_id", "invoice_id", "series_id", "installation_id"} & _parameters(route)):
+            continue
+        reply = await any_cloud.call(
+            route.method,
+            _filled(route, neighbour),
+            token=token,
+            json=sample_body(route),
+            params=sample_query(route),
+        )
+        is_for_residents = isinstance(route.policy, Open) or Role.RESIDENT in POLICY[route.policy]
+        expected = 404 if is_for_residents else 403
+        assert reply.status == expected, f"{route.method} {route.path} → {reply.status} {reply.body!r}"
+
+
+async def test_a_resident_sees_all_of_their_own_home(any_cloud: Cloud) -> None:
+    homes = await _company(any_cloud, DEFAULT_TENANT)
+    own = await _ids(homes)
+    signed_in = await any_cloud.call("POST", "/api/v1/sessions", json={"login": "102", "password": PASSWORD})
+
+    for route in ROUTES:
+        is_theirs = {"account_id", "invoice_id"} & _parameters(route) and route.method == "GET"
+        if not is_theirs or "running_charge" in route.path:
+            continue
+        reply = await any_cloud.call("GET", _filled(route, own), token=signed_in.json["token"])
+        assert reply.status == 200, f"{route.path} → {reply.status} {reply.body!r}"
+
+
+def _parameters(route: Route) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", route.path))
+
+
+def test_every_parameter_is_tried() -> None:
+    numbers = {name for route in ROUTES for name in _parameters(route)} & PATH_NUMBERS
+
+    assert numbers == PATH_NUMBERS
