@@ -21,7 +21,7 @@ WAIT_S_MAX = 60
 class NewPeriod(Request, frozen=True, kw_only=True):
     """Which month: "2026-10"."""
 
-    code: Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+    code: Annotated[str, Meta(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
 
 
 class Close(Request, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from cloud.domain.ids import PeriodId, SiteId
 
 PeriodCode = NewType("PeriodCode", str)
 
-_MONTH_CODE = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH_CODE = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 _MONTH_DAY = re.compile(r"(0[1-9]|1[0-2])-(\d{2})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

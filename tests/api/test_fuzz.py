@@ -1,0 +1,40 @@
+"""The whole API under requests made from its own document: whatever comes, no error of ours.
+
+Bounded: a few requests an operation, always the same ones. More is for a long run by hand:
+`.venv/bin/schemathesis run http://…/openapi.json -H 'Authorization: Bearer …' --max-examples 500`.
+"""
+
+import asyncio
+import sys
+
+from tests.api.conftest import Cloud
+from tests.api.homes import build_homes, october_readings
+
+REQUESTS_AN_OPERATION = 6
+TIME_LIMIT_S = 240
+
+# Streams without an end; ends the session that asks; answers 401 where a password is compared.
+LEFT_OUT = ("/api/v1/live", "/api/v1/sessions/current", "/api/v1/me/password", "/api/v1/sessions")
+
+
+async def test_requests_made_from_the_document_find_no_error_of_ours(any_cloud: Cloud) -> None:
+    cloud = any_cloud
+    token = await cloud.token_of(await cloud.add_user("manager"))
+    homes = await build_homes(cloud, token)
+    await homes.send_readings(october_readings())
+    excluded = [word for path in LEFT_OUT for word in ("--exclude-path", path)]
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{cloud.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"),
+        *("--phases", "examples,coverage,fuzzing"),
+        *("--max-examples", str(REQUESTS_AN_OPERATION), "--seed", "1", "--no-color", "--workers", "2"),
+        *excluded,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(TIME_LIMIT_S):
+        output, _ = await process.communicate()
+
+    assert process.returncode == 0, output.decode()[-8_000:]
