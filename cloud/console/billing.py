@@ -9,14 +9,14 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.invoices import chart_name
+from cloud.console.tariffs import charge_name
 from cloud.domain.ids import SiteId
 from cloud.domain.invoice import DUE_AFTER_DAYS, InvoiceSummary
 from cloud.domain.periods import BillingPeriod, PeriodState, billing_month, midnight_ms, month_code, month_of
 from cloud.domain.usage import ProblemKind, UsageProblem
 from cloud.domain.user import User
 from cloud.keys import DATABASE
-from cloud.services import billing, invoices, premises
+from cloud.services import billing, invoices, premises, running
 from cloud.services.closing import close_period
 from cloud.store.db import Tx
 from cloud.store.periods import Hold
@@ -203,7 +203,9 @@ def _run(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> RunVie
     seen = None if period is None else billing.period_overview(tx, actor, period.period_id)
     is_running = fmt.now_ms < midnight_ms(dates.end_on, fmt.zone)
     state = PeriodState.OPEN if period is None else period.state
-    blocked = () if seen is None else tuple(_blocked(hold, fmt) for hold in seen.holds)
+    blocked: tuple[BlockedAccount, ...] = ()
+    if seen is not None:
+        blocked = tuple(_blocked(hold, fmt) for hold in seen.holds)
     issued = _invoices(tx, actor, site_id, code)
     before_code = month_code(dates.start_on - timedelta(days=1))
     before = _invoices(tx, actor, site_id, before_code)
@@ -211,6 +213,8 @@ def _run(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> RunVie
     accounts = _account_count(tx, actor, site_id) if seen is None else seen.accounts_to_bill
     earlier = next((one for one in found if one.code == before_code), None)
     sums, total = _sums(tx, actor, period, earlier, fmt)
+    if is_running:
+        sums, total, blocked = _so_far(tx, actor, site_id, fmt)
     return RunView(
         code,
         dates.start_on,
@@ -298,10 +302,34 @@ def _sums(
         return (), None
     then = {} if before is None else billing.charges_of_period(tx, actor, before.period_id)
     rows = tuple(
-        SumRow(chart_name(f"revenue.{code}", fmt), now.get(code, 0), then.get(code))
+        SumRow(charge_name(code, fmt), now.get(code, 0), then.get(code))
         for code in sorted(set(now) | set(then))
     )
     return rows, SumRow("", sum(now.values()), sum(then.values()) if then else None)
+
+
+def _so_far(
+    tx: Tx, actor: User, site_id: SiteId, fmt: Format
+) -> tuple[tuple[SumRow, ...], SumRow | None, tuple[BlockedAccount, ...]]:
+    """Return what the running month comes to until now, and whose bill could not be made if it ended now."""
+    accounts = premises.list_accounts(tx, actor, site_id, "", None, _INVOICES_COMPARED).items
+    charges = running.running_charges_of(tx, actor, site_id, [one.account_id for one in accounts])
+    sums: dict[str, int] = {}
+    blocked = []
+    for account in accounts:
+        charge = charges.get(account.account_id)
+        if charge is None:
+            continue
+        for service in charge.services:
+            sums[service.commodity] = sums.get(service.commodity, 0) + service.amount_fen
+        if charge.problems:
+            serial, _, detail = charge.problems[0].partition(": ")
+            path = f"/meters/{serial}" if serial else ""
+            blocked.append(BlockedAccount(account.number, account.space_code, detail or serial, path))
+    if not sums:
+        return (), None, tuple(blocked)
+    rows = tuple(SumRow(charge_name(code, fmt), amount, None) for code, amount in sorted(sums.items()))
+    return rows, SumRow("", sum(sums.values()), None), tuple(blocked)
 
 
 def _changes(

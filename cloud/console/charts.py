@@ -58,7 +58,7 @@ def chart_json(
     """Return the chart's data as JSON, safe inside a script element."""
     unit = fmt.unit(row.unit)
     gettext = fmt.language.gettext
-    samples = _without_held(line.samples, held)
+    samples = line.samples
     document = {
         "hue": "elec" if row.commodity.value == "electricity" else "water",
         "unit": unit,
@@ -96,11 +96,6 @@ def chart_json(
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # Nothing in it can end the element it stands in, whatever a device is called.
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
-
-
-def _without_held(samples: Sequence[Sample], held: Sequence[StoredReading]) -> list[Sample]:
-    wrong = {(reading.measured_at_ms, reading.value_micro) for reading in held}
-    return [sample for sample in samples if (sample.at_ms, sample.value_micro) not in wrong]
 
 
 def _gaps(samples: Sequence[Sample], fmt: Format) -> list[dict[str, Any]]:

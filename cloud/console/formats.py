@@ -39,6 +39,7 @@ _DECIMALS = {
     "%": 0,
     "h": 1,
 }
+_EXACT_UNITS = frozenset({"kWh", "kvarh", "m3"})
 _UNITS = {"m3": "m³", "m3/h": "m³/h", "m2": "m²"}
 
 
@@ -72,12 +73,25 @@ class Format:
             return f"{self.amount(fen)} 元"
         return f"{MINUS if fen < 0 else ''}¥{self.amount(abs(fen))}"
 
+    @property
+    def currency(self) -> str:
+        """Return what follows a large amount in small type; in English the sign leads instead."""
+        return "元" if self.is_chinese else ""
+
+    def large(self, fen: int | None) -> str:
+        """Write an amount to stand alone in large type; in Chinese 元 follows it in small."""
+        return self.amount(fen) if self.is_chinese else self.money(fen)
+
     def price(self, price: Decimal, unit: str = "") -> str:
         """Write a price as it was published: 0.4883 元/kWh, ¥0.4883/kWh."""
         per = f"/{self.unit(unit)}" if unit else ""
-        if self.is_chinese:
-            return f"{self.digits(price)} 元{per}"
-        return f"¥{self.digits(price)}{per}"
+        digits = self.price_digits(price)
+        return f"{digits} 元{per}" if self.is_chinese else f"¥{digits}{per}"
+
+    def price_digits(self, price: Decimal) -> str:
+        """Write a price without its currency: all digits it has, and two decimals at least."""
+        own = -int(price.normalize().as_tuple().exponent)
+        return self.digits(price, max(2, own))
 
     def digits(self, value: Decimal | int, decimals: int | None = None) -> str:
         """Write a number with thousands separators; `decimals` rounds half up, None keeps it exact."""
@@ -85,6 +99,10 @@ class Format:
         if decimals is not None:
             exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
         return f"{exact:,f}".replace("-", MINUS)
+
+    def plain(self, value: Decimal) -> str:
+        """Write a number without zeros that say nothing: 1, 2,880, 0.5."""
+        return self.digits(value.normalize() if value else Decimal(0))
 
     def number(self, value: Decimal | None, unit: str) -> str:
         """Write a quantity without its unit, with the decimals its meter has and never fewer digits."""
@@ -98,8 +116,12 @@ class Format:
         return UNKNOWN if value is None else f"{self.number(value, unit)} {self.unit(unit)}".rstrip()
 
     def measured(self, value_micro: int | None, unit: str) -> str:
-        """Write a reading's number exactly as it was read."""
-        return UNKNOWN if value_micro is None else self.number(decimal_from_micro(value_micro), unit)
+        """Write a reading's number: one that may be billed exactly as it was read, others rounded."""
+        if value_micro is None:
+            return UNKNOWN
+        if unit not in _EXACT_UNITS:
+            return self.rounded(value_micro, unit)
+        return self.number(decimal_from_micro(value_micro), unit)
 
     def rounded(self, value_micro: int | None, unit: str) -> str:
         """Write a value of the moment, rounded to what is worth reading."""

@@ -35,7 +35,7 @@ _SHORT: Mapping[Role, str] = MappingProxyType(
         Role.END: "",
         Role.ERROR: mark("error"),
         Role.FUNCTION_CODE: mark("function"),
-        Role.LENGTH: mark("length"),
+        Role.LENGTH: "",  # grey framing: the table says it
         Role.PAYLOAD: mark("payload"),
         Role.PREAMBLE: mark("preamble"),
         Role.QUANTITY: mark("count"),
@@ -49,6 +49,19 @@ _SHORT: Mapping[Role, str] = MappingProxyType(
         Role.UNIT_ID: mark("unit id"),
         Role.UNKNOWN: mark("not explained"),
         Role.VALUE: mark("value"),
+    }
+)
+
+_MINOR_ROLES = frozenset(
+    {
+        Role.CHECKSUM,
+        Role.CONTROL,
+        Role.LENGTH,
+        Role.PREAMBLE,
+        Role.SERIAL,
+        Role.START,
+        Role.TRANSACTION,
+        Role.UNIT,
     }
 )
 
@@ -152,7 +165,8 @@ def _meaning(field: Field, language: Language) -> Meaning:
     label = language.gettext(short) if short else ""
     if field.role is Role.ADDRESS and field.length == 1:
         label = language.gettext("meter type")
-    return Meaning(field.offset, field.length, field.role.value, label, value[1].strip() if value else "")
+    shown = value[1].strip() if value else ""
+    return Meaning(field.offset, field.length, field.role.value, label, shown, field.role in _MINOR_ROLES)
 
 
 def _plain_bytes(protocol: str, shown: bytes, fields: Sequence[Field]) -> Mapping[int, int]:

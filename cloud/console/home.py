@@ -12,6 +12,7 @@ from cloud.console.formats import Format
 from cloud.console.invoices import TraceView, trace_view
 from cloud.console.pictures.curve import Bar, draw_bars
 from cloud.console.running import LadderNow, RunningPart, ladder_now, running_parts
+from cloud.console.tariffs import charge_name
 from cloud.console.traces import steps_of
 from cloud.domain.errors import NotFound
 from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
@@ -35,7 +36,6 @@ _DAYS_SHOWN = 7
 class HomeView:
     """The first page: owed, month so far, ladder."""
 
-    tab: str
     accounts: tuple[Account, ...]
     account: Account
     owed_fen: int
@@ -63,7 +63,6 @@ class BillRow:
 class BillsView:
     """All bills, newest first, and how they went over time."""
 
-    tab: str
     invoices: tuple[BillRow, ...]
     history_bars: tuple[Bar, ...]
     history_names: tuple[str, ...]
@@ -120,22 +119,14 @@ class BillPart:
 class BillView:
     """One bill."""
 
-    tab: str
     invoice: Invoice
     parts: tuple[BillPart, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MoreView:
-    """The last tab."""
-
-    tab: str
 
 
 async def show_home(desk: Desk) -> web.StreamResponse:
     """Show the resident's first page."""
     view = await desk.read(_home, desk.request.query.get("account", ""), desk.format)
-    return await desk.page("home/home.html", view=view)
+    return await desk.page("home/home.html", tab="/home", view=view)
 
 
 async def show_running(desk: Desk) -> web.StreamResponse:
@@ -147,25 +138,25 @@ async def show_running(desk: Desk) -> web.StreamResponse:
 async def show_bills(desk: Desk) -> web.StreamResponse:
     """Show the resident's bills."""
     view = await desk.read(_bills, desk.format)
-    return await desk.page("home/bills.html", view=view)
+    return await desk.page("home/bills.html", tab="/home/bills", view=view)
 
 
 async def show_bill(desk: Desk) -> web.StreamResponse:
     """Show one bill with why for each of its services."""
     view = await desk.read(_bill, desk.request.match_info["number"], desk.format)
-    return await desk.page("home/bill.html", view=view)
+    return await desk.page("home/bill.html", tab="/home/bills", view=view)
 
 
 async def show_line(desk: Desk) -> web.StreamResponse:
     """Show where one line comes from, for the person who pays it."""
     number, line_no = desk.request.match_info["number"], int(desk.request.match_info["line_no"])
     view: TraceView = await desk.read(trace_view, number, line_no, dict(desk.request.query), desk.format)
-    return await desk.page("home/line.html", view=view)
+    return await desk.page("home/line.html", tab="/home/bills", view=view)
 
 
 async def show_more(desk: Desk) -> web.StreamResponse:
     """Show language, colours and signing out."""
-    return await desk.page("home/more.html", view=MoreView("/home/more"))
+    return await desk.page("home/more.html", tab="/home/more")
 
 
 def _home(tx: Tx, actor: User, number: str, fmt: Format) -> HomeView:
@@ -178,7 +169,6 @@ def _home(tx: Tx, actor: User, number: str, fmt: Format) -> HomeView:
     bill = bills[0] if bills else None
     days, bars = _days_of_use(tx, actor, account, fmt)
     return HomeView(
-        "/home",
         accounts,
         account,
         ledger.balance(tx, actor, account.account_id),
@@ -239,7 +229,6 @@ def _bills(tx: Tx, actor: User, fmt: Format) -> BillsView:
     rows = invoices.list_invoices(tx, actor, limit=_BILLS_SHOWN).items
     oldest_first = list(reversed(rows))[-6:]
     return BillsView(
-        "/home/bills",
         tuple(
             BillRow(
                 row.number,
@@ -265,19 +254,17 @@ def _bill(tx: Tx, actor: User, number: str, fmt: Format) -> BillView:
         _part(code, lines, [traces[line.line_no] for line in lines], fmt, is_open=index == 0)
         for index, ((code, _), lines) in enumerate(by_service.items())
     ]
-    return BillView("/home/bills", invoice, tuple(parts))
+    return BillView(invoice, tuple(parts))
 
 
 def _part(
     code: str, lines: Sequence[InvoiceLine], traces: Sequence[LineTrace], fmt: Format, *, is_open: bool
 ) -> BillPart:
-    gettext = fmt.language.gettext
-    names = {"electricity": gettext("Electricity bill"), "water": gettext("Water bill")}
     usage = next((trace.usage for trace in traces if trace.usage is not None), None)
     tiered = [line for line in lines if line.tier.isdecimal()]
     own = lines[0]
     return BillPart(
-        names.get(code, own.name_zh if fmt.is_chinese else own.name_en),
+        charge_name(code, fmt),
         code,
         usage.unit if usage else own.unit,
         usage.quantity if usage else None,

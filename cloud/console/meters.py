@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
-from statistics import median
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from cloud.domain.premises import Commodity
 from cloud.domain.series import StoredReading, UsageBar
 from cloud.domain.user import User
 from cloud.services import meters, readings
+from cloud.services.meters import Step
 from cloud.store.db import Tx
 from protocol.reading import Quality
 
@@ -78,7 +79,8 @@ class MeterView:
     completeness: Decimal | None
     valued_count: int
     asked_count: int
-    delay_ms: int | None
+    yesterday_on: date
+    yesterday_micro: int | None
     held: tuple[StoredReading, ...]
     readings: tuple[StoredReading, ...]
     shown_frame: ShownFrame | None
@@ -104,7 +106,7 @@ async def show_one(desk: Desk) -> web.StreamResponse:
 
 async def show_values(desk: Desk) -> web.StreamResponse:
     """Show what a meter says now, anew."""
-    detail = await desk.read(_find, desk.site.site_id, desk.request.match_info["meter"])
+    detail = await desk.read(find_meter, desk.site.site_id, desk.request.match_info["meter"])
     return desk.part("meters/values.html", view=_ValuesView(detail, dict(state_words(detail.values))))
 
 
@@ -147,7 +149,8 @@ def needs_a_look(row: MeterRow) -> bool:
     return row.freshness is not Freshness.FRESH or row.quality is Quality.HELD
 
 
-def _find(tx: Tx, actor: User, site_id: SiteId, name: str) -> MeterDetail:
+def find_meter(tx: Tx, actor: User, site_id: SiteId, name: str) -> MeterDetail:
+    """Return the meter a page's address names: by its serial number, or by its installation's id."""
     if is_uuid(name):
         return meters.get_meter(tx, actor, InstallationId(name))
     found = meters.list_meters(tx, actor, site_id, search=name, limit=_ROWS).items
@@ -160,7 +163,7 @@ def _find(tx: Tx, actor: User, site_id: SiteId, name: str) -> MeterDetail:
 def _meter(
     tx: Tx, actor: User, site_id: SiteId, name: str, span: Span, frame: str, way: str, fmt: Format
 ) -> MeterView:
-    detail = _find(tx, actor, site_id, name)
+    detail = find_meter(tx, actor, site_id, name)
     row = detail.row
     beside = meters.worst_meters(tx, actor, site_id, _ROWS_BESIDE)
     from_ms = midnight_ms(span.from_on, fmt.zone)
@@ -176,7 +179,7 @@ def _meter(
         if line.reading_count:
             drawn = chart_json(row, line, use, span, _held(recent), detail.installations, fmt)
     valued = [reading for reading in recent if reading.quality.has_value]
-    delays = [max(0, reading.received_at_ms - reading.measured_at_ms) for reading in valued]
+    yesterday_on = fmt.today - timedelta(days=1)
     return MeterView(
         detail,
         _groups(beside, row, fmt),
@@ -190,12 +193,21 @@ def _meter(
         Decimal(len(valued)) / len(recent) if recent else None,
         len(valued),
         len(recent),
-        int(median(delays)) if delays else None,
+        yesterday_on,
+        _used_on(tx, actor, row, yesterday_on),
         tuple(_held(recent)),
         tuple(recent[: -_READINGS_SHOWN - 1 : -1]),
         _shown_frame(tx, actor, recent, frame, way, span, fmt),
         dict(state_words(detail.values)),
     )
+
+
+def _used_on(tx: Tx, actor: User, row: MeterRow, on: date) -> int | None:
+    """Return what a meter counted on one day; None where a reading at an end of it is missing."""
+    if row.series_id is None:
+        return None
+    bars = meters.usage(tx, actor, row.series_id, on, on + timedelta(days=1), Step.DAY).bars
+    return bars[0].used_micro if bars else None
 
 
 def _recent(tx: Tx, actor: User, series_id: SeriesId, from_ms: int, to_ms: int) -> list[StoredReading]:

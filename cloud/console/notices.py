@@ -21,6 +21,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),
+        "meter-exchanged": mark("Counted as an exchange; the new meter is %(serial)s"),
         "period-closed": mark("%(code)s billed: %(count)s invoices issued"),
         "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
         "signed-out": mark("You have signed out"),

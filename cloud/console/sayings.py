@@ -85,6 +85,22 @@ _SHAPES: Sequence[str] = (
     mark("open"),
     mark("closed"),
     mark("not available"),
+    mark("no reply"),
+    mark("no reply; only our own echo"),
+    mark("no reply; heard instead: {}"),
+    mark("no reply within {} ms"),
+    mark("the meter says: not available"),
+    mark("the device says: not available"),
+    mark("{} is not a number"),
+    mark("kept by the broker, of unknown age"),
+    mark("no value for {} s"),
+    mark("answers again"),
+    mark("water has been running through the night"),
+    mark("the pumps draw more than they should: a burst pipe or a stuck valve"),
+    mark("somebody is trapped in the lift"),
+    mark("fault code {}"),
+    mark("the pump-room sensor is wet"),
+    mark("the register fell from {} to {}: exchanged, reset or misread?"),
 )
 
 _NESTING_MAX = 3

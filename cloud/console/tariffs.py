@@ -144,6 +144,13 @@ def commodity_name(commodity: str, fmt: Format) -> str:
     return known.get(commodity, commodity)
 
 
+def charge_name(code: str, fmt: Format) -> str:
+    """Return what a bill calls a kind of charge, in the reader's language."""
+    gettext = fmt.language.gettext
+    known = {"electricity": gettext("Electricity bill"), "water": gettext("Water bill")}
+    return known.get(code) or commodity_name(code, fmt)
+
+
 def _tariff(tx: Tx, actor: User, code: str, asked: str, fmt: Format) -> TariffView:
     versions = [one for one in tariffs.list_tariffs(tx, actor) if one.code == code]
     if not versions:
@@ -191,11 +198,14 @@ def _household_facts(ladder: Ladder, unit: str, fmt: Format) -> list[tuple[str, 
     if household is None:
         return []
     gettext = fmt.language.gettext
+    shape = (
+        gettext("each bound wider by %s")
+        if household.add
+        else gettext("each bound wider by %s a person more")
+    )
     moved = household.add or household.add_per_person
-    each = gettext("each person more") if household.add_per_person else gettext("once")
-    amounts = " / ".join(f"+{plain(amount)}" for amount in moved)
-    label = gettext("From %s persons") % household.from_persons
-    return [(label, f"{amounts} {fmt.unit(unit)}, {each}")]
+    amounts = " / ".join(f"{plain(amount)} {fmt.unit(unit)}" for amount in moved)
+    return [(gettext("From %s persons") % household.from_persons, shape % amounts)]
 
 
 def _steps(tiers: Sequence[Tier]) -> tuple[PriceStep, ...]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from cloud.console.assets import Assets
 from cloud.console.keys import ASSETS, ENVIRONMENTS
 from cloud.console.language import language_of
+from cloud.console.sayings import say
 from cloud.domain.user import Locale
 
 
@@ -36,6 +37,7 @@ def make_environment(tag: Locale, assets: Assets) -> jinja2.Environment:
     environment.newstyle_gettext = True  # type: ignore[attr-defined]  # set by the i18n extension
     environment.install_gettext_translations(language.catalogue, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = assets.url
+    environment.filters["said"] = lambda text: say(text, language)
     environment.filters["hex"] = lambda data: data.hex(" ").upper()
     environment.filters["coordinate"] = _coordinate
     return environment

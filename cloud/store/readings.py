@@ -235,15 +235,19 @@ def list_readings(
 
 
 def buckets(tx: Tx, series_id: SeriesId, from_ms: int, to_ms: int, width_ms: int) -> list[Bucket]:
-    """Return what each stretch of `width_ms` in `[from_ms, to_ms)` held; empty stretches are left out."""
+    """Return what each stretch of `width_ms` in `[from_ms, to_ms)` held; empty stretches are left out.
+
+    A value that a person must still decide about counts as a reading and is not drawn.
+    """
+    drawn = sa.case((reading.c.quality != int(Quality.HELD), reading.c.value_micro))
     number = (reading.c.measured_at_ms - from_ms) // width_ms
     # How low and how high was it, stretch by stretch?
     rows = tx.conn.execute(
         sa.select(
             sa.func.min(reading.c.measured_at_ms),
             sa.func.max(reading.c.measured_at_ms),
-            sa.func.min(reading.c.value_micro),
-            sa.func.max(reading.c.value_micro),
+            sa.func.min(drawn),
+            sa.func.max(drawn),
             sa.func.count(),
         )
         .where(

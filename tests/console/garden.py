@@ -50,7 +50,7 @@ TARIFFS = ("cn-beijing-elec-res", "cn-beijing-water-res")
 TARIFF_FOLDER = Path(__file__).resolve().parents[2] / "cloud" / "tariffs"
 
 SILENT = "em-403"  # nobody has heard of it since the weekend
-HELD = "wm-203"  # its last value waits for a person
+HELD = "wm-302"  # its last value waits for a person
 _SILENT_SINCE_MS = NOW_MS - 50 * HOUR_MS
 
 
@@ -187,7 +187,7 @@ def _readings(bus: Bus, now_ms: int) -> Iterator[Reading]:
             point = f"{SILENT}/active_energy_import"
             yield Reading(point, at_ms, None, Quality.NO_REPLY, reason)
         elif device.device_id == HELD:
-            why = "the register fell from 52.61 to 12.07: exchanged, reset or misread?"
+            why = "the register fell from 316.76 to 12.07: exchanged, reset or misread?"
             yield Reading(f"{HELD}/water_volume", at_ms, 12_070_000, Quality.HELD, why)
         else:
             yield from bus.read(device, at_ms)

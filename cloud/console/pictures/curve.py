@@ -12,6 +12,7 @@ _LEFT = 34.0
 _RIGHT = 8.0
 _TOP = 10.0
 _BOTTOM = 160.0
+_BAR_MAX = 96.0  # two bars must not look like two walls
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,18 @@ def draw_day(
     )
 
 
-def draw_bars(values: Sequence[float], width: float, height: float) -> tuple[Bar, ...]:
+def draw_bars(
+    values: Sequence[float], width: float, height: float, bar_max: float = _BAR_MAX
+) -> tuple[Bar, ...]:
     """Return zero-based bars that fill `width`, the highest as high as `height`."""
     highest = max(values, default=0.0) or 1.0
     step = width / max(len(values), 1)
+    wide = min(step * 0.68, bar_max)
     return tuple(
         Bar(
-            index * step + step * 0.16,
+            index * step + (step - wide) / 2,
             height - value / highest * height,
-            step * 0.68,
+            wide,
             value / highest * height,
             value,
         )

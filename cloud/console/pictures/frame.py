@@ -34,6 +34,7 @@ class Meaning:
     role: str
     label: str
     value: str = ""
+    is_minor: bool = False  # framing: its words are left out where they would need a second line
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,11 @@ def _row_brackets(
         wide = max(text_width(meaning.label), text_width(meaning.value))
         x = min(max(middle, wide / 2), width - wide / 2)
         level = next((i for i, end in enumerate(taken) if x - wide / 2 >= end), len(taken))
+        if level > 0 and meaning.is_minor:
+            brackets.append(Bracket(meaning, number, left, right, y, middle, None, "middle"))
+            continue
         if level == len(taken):
             taken.append(0.0)
-        # A label on this level may not stand in the way of stems of the levels below it either.
         taken[level] = x + wide / 2 + _LABEL_GAP
         label_y = y + 6 + _STEM + level * _LABEL_HEIGHT + 8
         brackets.append(Bracket(meaning, number, left, right, y, x, label_y, "middle"))
