@@ -37,15 +37,16 @@ def find_wire_readings(tx: Tx, dials: Sequence[DialReading]) -> dict[ReadingKey,
         for dial in dials
         if dial.series_id is not None and dial.epoch is not None and dial.seq is not None
     ]
-    if not keys:
-        return {}
-    # What did the gateways send, and what was on the wire?
-    rows = tx.conn.execute(
+    found = ((key, _find_wire_reading(tx, key)) for key in sorted(set(keys)))
+    return {key: reading for key, reading in found if reading is not None}
+
+
+def _find_wire_reading(tx: Tx, key: ReadingKey) -> WireReading | None:
+    # One lookup a reading: SQLite answers three keys joined by OR by reading the whole table.
+    series_id, measured_at_ms, epoch, seq = key
+    # What did the gateway send, and what was on the wire?
+    row = tx.conn.execute(
         sa.select(
-            reading.c.series_id,
-            reading.c.measured_at_ms,
-            reading.c.epoch,
-            reading.c.seq,
             reading.c.value_micro,
             reading.c.quality,
             gateway.c.code,
@@ -80,39 +81,32 @@ def find_wire_readings(tx: Tx, dials: Sequence[DialReading]) -> dict[ReadingKey,
         )
         .where(
             reading.c.tenant_id == tx.tenant_id,
-            sa.or_(
-                *(
-                    sa.and_(
-                        reading.c.series_id == series_id,
-                        reading.c.measured_at_ms == measured_at_ms,
-                        reading.c.epoch == epoch,
-                        reading.c.seq == seq,
-                    )
-                    for series_id, measured_at_ms, epoch, seq in sorted(set(keys))
-                )
-            ),
+            reading.c.series_id == series_id,
+            reading.c.measured_at_ms == measured_at_ms,
+            reading.c.epoch == epoch,
+            reading.c.seq == seq,
         )
+    ).one_or_none()
+    if row is None:
+        return None
+    was_kept = row.protocol is not None
+    return WireReading(
+        row.value_micro,
+        Quality(row.quality),
+        row.code,
+        row.key,
+        Evidence(
+            row.protocol,
+            row.line,
+            bytes(row.request),
+            bytes(row.reply),
+            row.captured_at_ms,
+            row.round_trip_us,
+        )
+        if was_kept
+        else None,
+        row.sha256 or "",
     )
-    return {
-        (row.series_id, row.measured_at_ms, row.epoch, row.seq): WireReading(
-            row.value_micro,
-            Quality(row.quality),
-            row.code,
-            row.key,
-            None
-            if row.protocol is None
-            else Evidence(
-                row.protocol,
-                row.line,
-                bytes(row.request),
-                bytes(row.reply),
-                row.captured_at_ms,
-                row.round_trip_us,
-            ),
-            row.sha256 or "",
-        )
-        for row in rows
-    }
 
 
 def service_points(tx: Tx, ids: Collection[ServicePointId]) -> dict[ServicePointId, tuple[str, str]]:
