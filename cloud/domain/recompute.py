@@ -5,7 +5,7 @@ derived from the raw frames' readings, the meters' multipliers and the tariff te
 court, a resident's cousin or a test can run it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +19,12 @@ from cloud.domain.rating import recharge, rounding_difference
 from cloud.domain.tariff import Basis, Charge, LadderPosition, PricedLine
 from cloud.domain.tariff_document import Tariff, parse_version
 from cloud.domain.trace import Json, LineTrace, TracedReading, TracedSegment, TracedUsage
+from protocol.errors import ProtocolError
 from protocol.evidence import Evidence
+from protocol.fieldbus import Message, codec_named
+
+# Protocols whose frames state a value in its unit; a Modbus frame is words until a map explains them.
+_SELF_EXPLAINING = frozenset({"cjt188", "dlt645-1997", "dlt645-2007"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +140,31 @@ def _check_frame(serial: str, reading: TracedReading, faults: list[str]) -> None
     )
     if evidence.digest().hex() != frame.sha256:
         faults.append(f"meter {serial}: the frame of {frame.captured_at_ms} does not have its SHA-256")
+    if frame.protocol in _SELF_EXPLAINING:
+        said = _numbers_in(evidence)
+        if reading.value not in said:
+            numbers = ", ".join(map(money.plain, said)) or "nothing"
+            faults.append(
+                f"meter {serial}: its frame says {numbers}, the reading {money.plain(reading.value)}"
+            )
+
+
+def _numbers_in(evidence: Evidence) -> list[Decimal]:
+    """Return every number a frame states in units; none where it is no frame of its protocol."""
+    message = Message(evidence.reply, is_reply=True, request=evidence.request)
+    try:
+        return list(_decimals(codec_named(evidence.protocol).facts(message)))
+    except ProtocolError:
+        return []
+
+
+def _decimals(facts: object) -> Iterator[Decimal]:
+    match facts:
+        case Decimal():
+            yield facts
+        case Mapping():
+            for part in facts.values():
+                yield from _decimals(part)
+        case list() | tuple():
+            for part in facts:
+                yield from _decimals(part)

@@ -223,9 +223,9 @@ def point_key(serial: str) -> str:
 
 
 def frame_of(serial: str, value: Decimal, at_ms: int) -> Evidence:
-    """Return a DL/T 645 exchange that carries the value (hundredths; enough for a test)."""
+    """Return a DL/T 645 exchange that carries the value ."""
     address = f"{abs(hash_of(serial)) % 10**12:012}"
-    payload = int(value * 100).to_bytes(4, "little")
+    payload = bytes.fromhex(f"{int(value * 100):08}")[::-1]  # BCD, hundredths, lowest byte first
     request = dlt645.encode_frame(dlt645.read_request(address, "00010000"))
     reply = dlt645.encode_frame(dlt645.read_reply(address, "00010000", payload))
     return Evidence("dlt645-2007", "bus-1", request, reply, at_ms, 120_000)

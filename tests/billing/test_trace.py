@@ -93,7 +93,7 @@ async def test_changed_reading_is_noticed(estate: Estate) -> None:
     recomputed = recompute(with_closing(trace, msgspec.structs.replace(closing, value=Decimal("31.5"))))
 
     assert recomputed.amount_fen == trace.amount_fen + 1077  # 20 kWh more at 0.5383
-    assert recomputed.faults[0] == "readings give 4519.750000, the bill says 4499.75"
+    assert "readings give 4519.750000, the bill says 4499.75" in recomputed.faults
 
 
 async def test_changed_frame_is_noticed(estate: Estate) -> None:
@@ -107,6 +107,16 @@ async def test_changed_frame_is_noticed(estate: Estate) -> None:
 
     assert recompute(trace).faults == ()
     assert "does not have its SHA-256" in recomputed.faults[0]
+
+
+async def test_reading_that_its_frame_does_not_say_is_noticed(estate: Estate) -> None:
+    trace = (await bill_one_flat(estate))[1]
+    assert trace.usage is not None
+    closing = trace.usage.segments[-1].closing
+
+    recomputed = recompute(with_closing(trace, msgspec.structs.replace(closing, value=Decimal("30.6"))))
+
+    assert "meter E-101-new: its frame says 30.5, the reading 30.6" in recomputed.faults
 
 
 async def test_frame_hash_is_that_of_the_exchange(estate: Estate) -> None:
