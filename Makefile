@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture bench fuzz simulate lock clean
+.PHONY: help setup demo test check format test-services torture bench fuzz simulate wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ fuzz: setup ## Feed random bytes to every decoder; N=how many (default 200000)
 
 simulate: setup ## Run only the simulated building
 	@$(BIN)/gatehouse simulate $(ARGS)
+
+wheel: setup ## Build the package into dist/, web assets included
+	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/python scripts/lock.py $(ARGS)

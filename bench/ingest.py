@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import msgspec
@@ -74,25 +76,32 @@ def main(rounds: int = ROUNDS) -> int:
     """Run SQLite, then PostgreSQL where there is one; return 0."""
     print(f"ingest: {GATEWAYS} gateways at once over HTTP, each batch acknowledged after its commit")
     print(row("", "rows a batch", "rows/s", "ratio", "CPU-s/100,000", "RSS MiB", widths=_WIDTHS))
+    ratios: dict[tuple[str, Load], list[float]] = defaultdict(list)
     postgres = services.find_postgres_bin()
     for load in map(Load, BLOCKS_PER_BATCH):
         with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
             for number in range(rounds):
                 url = f"sqlite:///{folder}/{number}"
-                _compare(load, "SQLite", "executemany", f"{url}-bare.db", f"{url}-ours.db")
+                ratios["SQLite", load].append(
+                    _compare(load, "SQLite", "executemany", f"{url}-bare.db", f"{url}-ours.db")
+                )
         if postgres is None:
             print("PostgreSQL: not found, not measured")
             continue
         with services.running_postgres(postgres, durable=True) as server:
             for _ in range(rounds):
-                _compare(load, "PostgreSQL", "COPY", server.new_database(), server.new_database())
+                databases = server.new_database(), server.new_database()
+                ratios["PostgreSQL", load].append(_compare(load, "PostgreSQL", "COPY", *databases))
+    for (engine, load), its in ratios.items():
+        size = integer(load.rows_per_batch)
+        print(f"ratio: {median(its):.2f} x bare {engine}, {size} rows a batch (median of {rounds})")
     return 0
 
 
 _WIDTHS = (24, 14, 11, 8, 15, 9)
 
 
-def _compare(load: Load, engine: str, yardstick: str, raw_url: str, our_url: str) -> None:
+def _compare(load: Load, engine: str, yardstick: str, raw_url: str, our_url: str) -> float:
     for url in (raw_url, our_url):
         _gatehouse("db", "upgrade", "--database", url)
     raw_rate = _raw_rate(load, raw_url)
@@ -105,6 +114,7 @@ def _compare(load: Load, engine: str, yardstick: str, raw_url: str, our_url: str
     cpu_s = used.cpu_s / rows * 100_000
     cells = (size, integer(rate), f"{rate / raw_rate:.2f}", cpu_s, f"{used.rss_peak_mib:.0f}")
     print(row(f"{engine}, gatehouse", *cells, widths=_WIDTHS), flush=True)
+    return rate / raw_rate
 
 
 def _file_of(url: str) -> str:

@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.measure import integer, row, usage_of
 
@@ -103,15 +104,11 @@ def main(rounds: int = ROUNDS, window_s: float = WINDOW_S) -> int:
                     ),
                     flush=True,
                 )  # fmt: skip
-    medians = {name: _median([r.cpu_s_per_100k for r in its]) for name, its in results.items()}
+    medians = {name: median([r.cpu_s_per_100k for r in its]) for name, its in results.items()}
     ours = medians.pop("gatehouse edge")
     for name, cpu_s in medians.items():
         print(f"ratio: {ours / cpu_s:.2f} x the CPU of {name} (medians of {rounds}), every reading on disk")
     return 0
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def _measure(meters: Meters, pid: int, window_s: float) -> Result:
