@@ -61,8 +61,11 @@ def judge(vector: Mapping[str, Fact]) -> Outcome:
     valid = vector.get("valid")
     if not isinstance(valid, bool):
         return Outcome(vector_id, (f"valid is {valid!r}, expected true or false",))
-    differences = _judge_valid(codec, message, vector) if valid else _judge_invalid(codec, message, vector)
-    return Outcome(vector_id, tuple(differences))
+    try:
+        differences = tuple((_judge_valid if valid else _judge_invalid)(codec, message, vector))
+    except ProtocolError as error:
+        differences = (f"cannot be judged: {error}",)
+    return Outcome(vector_id, differences)
 
 
 def _message(vector: Mapping[str, Fact]) -> Message:

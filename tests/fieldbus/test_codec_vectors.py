@@ -170,3 +170,87 @@ def test_judge_fails_what_it_does_not_understand(change: dict, said: str) -> Non
 )
 def test_reasons_agree_by_kind_and_numbers(stated: str, message: str, agrees: bool) -> None:
     assert reason_agrees(stated, message) is agrees
+
+
+RTU_REPLY = "110304008d008efbbd"
+RTU_REQUEST = "1103007c00020743"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"expect": "reject: unit 17 answered a request to unit 16", "valid": False},
+            "accepted as an answer",
+        ),
+        (
+            {
+                "expect": "reject: unit 5 answered a request to unit 16",
+                "valid": False,
+                "request_hex": "1003007c00020692",
+            },
+            "refused for another reason",
+        ),
+        (
+            {"expect": "accept first 8 bytes, drop 1 noise bytes", "valid": False},
+            "the reply has 9 bytes, expected 8",
+        ),
+        (
+            {
+                "expect": "accept first 9 bytes, drop 0 noise bytes",
+                "valid": False,
+                "hex": "110304008d008efbbe",
+            },
+            "the first 9 bytes are refused",
+        ),
+        (
+            {"expect": "must not crash; malformed", "valid": False},
+            "content is malformed or unsupported, but was accepted",
+        ),
+        (
+            {"expect": "reject; a lenient parser must still yield it", "valid": False},
+            "accepted, expected to be refused",
+        ),
+        ({"expected_response_length": 9}, "cannot be judged"),
+        (
+            {"hex": RTU_REQUEST, "direction": "request", "request_hex": "", "expected_response_length": 8},
+            "expected_response_length: expected 8, got 9",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_judge_notices_each_kind_of_disappointment(change: dict, said: str) -> None:
+    vector = {
+        "id": "made-up",
+        "protocol": "modbus-rtu",
+        "direction": "response",
+        "hex": RTU_REPLY,
+        "request_hex": RTU_REQUEST,
+        "decoded": {"unit": 17},
+        "valid": True,
+    } | change
+
+    outcome = judge(vector)
+
+    assert any(said in difference for difference in outcome.differences), outcome.differences
+
+
+@pytest.mark.parametrize(
+    "expect", ["reject: why", "accept first 3 bytes, drop 1", "reject, lenient parser must yield"]
+)
+def test_judge_fails_what_a_codec_cannot_be_asked(expect: str) -> None:
+    vector = by_id("dlt645-2007-058") | {"expect": expect, "reject_reason": None}
+
+    assert judge(vector).differences
+
+
+def test_lenient_reading_must_yield_what_the_source_states() -> None:
+    vector = by_id("sia-dc09-001") | {"stated_by_source": {"sia_code": "FA"}}
+
+    assert judge(vector).differences == ("sia_code: expected 'FA', got 'KR'",)
+
+
+def test_lenient_reading_that_finds_nothing_fails() -> None:
+    vector = by_id("sia-dc09-001") | {"hex": b"\n0000000Fno quote at all\r".hex(), "reject_reason": None}
+
+    assert any("lenient reading refuses it too" in line for line in judge(vector).differences)

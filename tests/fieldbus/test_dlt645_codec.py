@@ -387,6 +387,33 @@ def test_values_that_do_not_fit_are_refused_when_encoding(value, said: str) -> N
         encode_items(data_identifier("00010000"), [value])
 
 
+@pytest.mark.parametrize(
+    ("di", "value", "payload"),
+    [
+        ("04000101", "2026-11-23 wd01", "01231126"),
+        ("04000102", "10:30:15", "153010"),
+        ("04000401", "123456789012", "129078563412"),
+        ("04000407", "2.0", "00302e32"),
+        ("04000503", "0010", "1000"),
+        ("04000102", None, "ffffff"),
+    ],
+)
+def test_texts_times_and_bits_are_encoded_as_they_are_decoded(
+    di: str, value: str | None, payload: str
+) -> None:
+    identifier = data_identifier(di)
+
+    assert encode_items(identifier, [value]).hex() == payload
+    assert decode_items(identifier, bytes.fromhex(payload)).values == (value,)
+
+
+def test_texts_of_another_length_and_item_counts_are_refused() -> None:
+    with pytest.raises(ProtocolError, match="is not 6 bytes long"):
+        encode_items(data_identifier("04000401"), ["1234"])
+    with pytest.raises(ProtocolError, match="has 3 items, 4 given"):
+        encode_items(data_identifier("0201FF00"), [Decimal(1)] * 4)
+
+
 @pytest.mark.parametrize("pattern", ["", "X", "XXX", "XX.X.X", "ASCII", "HEXX", "hhh", "±", "NNN"])
 def test_patterns_that_mean_nothing_are_refused(pattern: str) -> None:
     with pytest.raises(ProtocolError, match="is not a format"):

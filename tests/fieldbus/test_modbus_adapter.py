@@ -1,5 +1,6 @@
 """Modbus over pymodbus: what is believed on a line and what is not. Frames from tests/vectors."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -261,6 +262,51 @@ def test_impossible_requests_are_refused(arguments: tuple) -> None:
 def test_limits_themselves_are_allowed() -> None:
     assert Request(1, FunctionCode.READ_HOLDING_REGISTERS, 0, 125).quantity == 125
     assert Request(0, FunctionCode.READ_HOLDING_REGISTERS, 65_534, 2).start == 65_534
+
+
+WRITE_WORD = Request(1, FunctionCode.WRITE_HOLDING_REGISTER, 5, 1, (7,))
+WRITE_COIL = Request(1, FunctionCode.WRITE_COIL, 5, 1, (1,))
+WRITE_WORDS = Request(1, FunctionCode.WRITE_HOLDING_REGISTERS, 5, 2, (7, 8))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered_as", "said"),
+    [
+        (WRITE_WORD, replace(WRITE_WORD, start=6), "address 6 confirmed, 5 was written"),
+        (WRITE_WORD, replace(WRITE_WORD, values=(8,)), "value 8 confirmed, 7 was written"),
+        (WRITE_COIL, replace(WRITE_COIL, values=(0,)), "the other state was confirmed"),
+        (WRITE_WORDS, replace(WRITE_WORDS, quantity=1, values=(7,)), "quantity 1 confirmed, 2 were written"),
+    ],
+    ids=["address", "value", "coil", "quantity"],
+)
+def test_writes_confirmed_otherwise_than_written_are_not_believed(asked, answered_as, said: str) -> None:
+    reader = ReplyReader(asked, Framing.RTU)
+
+    assert reader.feed(encode_reply(answered_as, Framing.RTU)) is None
+    with pytest.raises(FrameError, match=said):
+        reader.conclude()
+
+
+def test_coil_replies_of_another_width_are_not_believed() -> None:
+    asked = Request(1, FunctionCode.READ_COILS, 0, 9, transaction_id=4)
+    narrow = Request(1, FunctionCode.READ_COILS, 0, 8, transaction_id=4)
+
+    with pytest.raises(FrameError, match="8 bits in reply to 9 asked"):
+        ReplyReader(asked, Framing.TCP).feed(encode_reply(narrow, Framing.TCP, [1] * 8))
+
+
+def test_requests_nobody_serves_and_impossible_ones_are_refused() -> None:
+    unserved = b"\x00\x01\x00\x00\x00\x02\x01\x07"
+    too_many = b"\x00\x01\x00\x00\x00\x06\x01\x03\xff\xff\x00\x02"
+
+    with pytest.raises(FrameError, match="function 7 is not served"):
+        RequestReader(Framing.TCP).feed(unserved)
+    with pytest.raises(FrameError, match="start 65535 with quantity 2"):
+        RequestReader(Framing.TCP).feed(too_many)
+    with pytest.raises(ProtocolError, match="3 values in reply to a read of 2"):
+        encode_reply(READ, Framing.RTU, [1, 2, 3])
+    with pytest.raises(ProtocolError, match="cannot build"):
+        encode_reply(READ, Framing.RTU, [1, 70_000])
 
 
 # Words
