@@ -18,6 +18,7 @@ from edge.config import Config
 from edge.field import Field, open_field
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.intake import Intake
+from edge.kernel_clock import is_kernel_clock_synced
 from edge.page import serve_page
 from edge.supervise import keep_running
 from edge.uplink import Cloud, CloudClient, Greeter, Lane
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 # How far the cloud's time may be from ours and still confirm it; meters are stamped to the second.
 _CLOCK_AGREES_MS = 5_000
+_CLOCK_WATCH_S = 60.0
 # A stop may take this long; systemd kills after 90 s, a person at the terminal loses patience before.
 _ENDING_MAX_S = 8.0
 _ENDING_LOOK_S = 0.05
@@ -39,10 +41,17 @@ _BLOCKING_CALLS_MAX = 64
 
 
 class SystemClock:
-    """The machine's clocks. Wall time counts as confirmed once the cloud agrees with it."""
+    """The machine's clocks. Wall time counts as confirmed while the kernel or the cloud says so."""
 
     def __init__(self) -> None:
-        self.quality = ClockQuality.UNSYNCED
+        self._kernel_says = is_kernel_clock_synced()
+        self._cloud_says: bool | None = None  # None: not asked yet
+
+    @property
+    def quality(self) -> ClockQuality:
+        """Return whether the time is confirmed; the cloud's contradiction outweighs the kernel's word."""
+        says = self._kernel_says if self._cloud_says is None else self._cloud_says
+        return ClockQuality.SYNCED if says else ClockQuality.UNSYNCED
 
     def wall_ms(self) -> int:
         """Return UTC epoch milliseconds."""
@@ -52,14 +61,17 @@ class SystemClock:
         """Return milliseconds since some moment before the start."""
         return time.monotonic_ns() // 1_000_000
 
+    def ask_kernel(self) -> None:
+        """Ask again whether the clock is kept right."""
+        self._kernel_says = is_kernel_clock_synced()
+
     def compare(self, server_time_ms: int) -> None:
-        """Take the cloud's word on the time: confirmed while it agrees."""
+        """Take the cloud's word on the time."""
         skew_ms = self.wall_ms() - server_time_ms
         agrees = abs(skew_ms) <= _CLOCK_AGREES_MS
-        quality = ClockQuality.SYNCED if agrees else ClockQuality.UNSYNCED
-        if quality is not self.quality:
-            log.info("clock quality changed", extra={"quality": quality.name, "skew_ms": skew_ms})
-        self.quality = quality
+        if agrees is not self._cloud_says:
+            log.info("the cloud spoke on the time", extra={"agrees": agrees, "skew_ms": skew_ms})
+        self._cloud_says = agrees
 
 
 @contextlib.asynccontextmanager
@@ -125,15 +137,21 @@ async def run_agent(config: Config, stop: asyncio.Event) -> None:
     ):
         inspector = Inspector(config, field, cloud, clock, boot_id)
         log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
-        await _run_parts(config, field, cloud, inspector, stop)
+        await _run_parts(config, clock, field, cloud, inspector, stop)
 
 
 async def _run_parts(
-    config: Config, field: Field, cloud: Cloud, inspector: Inspector, stop: asyncio.Event
+    config: Config,
+    clock: SystemClock,
+    field: Field,
+    cloud: Cloud,
+    inspector: Inspector,
+    stop: asyncio.Event,
 ) -> None:
     parts: dict[str, Callable[[], Awaitable[None]]] = {
         "buffer": field.buffer.run,
         "poller": field.poller.run,
+        "clock": lambda: _watch_clock(clock),
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         **{f"listener {listener.line.line_id}": listener.run for listener in field.listeners},
@@ -170,6 +188,12 @@ async def _send_rest(field: Field, cloud: Cloud) -> None:
         if not any(streams[stream].pending_rows and not lane.state.fault for stream, lane in lanes):
             return
         await asyncio.sleep(_ENDING_LOOK_S)
+
+
+async def _watch_clock(clock: SystemClock) -> None:
+    while True:
+        await asyncio.sleep(_CLOCK_WATCH_S)
+        clock.ask_kernel()
 
 
 async def _tick(intake: Intake) -> None:

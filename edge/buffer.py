@@ -281,8 +281,11 @@ class Buffer:
         self.epoch = self._store.epoch
 
     def _new_epoch(self) -> int:
-        """Return a number no earlier store of this gateway had: the time, and chance where it is not set."""
-        return (self._clock.wall_ms() & ~0x3FF) + self._random.randrange(1, 0x400)
+        """Return a number no earlier store of this gateway had: seconds, and 20 bits of chance.
+
+        Chance alone must do where the clock is not set, or is a replay's.
+        """
+        return (self._clock.wall_ms() // 1000 << 20) + self._random.randrange(1, 1 << 20)
 
     def _take_lock(self, path: Path) -> None:
         if self._lock >= 0:

@@ -14,9 +14,9 @@ from edge.clock import Clock
 from edge.config import Config, LineId, MqttLine
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
-from edge.drivers.mqtt import MqttListener
 from edge.intake import Intake
 from edge.line import Line
+from edge.listener import MqttListener
 from edge.poller import Poller
 from edge.rule import RuleScope
 from edge.rules import load_rules

@@ -14,7 +14,8 @@ import pytest
 
 from edge.config import LineId, MqttLine
 from edge.driver import EvidenceKeeper
-from edge.drivers.mqtt import MqttListener, Told, Zigbee2mqttDevice
+from edge.drivers.mqtt import Told, Zigbee2mqttDevice
+from edge.listener import MqttListener
 from protocol.errors import FrameError
 from protocol.event import Event, EventState
 from protocol.quantity import MICRO
