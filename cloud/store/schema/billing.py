@@ -138,6 +138,94 @@ usage = sa.Table(
     sa.Index("ix_usage_service_point", "tenant_id", "service_point_id", "end_on"),
 )
 
+# A dial as a person read it, corrected it or had it estimated, for one moment. The last one recorded
+# for a moment holds; the readings of the wire stay what they are.
+manual_reading = sa.Table(
+    "manual_reading",
+    metadata,
+    tenant(),
+    identity(),
+    reference("installation_id"),
+    integer("at_ms"),
+    integer("value_micro"),
+    text("kind"),
+    # For an estimate: the last actual dial it starts from, below which no true-up may lead.
+    integer("anchor_value_micro", nullable=True),
+    text("reason"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("installation", "installation_id"),
+    refers("app_user", "recorded_by"),
+    check("kind", "kind IN ('estimate', 'manual')"),
+    check("anchor", "(kind = 'estimate') = (anchor_value_micro IS NOT NULL)"),
+    sa.Index("ix_manual_reading_installation", "tenant_id", "installation_id", "at_ms"),
+)
+
+# Money that came in, or, with `reverses_id`, was taken back because it never had.
+payment = sa.Table(
+    "payment",
+    metadata,
+    tenant(),
+    identity(),
+    text("number"),
+    reference("account_id"),
+    text("method"),
+    integer("amount_fen"),
+    day("received_on"),
+    # The bank's or the provider's own number of the transfer: the same one again is the same payment.
+    text("provider_reference", nullable=True),
+    reference("reverses_id", nullable=True),
+    text("memo"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("account", "account_id"),
+    refers("payment", "reverses_id"),
+    refers("app_user", "recorded_by"),
+    unique("number"),
+    unique("method", "provider_reference"),
+    unique("reverses_id"),
+    check("method", "method IN ('alipay', 'card', 'cash', 'transfer', 'wechat')"),
+    check(
+        "amount", "(reverses_id IS NULL AND amount_fen > 0) OR (reverses_id IS NOT NULL AND amount_fen < 0)"
+    ),
+)
+
+# What of a payment (or, without one, of prepaid money) went to which invoice; what a document still
+# asks for is its total less the sum of these. Taking back is a negative row.
+allocation = sa.Table(
+    "allocation",
+    metadata,
+    tenant(),
+    identity(),
+    reference("account_id"),
+    reference("invoice_id"),
+    reference("payment_id", nullable=True),
+    integer("principal_fen"),
+    integer("late_fee_fen"),
+    day("allocated_on"),
+    reference("entry_id"),
+    refers("account", "account_id"),
+    refers("invoice", "invoice_id"),
+    refers("payment", "payment_id"),
+    refers("ledger_entry", "entry_id"),
+    sa.Index("ix_allocation_invoice", "tenant_id", "invoice_id"),
+    sa.Index("ix_allocation_payment", "tenant_id", "payment_id"),
+)
+
+# What being late costs at a site, from a day on; the newest rule up to a due date holds for it.
+late_fee_rule = sa.Table(
+    "late_fee_rule",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("from_on", sa.Date, primary_key=True),
+    document("rule"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("site", "site_id"),
+    refers("app_user", "recorded_by"),
+)
+
 # Accounts a closing could not bill, and why: the meters somebody must see to. Gone once they are billed.
 billing_hold = sa.Table(
     "billing_hold",
