@@ -50,8 +50,8 @@ MENU: Sequence[Group] = (
     Group(
         mark("On site"),
         (
-            Entry("/meters", "meter", mark("Meters and readings"), Action.READ_METERS),
-            Entry("/equipment", "lift", mark("Equipment and service"), Action.READ_EQUIPMENT),
+            Entry("/meters", "meter", mark("Meter readings"), Action.READ_METERS),
+            Entry("/equipment", "lift", mark("Upkeep"), Action.READ_EQUIPMENT),
             Entry("/gateways", "gateway", mark("Gateways"), Action.READ_GATEWAYS),
         ),
     ),

@@ -38,6 +38,7 @@ def make_environment(tag: Locale, assets: Assets) -> jinja2.Environment:
     environment.install_gettext_translations(language.catalogue, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = assets.url
     environment.filters["said"] = lambda text: say(text, language)
+    environment.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["hex"] = lambda data: data.hex(" ").upper()
     environment.filters["coordinate"] = _coordinate
     return environment
