@@ -6,11 +6,12 @@ and nothing but JSON of the route's response type (or a stream the route makes i
 
 import hashlib
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from cloud.api.answers import etag_of, is_etag_in, json_bytes, json_response
 from cloud.api.errors import Malformed
 from cloud.api.parse import query_of, read_json_bytes, value_from_json
-from cloud.api.route import Call, Nothing, Open, Request, Route, json_bytes, json_response
+from cloud.api.route import Call, Nothing, Open, Request, Route
 from cloud.domain.access import may, require
 from cloud.domain.user import User
 from cloud.keys import DATABASE
@@ -37,7 +38,7 @@ def endpoint(route: Route) -> Handler:
         call = Call(request, route, caller, query, body, key)
         if key:
             return await _once(call, raw)
-        return _rendered(route, await route.handle(call))
+        return _rendered(call, await route.handle(call))
 
     return answer
 
@@ -52,19 +53,25 @@ async def _once(call: Call[Request, Request], raw: bytes) -> web.StreamResponse:
         response.headers["Idempotency-Replayed"] = "true"
         return response
     try:
-        return _rendered(call.route, await call.route.handle(call))
+        return _rendered(call, await call.route.handle(call))
     except Exception:
         # Refused or failed, so nothing was changed: the sender may try again with the same key.
         await database.write(actor.tenant_id, idempotency.release, actor, key)
         raise
 
 
-def _rendered(route: Route, value: object) -> web.StreamResponse:
+def _rendered(call: Call[Request, Request], value: object) -> web.StreamResponse:
     if isinstance(value, web.StreamResponse):
         return value
     if value is None:
         return web.Response(status=204)
-    return json_response(Answer(route.status, json_bytes(value)))
+    body = json_bytes(value)
+    if call.route.method != hdrs.METH_GET:
+        return json_response(Answer(call.route.status, body))
+    known = call.request.headers.get(hdrs.IF_NONE_MATCH, "")
+    if known and is_etag_in(known, etag_of(body)):
+        return web.Response(status=304, headers={hdrs.ETAG: etag_of(body)})
+    return json_response(Answer(call.route.status, body), has_etag=True)
 
 
 def _key_of(request: web.Request) -> str:

@@ -183,10 +183,12 @@ async def request_repair(call: Call[Nothing, NewRepair]) -> web.Response:
     )
 
 
-async def move_work_order(call: Call[Nothing, NewState]) -> WorkOrderView:
+async def move_work_order(call: Call[Nothing, NewState]) -> web.Response:
     """Begin, finish or cancel a work order."""
     order_id = WorkOrderId(call.id("work_order_id"))
-    return _order_view(await call.write(maintenance.move_work_order, order_id, call.body.state))
+    return await call.change(
+        _order_view, maintenance.get_work_order, maintenance.move_work_order, order_id, call.body.state
+    )
 
 
 def _equipment_view(status: EquipmentStatus) -> EquipmentView:
@@ -306,6 +308,7 @@ ROUTES = (
         move_work_order,
         WorkOrderView,
         body=NewState,
+        is_guarded=True,
         description="A maintenance plan's work is finished by signing the plan.",
     ),
 )

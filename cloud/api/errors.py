@@ -11,6 +11,7 @@ from types import MappingProxyType
 import msgspec
 from aiohttp import hdrs, web
 
+from cloud.api.answers import ChangedMeanwhile
 from cloud.domain.errors import (
     Conflict,
     Forbidden,
@@ -41,10 +42,6 @@ class Malformed(Invalid):
     """The request cannot even be read: not JSON, not UTF-8, not compressed as it says."""
 
 
-class PreconditionFailed(Conflict):
-    """The thing was changed since the caller read it."""
-
-
 _KINDS = (
     Kind("conflict", 409, "与当前状态冲突", "Conflict", "Read the thing again and decide anew."),
     Kind("forbidden", 403, "没有权限", "Forbidden", "Ask somebody whose role allows it."),
@@ -68,7 +65,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _KINDS
 _KIND_OF_ERROR: Sequence[tuple[type[Exception], str]] = (
     (Malformed, "malformed"),
     (KeyReused, "idempotency-key-reused"),
-    (PreconditionFailed, "precondition-failed"),
+    (ChangedMeanwhile, "precondition-failed"),
     (Invalid, "invalid"),
     (NotFound, "not-found"),
     (Conflict, "conflict"),

@@ -14,7 +14,8 @@ from typing import assert_never
 from aiohttp import ClientConnectionResetError, web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from cloud.api.route import EVENT_STREAM, Call, Nothing, Open, Route, View, json_bytes, view_of
+from cloud.api.answers import json_bytes
+from cloud.api.route import EVENT_STREAM, Call, Nothing, Open, Route, View, view_of
 from cloud.api.words import QUALITIES, SEVERITIES, QualityWord, SeverityWord, decimal_or_none
 from cloud.domain.access import Action, may
 from cloud.domain.change import (

@@ -101,6 +101,16 @@ def _operation(route: Route, schema_of: dict[str, Any], components: dict[str, An
                 "description": "Made by the sender; sending the same request again answers the same.",
             }
         )
+    if route.is_guarded:
+        operation["parameters"].append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "The ETag of what you saw; 412 if it is not so any more.",
+            }
+        )
     if route.body is not None:
         content = {_JSON: {"schema": schema_of[_identity(route.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -177,6 +187,8 @@ def _failures(route: Route) -> dict[str, Any]:
         names |= {"malformed", "too-large", "unsupported-media-type"}
     if route.method != "GET":
         names |= {"conflict"}
+    if route.is_guarded:
+        names |= {"precondition-failed"}
     return {str(KINDS[name].status): {"$ref": f"#/components/responses/{name}"} for name in sorted(names)}
 
 

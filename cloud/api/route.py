@@ -10,8 +10,9 @@ from enum import Enum
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from cloud.api.answers import ChangedMeanwhile, etag_of, is_etag_in, json_bytes, json_response
 from cloud.domain import page
 from cloud.domain.access import Action
 from cloud.domain.errors import NotFound, Unauthenticated
@@ -34,6 +35,7 @@ EVENT_STREAM = "text/event-stream"
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
 _T = TypeVar("_T")
+_IdT = TypeVar("_IdT")
 _P = ParamSpec("_P")
 QueryT = TypeVar("QueryT")
 BodyT = TypeVar("BodyT")
@@ -152,13 +154,33 @@ class Call(Generic[QueryT, BodyT]):
             answer = rendered(await database.write(actor.tenant_id, work, actor, *args, **kwargs))
         return json_response(answer)
 
+    async def change(
+        self,
+        view: Callable[[_T], View],
+        find: Callable[Concatenate[Tx, User, _IdT, ...], _T],
+        work: Callable[Concatenate[Tx, User, _IdT, _P], _T],
+        thing_id: _IdT,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> web.Response:
+        """Change a thing, if it still is as `If-Match` says the caller saw it; all in one transaction."""
+        wanted = self.request.headers.get(hdrs.IF_MATCH, "")
+
+        def changed(tx: Tx, actor: User) -> bytes:
+            if wanted and not is_etag_in(wanted, etag_of(json_bytes(view(find(tx, actor, thing_id))))):
+                raise ChangedMeanwhile("it was changed since you read it: read it again, then decide anew")
+            return json_bytes(view(work(tx, actor, thing_id, *args, **kwargs)))
+
+        return json_response(Answer(self.route.status, await self.write(changed)), has_etag=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One address and method of the API.
 
     `response` is a View, a Page of one, None for "no content", or the media type of a stream. `creates`
-    says that the handler answers by `Call.create` and so honours Idempotency-Key.
+    says that the handler answers by `Call.create` and so honours Idempotency-Key,
+    `is_guarded` that it answers by `Call.change` and so honours If-Match.
     """
 
     method: str
@@ -171,23 +193,9 @@ class Route:
     body: Any = None  # a Request, or another Struct the domain defines as a document
     status: int = 200
     creates: bool = False
+    is_guarded: bool = False
     body_bytes_max: int = JSON_BODY_BYTES_MAX
     description: str = ""
-
-
-_encoder = msgspec.json.Encoder(decimal_format="string")
-
-
-def json_bytes(value: object) -> bytes:
-    """Return a view as JSON; decimals as strings, exact."""
-    return _encoder.encode(value)
-
-
-def json_response(answer: Answer) -> web.Response:
-    """Return an answer as the response that carries it."""
-    return web.Response(
-        status=answer.status, body=answer.body, content_type="application/json", charset="utf-8"
-    )
 
 
 def view_of(value: object, view: type[ViewT], **others: object) -> ViewT:

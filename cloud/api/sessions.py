@@ -6,7 +6,8 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Open, Request, Route, View, json_bytes, json_response
+from cloud.api.answers import json_bytes, json_response
+from cloud.api.route import Call, Nothing, Open, Request, Route, View
 from cloud.domain.user import Role, Session
 from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users

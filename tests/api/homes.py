@@ -1,8 +1,8 @@
 """Two homes with real tariffs, set up and spoken for through the doors alone."""
 
-import base64
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,10 @@ from protocol.envelope import (
 )
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
+from protocol.fieldbus import cjt188, dlt645
+from protocol.fieldbus.bcd import wire_from_decimal
+from protocol.fieldbus.cjt188_data import Amount, Status, WaterData, encode_water
+from protocol.quantity import micro_from_decimal
 from protocol.reading import Reading
 from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, Stream
 from tests.api.conftest import PASSWORD, Cloud
@@ -29,15 +33,20 @@ ELECTRICITY, WATER = "cn-beijing-elec-res", "cn-beijing-water-res"
 FLATS = (101, 102)
 EPOCH = 1
 
-# GB/T-shaped DL/T 645 exchange; what matters here is that these very bytes come back in the trace.
-FRAME = Evidence(
-    "dlt645-2007",
-    "bus-1",
-    base64.b16decode("FEFEFEFE68010120072026006811043333333316"),
-    base64.b16decode("68010120072026006891083333333375693635E816"),
-    0,
-    48_000,
-)
+
+def exchange(device: str, flat: int, value: Decimal) -> Evidence:
+    """Return what went over the wire when a meter said `value`: DL/T 645 for energy, CJ/T 188 for water."""
+    if device == "em":
+        address = f"202607000{flat}"
+        payload = wire_from_decimal(value, 4, 2)
+        request = dlt645.encode_frame(dlt645.read_request(address, "00010000"))
+        reply = dlt645.encode_frame(dlt645.read_reply(address, "00010000", payload))
+        return Evidence("dlt645-2007", "bus-1", request, reply, 0, 48_000)
+    asked = cjt188.read_request(0x10, f"20260700000{flat}")
+    amounts = Amount(value, "m3"), Amount(Decimal(0), "m3")
+    data = encode_water(WaterData(*amounts, clock=None, status=Status(b"\x00\x00")))
+    answered = cjt188.reply_to(asked, 0x10, f"20260700000{flat}", data)
+    return Evidence("cjt188", "bus-1", cjt188.encode_frame(asked), cjt188.encode_frame(answered), 0, 95_000)
 
 
 def local_ms(text: str) -> int:
@@ -217,13 +226,17 @@ async def build_homes(cloud: Cloud, token: str, login_prefix: str = "") -> Homes
 
 
 def october_readings() -> list[Reading]:
-    """Registers at both ends of October and now: 286.42 and 300.00 kWh, 12.40 and 13.00 m³."""
-    end_ms = local_ms("2026-11-01 00:00")
-    used = {101: (286_420_000, 12_400_000), 102: (300_000_000, 13_000_000)}
+    """Registers at the end of October: 286.42 and 300.00 kWh, 12.40 and 13.00 m³ more than at its begin."""
+    shown = {("em", 101): "386.42", ("wm", 101): "112.40", ("em", 102): "400.00", ("wm", 102): "113.00"}
+    points = {"em": "active_energy_import", "wm": "water_volume"}
     return [
-        Reading(f"{device}-{flat}/{point}", end_ms, 100_000_000 + used[flat][which], evidence=FRAME)
-        for flat in FLATS
-        for which, (device, point) in enumerate((("em", "active_energy_import"), ("wm", "water_volume")))
+        Reading(
+            f"{device}-{flat}/{points[device]}",
+            local_ms("2026-11-01 00:00"),
+            micro_from_decimal(Decimal(value)),
+            evidence=exchange(device, flat, Decimal(value)),
+        )
+        for (device, flat), value in shown.items()
     ]
 
 
