@@ -4,6 +4,7 @@ Both go through the codecs the drivers use; nothing is decoded here.
 """
 
 import json
+import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from protocol.errors import ProtocolError
 from protocol.fieldbus import CODECS, codec_named
 from protocol.fieldbus.annotation import Fact, Field, Message, check_cover
 from protocol.fieldbus.vectors import Outcome, judge
+
+_log = logging.getLogger(__name__)
 
 
 @click.group()
@@ -152,9 +155,18 @@ def _judge_file(file: Path) -> Iterator[Outcome]:
         return
     for number, vector in enumerate(loaded, start=1):
         if isinstance(vector, dict):
-            yield judge(vector)
+            yield _judged(vector)
         else:
             yield Outcome(f"{file.name} #{number}", (f"is {vector!r:.60}, expected an object",))
+
+
+def _judged(vector: dict[str, Fact]) -> Outcome:
+    """Return the verdict; a codec that breaks on one vector must not hide the verdicts of the others."""
+    try:
+        return judge(vector)
+    except Exception as error:  # noqa: BLE001 - the boundary of the batch; the finding is in its result
+        _log.exception("a codec broke on a vector", extra={"vector": vector.get("id")})
+        return Outcome(str(vector.get("id")), (f"our codec broke: {error!r}",))
 
 
 def _is_hex(parts: tuple[str, ...]) -> bool:

@@ -22,7 +22,6 @@ from protocol.errors import FrameError, ProtocolError
 from protocol.fieldbus.bcd import digits_from_wire, wire_from_digits
 from protocol.fieldbus.stream import MORE_NEEDED, NOT_A_FRAME, FrameStream
 
-PREAMBLE = 0xFE
 START = 0x68
 END = 0x16
 # §5.2.5: reads carry at most 200 bytes of data.

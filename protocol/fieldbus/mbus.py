@@ -26,9 +26,10 @@ _LONG_OVERHEAD, _SHORT_LENGTH = 6, 5
 
 SND_NKE, REQ_UD2, SND_UD, RSP_UD = 0x40, 0x5B, 0x53, 0x08
 FCB = 0x20
-UNCONFIGURED, SELECTED, ANY, BROADCAST = 0, 253, 254, 255
+# The address of the meter that a selection chose.
+SELECTED = 253
 
-CI_SEND, CI_SELECT, CI_ERROR, CI_ALARM = 0x51, 0x52, 0x70, 0x71
+CI_SELECT, CI_ERROR = 0x52, 0x70
 CI_VARIABLE, CI_FIXED = 0x72, 0x73
 # Bit 2 of CI: multi-byte fields most significant byte first.
 CI_MSB_FIRST = 0x04

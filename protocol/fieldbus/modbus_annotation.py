@@ -15,9 +15,7 @@ from protocol.fieldbus.modbus_frame import (
     EXCEPTIONS,
     READS_BITS,
     READS_REGISTERS,
-    RTU_OVERHEAD,
     TCP_HEADER,
-    TCP_OVERHEAD,
     Framing,
     FunctionCode,
     decode_pdu,
@@ -121,9 +119,6 @@ class _Modbus:
 
 MODBUS_RTU = _Modbus(Framing.RTU)
 MODBUS_TCP = _Modbus(Framing.TCP)
-
-# The smallest frame is an exception: unit id, function, code and what surrounds them.
-FRAME_MIN = {Framing.RTU: 2 + RTU_OVERHEAD, Framing.TCP: 2 + TCP_OVERHEAD}
 
 
 def _name(code: int) -> str:

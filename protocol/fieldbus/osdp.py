@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from protocol.errors import FrameError, ProtocolError
 from protocol.fieldbus.stream import MORE_NEEDED, NOT_A_FRAME, FrameStream
 
-MARK, START = 0xFF, 0x53
+START = 0x53
 ANY_ADDRESS = 0x7F
 _REPLY = 0x80
 _SEQUENCE, _USES_CRC, _HAS_SCB = 0x03, 0x04, 0x08

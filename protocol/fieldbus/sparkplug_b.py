@@ -21,7 +21,6 @@ from protocol.errors import FrameError, ProtocolError
 from protocol.fieldbus.annotation import Cursor, Fact, Facts, Field, Message, Role
 from protocol.fieldbus.json_payload import json_object, value_at
 
-NAMESPACE = "spBv1.0"
 # A birth of a big device has some hundred metrics; a hostile one must not cost memory.
 PAYLOAD_MAX, METRICS_MAX = 1024 * 1024, 5_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

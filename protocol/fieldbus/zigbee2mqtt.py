@@ -22,8 +22,6 @@ from protocol.fieldbus.json_payload import json_object, number_at, text_of
 
 DEFAULT_BASE = "zigbee2mqtt"
 
-LOCK_STATES = ("locked", "unlocked", "not_fully_locked")
-
 # Payload key -> fact. Numbers become exact Decimals.
 _NUMBERS: Mapping[str, str] = MappingProxyType(
     {

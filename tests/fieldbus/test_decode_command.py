@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gatehouse.__main__ import main
+from protocol.fieldbus.vectors import Outcome, judge
 from tests.fieldbus.golden import VECTOR_DIR
 
 ENERGY = "68 12 90 78 56 34 12 68 91 08 33 33 34 33 89 67 45 33 54 16"
@@ -77,6 +78,21 @@ def test_files_that_are_no_vectors_fail_with_what_was_expected(
     assert result.exit_code == 1
     assert said in result.output
     assert result.output.splitlines()[-1] == "0 passed, 1 failed"
+
+
+def test_a_codec_that_breaks_on_one_vector_does_not_hide_the_others(tmp_path: Path, monkeypatch) -> None:
+    def breaks_on_the_first(vector: dict) -> Outcome:
+        if vector["id"] == "dlt645-2007-001":
+            raise ZeroDivisionError("oh")
+        return judge(vector)
+
+    monkeypatch.setattr("gatehouse.decode.judge", breaks_on_the_first)
+
+    result = run("vectors", str(VECTOR_DIR / "dlt645-2007.json"))
+
+    assert result.exit_code == 1
+    assert "FAIL dlt645-2007-001: our codec broke: ZeroDivisionError('oh')" in result.output
+    assert result.output.splitlines()[-1] == "77 passed, 1 failed"
 
 
 def test_an_empty_folder_is_an_error_and_no_success(tmp_path: Path) -> None:
