@@ -94,9 +94,7 @@ def test_what_the_box_needs_works_there(edge_only: Installed, command: str) -> N
     assert shown.stdout.startswith(f"Usage: gatehouse {command}")
 
 
-@pytest.mark.parametrize(
-    ("command", "extra"), [("cloud", "cloud"), ("db", "cloud"), ("bill", "cloud"), ("demo", "demo")]
-)
+@pytest.mark.parametrize(("command", "extra"), [("cloud", "cloud"), ("db", "cloud"), ("demo", "demo")])
 def test_what_belongs_to_the_cloud_says_what_it_needs(edge_only: Installed, command: str, extra: str) -> None:
     shown = edge_only.run("gatehouse", command, "--help")
 
