@@ -12,13 +12,12 @@ from cloud.api.answers import etag_of, is_etag_in, json_bytes, json_response
 from cloud.api.errors import Malformed
 from cloud.api.parse import query_of, read_json_bytes, value_from_json
 from cloud.api.route import Call, Nothing, Open, Request, Route
-from cloud.domain.access import may, require
 from cloud.domain.user import User
 from cloud.keys import DATABASE
-from cloud.services import audit, idempotency
+from cloud.services import idempotency
 from cloud.services.idempotency import Answer
 from cloud.web.door import Handler
-from cloud.web.identity import actor_of, require_actor
+from cloud.web.identity import actor_of, require_actor, require_permission
 
 _KEY_LENGTH_MIN, _KEY_LENGTH_MAX = 8, 255  # shorter ones collide by accident, longer ones are no keys
 
@@ -91,10 +90,4 @@ async def _allowed(request: web.Request, route: Route) -> User | None:
         case Open.SIGNED_IN:
             return await require_actor(request)
         case action:
-            actor = await require_actor(request)
-            if not may(actor, action):
-                await request.app[DATABASE].write(
-                    actor.tenant_id, audit.record_denial, actor, action, f"{route.method} {route.path}"
-                )
-            require(actor, action)
-            return actor
+            return await require_permission(request, action)

@@ -18,7 +18,7 @@ from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
 from cloud.console.templating import render
-from cloud.domain.access import Action, may, require
+from cloud.domain.access import Action, may
 from cloud.domain.errors import NotFound
 from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
@@ -27,7 +27,7 @@ from cloud.keys import CLOCK, DATABASE
 from cloud.services import overview, premises
 from cloud.store.db import Tx
 from cloud.web.door import Handler
-from cloud.web.identity import require_actor
+from cloud.web.identity import require_permission
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -141,8 +141,7 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
     """Return what aiohttp calls for a page only those may open whom the policy allows `action`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        actor = await require_actor(request)
-        require(actor, action)
+        actor = await require_permission(request, action)
         sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
 

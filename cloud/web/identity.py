@@ -11,6 +11,7 @@ import ipaddress
 from aiohttp import hdrs, web
 
 from cloud.config import DEFAULT_TENANT
+from cloud.domain.access import Action, may, require
 from cloud.domain.errors import Unauthenticated
 from cloud.domain.rate_limit import SIGN_IN_PER_ADDRESS, SIGN_IN_PER_LOGIN, SIGN_IN_PER_PAIR
 from cloud.domain.user import User
@@ -38,6 +39,17 @@ async def require_actor(request: web.Request) -> User:
     actor = await actor_of(request)
     if actor is None:
         raise Unauthenticated("nobody is signed in with this request")
+    return actor
+
+
+async def require_permission(request: web.Request, action: Action) -> User:
+    """Return who is asking if the policy allows them the action; Forbidden, and noted, if not."""
+    actor = await require_actor(request)
+    if not may(actor, action):
+        resource = request.match_info.route.resource
+        route = f"{request.method} {'' if resource is None else resource.canonical}"
+        await request.app[DATABASE].write(actor.tenant_id, audit.record_denial, actor, action, route)
+    require(actor, action)
     return actor
 
 

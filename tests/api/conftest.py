@@ -13,9 +13,10 @@ import pytest
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Http
+from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Http, Role
 from cloud.domain.ids import AccountId, TenantId
-from cloud.domain.user import Locale, Role, User, system_user
+from cloud.domain.user import Locale, User, system_user
+from cloud.domain.user import Role as UserRole
 from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users
 from cloud.services.passwords import hash_password
@@ -81,7 +82,7 @@ class Cloud:
     async def add_user(
         self,
         login: str,
-        role: Role = Role.MANAGER,
+        role: UserRole = UserRole.MANAGER,
         account_ids: tuple[AccountId, ...] = (),
         tenant_id: TenantId = DEFAULT_TENANT,
     ) -> User:
@@ -122,9 +123,13 @@ def sqlite_url(empty_database: Path, tmp_path: Path) -> str:
 
 
 @asynccontextmanager
-async def running_cloud(url: str, clock: StandingClock, **http: Any) -> AsyncIterator[Cloud]:
+async def running_cloud(
+    url: str, clock: StandingClock, *, role: Role = Role.ALL, **http: Any
+) -> AsyncIterator[Cloud]:
     """Run a cloud on `url` for as long as the block lasts."""
-    config = Config(http=Http(port=0, shutdown_timeout_s=2, **http), database=DatabaseConfig(url=url))
+    config = Config(
+        role=role, http=Http(port=0, shutdown_timeout_s=2, **http), database=DatabaseConfig(url=url)
+    )
     app = make_app(config, clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()

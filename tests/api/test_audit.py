@@ -41,6 +41,17 @@ async def test_what_a_role_may_not_is_recorded_up_to_a_limit(cloud: Cloud) -> No
     assert entry["detail"] == {"action": "manage_users", "role": "guard"}
 
 
+async def test_a_page_that_a_role_may_not_open_is_recorded_too(cloud: Cloud) -> None:
+    manager = await cloud.token_of(await cloud.add_user("manager"))
+    contractor = await cloud.token_of(await cloud.add_user("contractor", Role.CONTRACTOR))
+
+    opened = await cloud.call("GET", "/equipment", token=contractor)
+    listed = await cloud.call("GET", "/api/v1/audit_entries?action=denied", token=manager)
+
+    assert opened.status == 403
+    assert [entry["subject_id"] for entry in listed.json["items"]] == ["GET /equipment"]
+
+
 async def test_a_cursor_stays_right_while_entries_are_added(cloud: Cloud) -> None:
     user = await cloud.add_user("manager")
     tokens = [await cloud.token_of(user) for _ in range(5)]
