@@ -1,6 +1,7 @@
 """The documentation checker finds what leads nowhere, and our own pages lead somewhere."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -67,3 +68,28 @@ def test_our_own_pages_lead_somewhere() -> None:
     ]
 
     assert problems == []
+
+
+def test_every_error_an_operator_can_meet_says_what_to_do() -> None:
+    logged = re.compile(r"log\.(?:error|exception|critical)\(\s*\"([^\"]+)\"")
+    sources = [*ROOT.glob("cloud/**/*.py"), *ROOT.glob("edge/**/*.py")]
+    table = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+    messages = {
+        message for source in sources for message in logged.findall(source.read_text(encoding="utf-8"))
+    }
+
+    assert len(messages) >= 10
+    assert {message for message in messages if f"| {message} |" not in table} == set()
+
+
+def test_no_row_explains_an_error_that_does_not_exist() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = text.partition("| message in the log |")[2].partition("Messages at start")[0]
+    code = "".join(
+        p.read_text(encoding="utf-8") for room in ("cloud", "edge") for p in ROOT.glob(f"{room}/**/*.py")
+    )
+
+    explained = re.findall(r"^\| ([a-z][^|]+?) \|", table, re.MULTILINE)
+
+    assert [message for message in explained if f'"{message}"' not in code] == []
