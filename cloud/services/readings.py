@@ -5,6 +5,7 @@ far the stream reaches, together or not at all. Only then is it acknowledged. Wh
 taken again; what contradicts it is kept aside with its bytes and never overwrites it.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,7 @@ from cloud.services import alarms
 from cloud.store import gateways, ingest, points, readings
 from cloud.store.db import Tx
 from cloud.store.ingest import ReceivedBlock, StreamKey
-from cloud.store.readings import CurrentRow, ReadingRow
+from cloud.store.readings import CurrentRow, ReadingBatch
 from protocol.columns import ReadingColumns
 from protocol.envelope import Block, Problem, decode_events, decode_reading_columns
 from protocol.errors import EnvelopeError
@@ -248,18 +249,15 @@ def _take_readings(tx: Tx, gateway: GatewayIdentity, epoch: int, fresh: Sequence
     unknown = keys - series.keys()
     if unknown:
         series |= points.register_keys(tx, gateway.gateway_id, unknown)
-    rows: list[ReadingRow] = []
+    batch = ReadingBatch(epoch)
     for opened in fresh:
         assert opened.columns is not None, "a fresh history block has been read"
-        first_seq = opened.block.first_seq
-        shown_at = _evidence_seqs(opened.columns, first_seq)
-        ingested = [(seq, opened.columns.evidence[index]) for index, seq in shown_at.items()]
-        readings.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, ingested)
-        rows += _rows(
-            opened.columns, [series[key] for key in opened.columns.points], epoch, first_seq, shown_at
-        )
-    readings.insert_readings(tx, rows)
-    newest = _newest(rows, tx.now_ms + AHEAD_MS_MAX)
+        shown_at = _evidence_seqs(opened.columns, opened.block.first_seq)
+        shown = [(seq, opened.columns.evidence[index]) for index, seq in shown_at.items()]
+        readings.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, shown)
+        _append(batch, opened, series, shown_at)
+    readings.insert_readings(tx, batch)
+    newest = newest_of(batch, tx.now_ms + AHEAD_MS_MAX)
     readings.move_current(tx, newest)
     names = {series_id: key for key, series_id in series.items()}
     news = tuple(
@@ -281,46 +279,40 @@ def _evidence_seqs(columns: ReadingColumns, first_seq: int) -> dict[int, int]:
     return seqs
 
 
-def _rows(
-    columns: ReadingColumns, series: Sequence[int], epoch: int, first_seq: int, shown_at: dict[int, int]
-) -> list[ReadingRow]:
-    # One comprehension over zipped columns: this line sees every reading of every gateway.
-    return [
-        (series[point], at_ms, epoch, seq, value, quality, columns.reasons[why], clock, shown_at.get(shown))
-        for seq, (point, at_ms, value, quality, why, clock, shown) in enumerate(
-            zip(
-                columns.point,
-                columns.measured_at_ms,
-                columns.value_micro,
-                columns.quality,
-                columns.reason,
-                columns.clock_quality,
-                columns.evidence_of,
-                strict=True,
-            ),
-            start=first_seq,
+def _append(
+    batch: ReadingBatch, opened: OpenedBlock, series: dict[str, SeriesId], shown_at: dict[int, int]
+) -> None:
+    """Add a block's rows. Whole columns at a time: these lines see every reading of every gateway."""
+    columns = opened.columns
+    assert columns is not None, "a fresh history block has been read"
+    own_series = [series[key] for key in columns.points]
+    batch.series_id += map(own_series.__getitem__, columns.point)
+    batch.measured_at_ms += columns.measured_at_ms
+    batch.seq += range(opened.block.first_seq, opened.block.last_seq + 1)
+    batch.value_micro += columns.value_micro
+    batch.quality += columns.quality
+    batch.reason += map(columns.reasons.__getitem__, columns.reason)
+    batch.clock_quality += columns.clock_quality
+    batch.evidence_seq += map(shown_at.get, columns.evidence_of)
+
+
+def newest_of(batch: ReadingBatch, until_ms: int) -> list[CurrentRow]:
+    """Return each series' newest reading and newest value up to `until_ms`; on a tie the later row wins."""
+    at_ms, values = batch.measured_at_ms, batch.value_micro
+    # A dict keeps the last index put in under a series, which is its newest if times only rise.
+    order: Sequence[int] = range(len(at_ms))
+    if not all(map(operator.le, at_ms, at_ms[1:])) or at_ms[-1:] > [until_ms]:
+        order = [index for index in sorted(order, key=at_ms.__getitem__) if at_ms[index] <= until_ms]
+    newest = dict(zip(map(batch.series_id.__getitem__, order), order, strict=True))
+    valued = newest
+    if None in values:
+        order = [index for index in order if values[index] is not None]
+        valued = dict(zip(map(batch.series_id.__getitem__, order), order, strict=True))
+    rows: list[CurrentRow] = []
+    for series_id, index in newest.items():
+        last = valued.get(series_id)
+        known = (None, None) if last is None else (at_ms[last], values[last])
+        rows.append(
+            (series_id, at_ms[index], values[index], batch.quality[index], batch.reason[index], *known)
         )
-    ]
-
-
-def _newest(rows: Sequence[ReadingRow], until_ms: int) -> list[CurrentRow]:
-    """Return each series' newest reading and newest value; on a tie the higher number wins."""
-    newest: dict[int, ReadingRow] = {}
-    valued: dict[int, ReadingRow] = {}
-    for row in rows:
-        series_id, at_ms = row[0], row[1]
-        if at_ms > until_ms:
-            continue
-        last = newest.get(series_id)
-        if last is None or at_ms >= last[1]:
-            newest[series_id] = row
-        if row[4] is not None:
-            last = valued.get(series_id)
-            if last is None or at_ms >= last[1]:
-                valued[series_id] = row
-    current_rows: list[CurrentRow] = []
-    for series_id, row in newest.items():
-        value = valued.get(series_id)
-        valued_at_ms, last_value = (None, None) if value is None else (value[1], value[4])
-        current_rows.append((series_id, row[1], row[4], row[5], row[6], valued_at_ms, last_value))
-    return current_rows
+    return rows

@@ -38,9 +38,77 @@ class ReceivedBlock:
     state: BlockState
 
 
+# The statements every batch runs are built once: building one costs as much as running it.
+_STREAM_IS = (
+    ingest_stream.c.tenant_id == sa.bindparam("of_tenant"),
+    ingest_stream.c.gateway_id == sa.bindparam("of_gateway"),
+    ingest_stream.c.stream == sa.bindparam("of_stream"),
+    ingest_stream.c.epoch == sa.bindparam("of_epoch"),
+)
+_BLOCK_IS = (
+    ingest_block.c.tenant_id == sa.bindparam("of_tenant"),
+    ingest_block.c.gateway_id == sa.bindparam("of_gateway"),
+    ingest_block.c.stream == sa.bindparam("of_stream"),
+    ingest_block.c.epoch == sa.bindparam("of_epoch"),
+)
+# How far has this stream come?
+_LOCK_STREAM = sa.select(ingest_stream.c.acked_through).where(*_STREAM_IS).with_for_update()
+# A stream has grown.
+_SET_ACKED_THROUGH = (
+    sa.update(ingest_stream)
+    .where(*_STREAM_IS)
+    .values(acked_through=sa.bindparam("to_seq"), received_at_ms=sa.bindparam("now_ms"))
+)
+# Which of these numbers are already accounted for? Blocks don't overlap: only the last one that begins
+# before the range can reach into it.
+_BLOCKS_BETWEEN = (
+    sa.select(ingest_block.c.first_seq, ingest_block.c.last_seq, ingest_block.c.digest, ingest_block.c.state)
+    .where(
+        *_BLOCK_IS,
+        ingest_block.c.first_seq
+        >= sa.func.coalesce(
+            sa.select(sa.func.max(ingest_block.c.first_seq))
+            .where(*_BLOCK_IS, ingest_block.c.first_seq <= sa.bindparam("first"))
+            .correlate(None)
+            .scalar_subquery(),
+            sa.bindparam("first"),
+        ),
+        ingest_block.c.first_seq <= sa.bindparam("last"),
+        ingest_block.c.last_seq >= sa.bindparam("first"),
+    )
+    .order_by(ingest_block.c.first_seq)
+)
+_INSERT_BLOCKS = sa.insert(ingest_block)
+_COUNT_ABOVE = sa.select(sa.func.sum(ingest_block.c.row_count), sa.func.max(ingest_block.c.last_seq)).where(
+    *_BLOCK_IS, ingest_block.c.first_seq > sa.bindparam("from_seq")
+)
+
+
+def _gaps_above() -> sa.Select[Any]:
+    begins = ingest_block.c.first_seq
+    before = sa.func.lag(ingest_block.c.last_seq, 1, sa.bindparam("from_seq")).over(order_by=begins)
+    above = (
+        sa.select(begins, before.label("before"))
+        .where(*_BLOCK_IS, begins > sa.bindparam("from_seq"))
+        .subquery()
+    )
+    return (
+        sa.select(above.c.before, above.c.first_seq)
+        .where(above.c.first_seq > above.c.before + 1)
+        .order_by(above.c.first_seq)
+        .limit(GAPS_MAX)
+    )
+
+
+_GAPS_ABOVE = _gaps_above()
+
+
 def lock_stream(tx: Tx, key: StreamKey) -> int:
     """Return how far the stream is contiguous, and hold it until the end of the transaction."""
-    # Make sure there is a row to hold.
+    held = tx.conn.execute(_LOCK_STREAM, _parameters(tx, key)).scalar_one_or_none()
+    if held is not None:
+        return int(held)
+    # Begin a stream; another transaction may be doing the same, and whoever comes second waits for it.
     tx.conn.execute(
         tx.insert(ingest_stream)
         .values(
@@ -54,47 +122,21 @@ def lock_stream(tx: Tx, key: StreamKey) -> int:
         )
         .on_conflict_do_nothing()
     )
-    # How far has this stream come?
-    return int(
-        tx.conn.execute(
-            sa.select(ingest_stream.c.acked_through).where(*_stream_is(tx, key)).with_for_update()
-        ).scalar_one()
-    )
+    return int(tx.conn.execute(_LOCK_STREAM, _parameters(tx, key)).scalar_one())
 
 
 def set_acked_through(tx: Tx, key: StreamKey, acked_through: int) -> None:
     """Note how far the stream is contiguous now."""
-    # A stream has grown.
     tx.conn.execute(
-        sa.update(ingest_stream)
-        .where(*_stream_is(tx, key))
-        .values(acked_through=acked_through, received_at_ms=tx.now_ms)
+        _SET_ACKED_THROUGH, {**_parameters(tx, key), "to_seq": acked_through, "now_ms": tx.now_ms}
     )
 
 
 def blocks_between(tx: Tx, key: StreamKey, first_seq: int, last_seq: int) -> list[ReceivedBlock]:
     """Return the received blocks that touch `[first_seq, last_seq]`, in order."""
-    # Blocks don't overlap: only the last one that begins before the range can reach into it.
-    before = (
-        sa.select(sa.func.max(ingest_block.c.first_seq))
-        .where(*_block_is(tx, key), ingest_block.c.first_seq <= first_seq)
-        .scalar_subquery()
-    )
-    # Which of these numbers are already accounted for?
-    rows = tx.conn.execute(
-        sa.select(
-            ingest_block.c.first_seq, ingest_block.c.last_seq, ingest_block.c.digest, ingest_block.c.state
-        )
-        .where(
-            *_block_is(tx, key),
-            ingest_block.c.first_seq >= sa.func.coalesce(before, first_seq),
-            ingest_block.c.first_seq <= last_seq,
-            ingest_block.c.last_seq >= first_seq,
-        )
-        .order_by(ingest_block.c.first_seq)
-    )
+    rows = tx.conn.execute(_BLOCKS_BETWEEN, {**_parameters(tx, key), "first": first_seq, "last": last_seq})
     return [
-        ReceivedBlock(row.first_seq, row.last_seq, bytes(row.digest), BlockState(row.state)) for row in rows
+        ReceivedBlock(first, last, bytes(digest), BlockState(state)) for first, last, digest, state in rows
     ]
 
 
@@ -104,7 +146,7 @@ def insert_blocks(tx: Tx, key: StreamKey, blocks: list[ReceivedBlock]) -> None:
         return
     # Add blocks.
     tx.conn.execute(
-        sa.insert(ingest_block),
+        _INSERT_BLOCKS,
         [
             {
                 "tenant_id": tx.tenant_id,
@@ -129,11 +171,12 @@ def fill_lost(tx: Tx, key: StreamKey, block: ReceivedBlock) -> None:
     tx.conn.execute(
         sa.update(ingest_block)
         .where(
-            *_block_is(tx, key),
+            *_BLOCK_IS,
             ingest_block.c.first_seq == block.first_seq,
             ingest_block.c.state == BlockState.LOST.value,
         )
-        .values(digest=block.digest, state=block.state.value, received_at_ms=tx.now_ms)
+        .values(digest=block.digest, state=block.state.value, received_at_ms=tx.now_ms),
+        _parameters(tx, key),
     )
 
 
@@ -180,28 +223,17 @@ def find_problem(tx: Tx, key: StreamKey, first_seq: int, digest: bytes) -> tuple
 
 def reach(tx: Tx, key: StreamKey, acked_through: int) -> tuple[int, list[tuple[int, int]]]:
     """Return how far the numbers are contiguous from `acked_through` on, and the first gaps above."""
-    begins = ingest_block.c.first_seq
-    before = sa.func.lag(ingest_block.c.last_seq, 1, acked_through).over(order_by=begins)
-    above = (
-        sa.select(begins, ingest_block.c.last_seq, before.label("before"))
-        .where(*_block_is(tx, key), begins > acked_through)
-        .subquery()
-    )
+    parameters = {**_parameters(tx, key), "from_seq": acked_through}
+    # How many numbers are accounted for above it, and up to which?
+    row = tx.conn.execute(_COUNT_ABOVE, parameters).one()
+    counted, last = int(row[0] or 0), int(row[1] or 0)
+    if not counted:
+        return acked_through, []
+    if counted == last - acked_through:  # as many as there could be: nothing is missing
+        return last, []
     # Where does a block not begin right after the one before it?
-    rows = tx.conn.execute(
-        sa.select(above.c.before, above.c.first_seq)
-        .where(above.c.first_seq > above.c.before + 1)
-        .order_by(above.c.first_seq)
-        .limit(GAPS_MAX)
-    )
-    gaps = [(row.before + 1, row.first_seq - 1) for row in rows]
-    if gaps:
-        return gaps[0][0] - 1, gaps
-    # Nothing is missing: the stream reaches as far as its last block.
-    last = tx.conn.execute(
-        sa.select(sa.func.max(ingest_block.c.last_seq)).where(*_block_is(tx, key), begins > acked_through)
-    ).scalar_one()
-    return int(last or acked_through), []
+    gaps = [(before + 1, first - 1) for before, first in tx.conn.execute(_GAPS_ABOVE, parameters)]
+    return gaps[0][0] - 1, gaps
 
 
 def acked_through(tx: Tx, gateway_id: GatewayId, epoch: int) -> dict[str, int]:
@@ -327,19 +359,10 @@ def _problem_from_row(row: Any) -> IngestProblem:
     )
 
 
-def _stream_is(tx: Tx, key: StreamKey) -> list[sa.ColumnElement[bool]]:
-    return [
-        ingest_stream.c.tenant_id == tx.tenant_id,
-        ingest_stream.c.gateway_id == key.gateway_id,
-        ingest_stream.c.stream == key.stream.value,
-        ingest_stream.c.epoch == key.epoch,
-    ]
-
-
-def _block_is(tx: Tx, key: StreamKey) -> list[sa.ColumnElement[bool]]:
-    return [
-        ingest_block.c.tenant_id == tx.tenant_id,
-        ingest_block.c.gateway_id == key.gateway_id,
-        ingest_block.c.stream == key.stream.value,
-        ingest_block.c.epoch == key.epoch,
-    ]
+def _parameters(tx: Tx, key: StreamKey) -> dict[str, object]:
+    return {
+        "of_tenant": tx.tenant_id,
+        "of_gateway": key.gateway_id,
+        "of_stream": key.stream.value,
+        "of_epoch": key.epoch,
+    }

@@ -3,12 +3,14 @@
 The invariant: a point once known is never forgotten (a trigger refuses it): readings name it for ever.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from cloud.domain.ids import DeviceId, GatewayId, SeriesId
 from cloud.domain.series import Point, PointValue
@@ -20,8 +22,19 @@ from protocol.reading import Quality
 
 # "fire_alarm_3" measures what "fire_alarm" names: a device with several of a kind numbers them.
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
-# SQLite admits 32,766 parameters in a statement; PostgreSQL's planner likes far fewer.
-_KEYS_PER_QUERY = 1_000
+
+_SERIES = sa.select(point.c.key, point.c.series_id).where(
+    point.c.tenant_id == sa.bindparam("tenant_id"), point.c.gateway_id == sa.bindparam("gateway_id")
+)
+# Asked for every batch with all its keys: they travel as one value, not as a parameter each.
+_SERIES_POSTGRESQL = _SERIES.where(
+    point.c.key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(sa.Text)))
+)
+_SERIES_SQLITE = _SERIES.where(
+    point.c.key.in_(
+        sa.select(sa.column("value")).select_from(sa.func.json_each(sa.bindparam("keys", type_=sa.Text)))
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +58,18 @@ def quantity_of(name: str) -> str:
 
 def series_of_keys(tx: Tx, gateway_id: GatewayId, keys: Collection[str]) -> dict[str, SeriesId]:
     """Return the series of each key that is known."""
-    found: dict[str, SeriesId] = {}
     wanted = sorted(keys)
-    for start in range(0, len(wanted), _KEYS_PER_QUERY):
-        # Which series do these points write to?
+    # Which series do these points write to?
+    if tx.is_postgresql:
         rows = tx.conn.execute(
-            sa.select(point.c.key, point.c.series_id).where(
-                point.c.tenant_id == tx.tenant_id,
-                point.c.gateway_id == gateway_id,
-                point.c.key.in_(wanted[start : start + _KEYS_PER_QUERY]),
-            )
+            _SERIES_POSTGRESQL, {"tenant_id": tx.tenant_id, "gateway_id": gateway_id, "keys": wanted}
         )
-        found.update((row.key, SeriesId(row.series_id)) for row in rows)
-    return found
+    else:
+        rows = tx.conn.execute(
+            _SERIES_SQLITE,
+            {"tenant_id": tx.tenant_id, "gateway_id": gateway_id, "keys": json.dumps(wanted)},
+        )
+    return {key: SeriesId(series_id) for key, series_id in rows}
 
 
 def register_keys(tx: Tx, gateway_id: GatewayId, keys: Iterable[str]) -> dict[str, SeriesId]:

@@ -5,6 +5,8 @@ time of measurement, so a backlog that arrives late does not overwrite what is n
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,18 +14,34 @@ import sqlalchemy as sa
 from cloud.domain.ids import GatewayId, SeriesId
 from cloud.domain.series import Bucket, StoredReading
 from cloud.store.db import Tx
-from cloud.store.schema import evidence, point_current, reading
+from cloud.store.schema import evidence, reading
 from protocol.evidence import Evidence
 from protocol.reading import ClockQuality, Quality
 from protocol.sync import Stream
 
-# Of `reading`: series_id, measured_at_ms, epoch, seq, value_micro, quality, reason, clock_quality,
-# evidence_seq. A plain tuple because a batch has twenty thousand of them.
-ReadingRow = tuple[int, int, int, int, int | None, int, str, int, int | None]
-
 # Of `point_current`: series_id, measured_at_ms, value_micro, quality, reason, valued_at_ms, last_value_micro.
 CurrentRow = tuple[int, int, int | None, int, str, int | None, int | None]
 
+
+@dataclass(slots=True)
+class ReadingBatch:
+    """Readings of one gateway and epoch, column by column: a batch has twenty thousand of them.
+
+    All columns have the same length; `evidence_seq` is the number of the row an exchange is kept under.
+    """
+
+    epoch: int
+    series_id: list[int] = field(default_factory=list)
+    measured_at_ms: list[int] = field(default_factory=list)
+    seq: list[int] = field(default_factory=list)
+    value_micro: list[int | None] = field(default_factory=list)
+    quality: list[int] = field(default_factory=list)
+    reason: list[str] = field(default_factory=list)
+    clock_quality: list[int] = field(default_factory=list)
+    evidence_seq: list[int | None] = field(default_factory=list)
+
+
+# In the order of the table, so that both engines are told the same.
 _COLUMNS = (
     "tenant_id",
     "series_id",
@@ -34,27 +52,80 @@ _COLUMNS = (
     "quality",
     "reason",
     "clock_quality",
-    "evidence_seq",
     "received_at_ms",
+    "evidence_seq",
 )
+_TYPES = ("int4", "int4", "int8", "int8", "int8", "int8", "int2", "text", "int2", "int8", "int8")
 _SQLITE_INSERT = f"INSERT INTO reading ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constants
-_POSTGRESQL_COPY = f"COPY reading ({', '.join(_COLUMNS)}) FROM STDIN"
+_POSTGRESQL_COPY = f"COPY reading ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 
 
-def insert_readings(tx: Tx, rows: Sequence[ReadingRow]) -> None:
+_CURRENT_COLUMNS = (
+    "tenant_id, received_at_ms, series_id, measured_at_ms, value_micro, quality, reason, valued_at_ms,"
+    " last_value_micro"
+)
+
+
+def _newest(condition: str, *columns: str) -> str:
+    return ", ".join(
+        f"{name} = CASE WHEN {condition} THEN excluded.{name} ELSE point_current.{name} END"
+        for name in columns
+    )
+
+
+# A value that is not there (null) is older than any; of two readings of one moment the later sent counts.
+_MOVE = (
+    " ON CONFLICT (tenant_id, series_id) DO UPDATE SET "
+    + _newest(
+        "excluded.measured_at_ms >= point_current.measured_at_ms",
+        "received_at_ms",
+        "value_micro",
+        "quality",
+        "reason",
+        "measured_at_ms",
+    )
+    + ", "
+    + _newest(
+        "coalesce(excluded.valued_at_ms, -1) >= coalesce(point_current.valued_at_ms, 0)",
+        "valued_at_ms",
+        "last_value_micro",
+    )
+)
+_SQLITE_MOVE = f"INSERT INTO point_current ({_CURRENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){_MOVE}"  # noqa: S608 - constants
+_POSTGRESQL_MOVE = (
+    f"INSERT INTO point_current ({_CURRENT_COLUMNS}) SELECT %s, %s, * FROM unnest("  # noqa: S608 - constants
+    f"%s::int4[], %s::int8[], %s::int8[], %s::int2[], %s::text[], %s::int8[], %s::int8[]){_MOVE}"
+)
+
+
+def insert_readings(tx: Tx, batch: ReadingBatch) -> None:
     """Add readings whose row numbers are known to be free."""
-    if not rows:
+    if not batch.seq:
         return
-    tenant_id, now_ms = tx.tenant_id, tx.now_ms
+    rows = zip(
+        repeat(tx.tenant_id),
+        batch.series_id,
+        batch.measured_at_ms,
+        repeat(batch.epoch),
+        batch.seq,
+        batch.value_micro,
+        batch.quality,
+        batch.reason,
+        batch.clock_quality,
+        repeat(tx.now_ms),
+        batch.evidence_seq,
+        strict=False,
+    )
     if tx.is_postgresql:
         driver: Any = tx.conn.connection.driver_connection
-        # Add readings in bulk: COPY is three times an INSERT.
+        # Add readings in bulk: binary COPY is four times an INSERT from arrays.
         with driver.cursor() as cursor, cursor.copy(_POSTGRESQL_COPY) as copy:
+            copy.set_types(_TYPES)
             for row in rows:
-                copy.write_row((tenant_id, *row, now_ms))
+                copy.write_row(row)
         return
-    # Add readings in bulk, below SQLAlchemy, which would look at each row.
-    tx.conn.exec_driver_sql(_SQLITE_INSERT, [(tenant_id, *row, now_ms) for row in rows])
+    # Add readings in bulk, below SQLAlchemy's expressions, which would look at each value.
+    tx.conn.exec_driver_sql(_SQLITE_INSERT, list(rows))
 
 
 def insert_evidence(
@@ -85,55 +156,16 @@ def insert_evidence(
 
 def move_current(tx: Tx, rows: Iterable[CurrentRow]) -> None:
     """Let points say something newer; what is older than what they say already changes nothing."""
-    values = [
-        {
-            "tenant_id": tx.tenant_id,
-            "series_id": series_id,
-            "measured_at_ms": measured_at_ms,
-            "received_at_ms": tx.now_ms,
-            "value_micro": value_micro,
-            "quality": quality,
-            "reason": reason,
-            "valued_at_ms": valued_at_ms,
-            "last_value_micro": last_value_micro,
-        }
-        # In one order, so that two transactions cannot wait for each other.
-        for (
-            series_id,
-            measured_at_ms,
-            value_micro,
-            quality,
-            reason,
-            valued_at_ms,
-            last_value_micro,
-        ) in sorted(rows, key=lambda row: row[0])
-    ]
-    if not values:
+    # In one order, so that two transactions cannot wait for each other.
+    ordered = sorted(rows, key=lambda row: row[0])
+    if not ordered:
         return
-    statement = tx.insert(point_current)
-    new, old = statement.excluded, point_current.c
-    is_newer = new.measured_at_ms >= old.measured_at_ms
-    is_valued = sa.func.coalesce(new.valued_at_ms, -1) >= sa.func.coalesce(old.valued_at_ms, 0)
-
-    def newest(name: str, condition: sa.ColumnElement[bool]) -> sa.Case[Any]:
-        return sa.case((condition, new[name]), else_=old[name])
-
     # Move each point's newest reading and its newest value forward, each by its own time.
-    tx.conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "series_id"],
-            set_={
-                "received_at_ms": newest("received_at_ms", is_newer),
-                "value_micro": newest("value_micro", is_newer),
-                "quality": newest("quality", is_newer),
-                "reason": newest("reason", is_newer),
-                "valued_at_ms": newest("valued_at_ms", is_valued),
-                "last_value_micro": newest("last_value_micro", is_valued),
-                "measured_at_ms": newest("measured_at_ms", is_newer),
-            },
-        ),
-        values,
-    )
+    if tx.is_postgresql:
+        columns = [list(column) for column in zip(*ordered, strict=True)]
+        tx.conn.exec_driver_sql(_POSTGRESQL_MOVE, (tx.tenant_id, tx.now_ms, *columns))
+    else:
+        tx.conn.exec_driver_sql(_SQLITE_MOVE, [(tx.tenant_id, tx.now_ms, *row) for row in ordered])
 
 
 def last_at_or_before(
