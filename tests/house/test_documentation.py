@@ -70,25 +70,25 @@ def test_our_own_pages_lead_somewhere() -> None:
     assert problems == []
 
 
+def _code_of_the_programs() -> str:
+    sources = [*ROOT.glob("cloud/**/*.py"), *ROOT.glob("edge/**/*.py")]
+    return "\n".join(source.read_text(encoding="utf-8") for source in sources)
+
+
 def test_every_error_an_operator_can_meet_says_what_to_do() -> None:
     logged = re.compile(r"log\.(?:error|exception|critical)\(\s*\"([^\"]+)\"")
-    sources = [*ROOT.glob("cloud/**/*.py"), *ROOT.glob("edge/**/*.py")]
-    table = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
-    messages = {
-        message for source in sources for message in logged.findall(source.read_text(encoding="utf-8"))
-    }
+    messages = set(logged.findall(_code_of_the_programs()))
 
     assert len(messages) >= 10
-    assert {message for message in messages if f"| {message} |" not in table} == set()
+    assert {message for message in messages if f"| {message} |" not in page} == set()
 
 
 def test_no_row_explains_an_error_that_does_not_exist() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    table = text.partition("| message in the log |")[2].partition("Messages at start")[0]
-    code = "".join(
-        p.read_text(encoding="utf-8") for room in ("cloud", "edge") for p in ROOT.glob(f"{room}/**/*.py")
-    )
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| message in the log |")[2].partition("Messages at start")[0]
+    code = _code_of_the_programs()
 
     explained = re.findall(r"^\| ([a-z][^|]+?) \|", table, re.MULTILINE)
 
