@@ -20,6 +20,8 @@ class Action(Enum):
     BILL_ACCOUNTS = "bill_accounts"
     CLOSE_PERIOD = "close_period"
     COMPLETE_MAINTENANCE = "complete_maintenance"
+    CORRECT_INVOICES = "correct_invoices"
+    ENTER_READINGS = "enter_readings"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
     MANAGE_MAINTENANCE = "manage_maintenance"
@@ -38,6 +40,7 @@ class Action(Enum):
     READ_OWN_ACCOUNTS = "read_own_accounts"
     READ_PREMISES = "read_premises"
     READ_TARIFFS = "read_tariffs"
+    RECORD_PAYMENTS = "record_payments"
 
 
 # Who runs the property. Each group below adds those whose work the action is.
@@ -55,6 +58,8 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.BILL_ACCOUNTS: _MONEY,
         Action.CLOSE_PERIOD: _MONEY,
         Action.COMPLETE_MAINTENANCE: _TECHNICAL,
+        Action.CORRECT_INVOICES: _MONEY,
+        Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
         Action.MANAGE_MAINTENANCE: _MANAGERS,
@@ -74,6 +79,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_PREMISES: _READS_SITE,
         Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},
+        Action.RECORD_PAYMENTS: _MONEY,
     }
 )
 

@@ -49,6 +49,7 @@ class EntryKind(Enum):
     LATE_FEE = "late_fee"
     OPENING = "opening"  # balances taken over from the system before
     PAYMENT = "payment"
+    PAYMENT_REVERSED = "payment_reversed"  # money that was recorded and never arrived
     REFUND = "refund"
 
 

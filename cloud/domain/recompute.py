@@ -19,6 +19,7 @@ from cloud.domain.rating import recharge, rounding_difference
 from cloud.domain.tariff import Basis, Charge, LadderPosition, PricedLine
 from cloud.domain.tariff_document import Tariff, parse_version
 from cloud.domain.trace import Json, LineTrace, TracedReading, TracedSegment, TracedUsage
+from cloud.domain.usage import Judgement
 from protocol.errors import ProtocolError
 from protocol.evidence import Evidence
 from protocol.fieldbus import Message, codec_named
@@ -65,7 +66,7 @@ def recompute(trace: LineTrace) -> Recomputed:
     if trace.charge_no is None:
         exact = [line.exact for line in base]
         amount_fen = rounding_difference(tariff, exact, sum(line.amount_fen for line in base))
-        return Recomputed(amount_fen, tuple(faults))
+        return Recomputed(_signed(trace, amount_fen), tuple(faults))
     if not 0 <= trace.charge_no < len(tariff.charges):
         raise Invalid(f"the tariff has no charge {trace.charge_no}")
     charges = recharge(tariff, trace.charge_no, _basis(trace, tariff, quantity), _position(trace), base)
@@ -74,7 +75,11 @@ def recompute(trace: LineTrace) -> Recomputed:
         faults.append(f"the tariff prices {charge.quantity}, the line says {trace.quantity}")
     if charge.unit_price != trace.unit_price:
         faults.append(f"the tariff's price is {charge.unit_price}, the line says {trace.unit_price}")
-    return Recomputed(amount_fen, tuple(faults))
+    return Recomputed(_signed(trace, amount_fen), tuple(faults))
+
+
+def _signed(trace: LineTrace, amount_fen: int) -> int:
+    return -amount_fen if trace.reverses else amount_fen
 
 
 def _same_charge(trace: LineTrace, charges: Sequence[tuple[Charge, int]]) -> tuple[Charge, int]:
@@ -117,7 +122,7 @@ def _usage_quantity(usage: TracedUsage, faults: list[str]) -> Decimal:
 
 def _segment_quantity(segment: TracedSegment, faults: list[str]) -> Decimal:
     difference = money.EXACT.subtract(segment.closing.value, segment.opening.value)
-    if difference < 0:
+    if difference < 0 and segment.judgement != Judgement.TRUE_UP.value:
         if segment.register_modulus is None:
             raise Invalid(f"meter {segment.meter_serial} went backwards and its full scale is not known")
         difference = money.EXACT.add(difference, segment.register_modulus)

@@ -27,9 +27,10 @@ class TracedFrame(Struct, frozen=True, kw_only=True):
 
 
 class TracedReading(Struct, frozen=True, kw_only=True):
-    """What a dial showed. `source` is "wire", "opening" or "closing"; only "wire" has the fields below it.
+    """What a dial showed. Only `source` "wire" has the fields of the wire.
 
-    `frame` is None where the raw exchange was not kept.
+    "opening" and "closing" were noted when the meter was installed or removed; "manual" and "estimate"
+    were recorded since, with a reason. `frame` is None where the raw exchange was not kept.
     """
 
     value: Decimal
@@ -40,6 +41,9 @@ class TracedReading(Struct, frozen=True, kw_only=True):
     point_key: str = ""
     epoch: int | None = None
     seq: int | None = None
+    reason: str = ""
+    recorded_by: str = ""
+    recorded_at_ms: int | None = None
     frame: TracedFrame | None = None
 
 
@@ -125,7 +129,11 @@ class TracedBasis(Struct, frozen=True, kw_only=True):
 
 
 class LineTrace(Struct, frozen=True, kw_only=True):
-    """The whole trace of one line. `charge_no` is the rule's place in the tariff, None for rounding."""
+    """The whole trace of one line. `charge_no` is the rule's place in the tariff, None for rounding.
+
+    `reverses` is the number of the invoice a credit note's line takes back: the amount is then the
+    negative of what the rest of the trace leads to.
+    """
 
     invoice_number: str
     line_no: int
@@ -146,3 +154,4 @@ class LineTrace(Struct, frozen=True, kw_only=True):
     ladder: TracedLadder | None
     base: tuple[TracedBase, ...]
     usage: TracedUsage | None
+    reverses: str = ""

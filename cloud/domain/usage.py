@@ -38,6 +38,7 @@ class Judgement(Enum):
     NORMAL = "normal"
     REGISTER_DROP = "register_drop_hold"  # reset, tampering or a wrong reading: held for a person
     ROLLOVER = "rollover"
+    TRUE_UP = "true_up"  # the bill before was estimated too high; the difference is given back
 
 
 class ProblemKind(Enum):
@@ -75,7 +76,9 @@ class DialReading:
     """What a dial showed at one moment, and where that is recorded.
 
     `source` is "wire" for a reading from a gateway (then series, epoch and seq name it), "opening"
-    and "closing" for the values a person noted when the meter was installed or removed.
+    and "closing" for the values a person noted when the meter was installed or removed, "manual" for
+    one a person read since, "estimate" for one nobody read: `anchor_micro` is then the last actual dial
+    before it, and `record_id` names the record of either.
     """
 
     value_micro: int
@@ -84,6 +87,8 @@ class DialReading:
     series_id: SeriesId | None = None
     epoch: int | None = None
     seq: int | None = None
+    record_id: str | None = None
+    anchor_micro: int | None = None
 
     @property
     def value(self) -> Decimal:
@@ -104,7 +109,7 @@ class Difference:
     @property
     def is_billable(self) -> bool:
         """Tell whether the difference may be billed without a person."""
-        return self.judgement in (Judgement.NORMAL, Judgement.ROLLOVER)
+        return self.judgement in (Judgement.NORMAL, Judgement.ROLLOVER, Judgement.TRUE_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,18 @@ class UsageSegment:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a service point used, and the segments it follows from, in order of time."""
+    """What a service point used, and the segments it follows from, in order of time.
+
+    Negative only where an estimate before was too high.
+    """
 
     quantity: Decimal
     segments: tuple[UsageSegment, ...]
+
+    @property
+    def is_estimated(self) -> bool:
+        """Tell whether its end is an estimate, to be settled by the next actual reading."""
+        return any(segment.closing.source == "estimate" for segment in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +205,7 @@ def segment_between(
     """Return what one meter measured between two readings of it, or why that must be held."""
     elapsed_ms = closing.measured_at_ms - opening.measured_at_ms
     dial = Dial(installation.meter.register_modulus_micro, installation.meter.max_per_day_micro)
-    difference = judge(opening.value_micro, closing.value_micro, dial, elapsed_ms)
+    difference = _difference(opening, closing, dial, elapsed_ms)
     if not difference.is_billable or difference.modular_micro is None:
         return _held(installation, opening, closing, difference)
     return UsageSegment(
@@ -206,6 +219,14 @@ def segment_between(
         quantity_of(difference.modular_micro, installation.multiplier),
         dial.modulus_micro,
     )
+
+
+def _difference(opening: DialReading, closing: DialReading, dial: Dial, elapsed_ms: int) -> Difference:
+    """Judge two readings; below an estimate, but not below what was actually read, is a true-up."""
+    anchor = opening.anchor_micro
+    if anchor is None or not anchor <= closing.value_micro < opening.value_micro:
+        return judge(opening.value_micro, closing.value_micro, dial, elapsed_ms)
+    return Difference(Judgement.TRUE_UP, closing.value_micro - opening.value_micro)
 
 
 def quantity_of(dial_difference_micro: int, multiplier: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ they are equal. The invariant: an account is assessed whole or not at all; what 
 comes back as problems that name the meter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cloud.domain.errors import Invalid
-from cloud.domain.ids import InstallationId, SeriesId, ServicePointId, TariffId
+from cloud.domain.ids import InstallationId, InvoiceId, SeriesId, ServicePointId, TariffId
 from cloud.domain.meter import Installation
 from cloud.domain.periods import ServicePeriod, local_date, midnight_ms
 from cloud.domain.rating import (
@@ -38,7 +38,7 @@ from cloud.domain.usage import (
     UsageSegment,
     measure,
 )
-from cloud.store import boundaries, tariffs, usage
+from cloud.store import boundaries, manual_readings, tariffs, usage
 from cloud.store.boundaries import Boundary
 from cloud.store.db import Tx
 from cloud.store.subjects import Service, Subject
@@ -96,15 +96,17 @@ class _Plans:
 
 @dataclass(slots=True)
 class _Dials:
-    """Which reading bills a meter at the start of a day: the one an adjoining bill used, or the nearest.
+    """Which reading bills a meter at the start of a day.
 
-    `as_of_ms` None: the period has ended. Otherwise days that have not begun by then are billed by the
-    newest reading.
+    The one an adjoining bill used; else one a person read or had estimated for that moment; else the
+    nearest of the wire. `as_of_ms` None: the period has ended. Otherwise days that have not begun by
+    then are billed by the newest reading.
     """
 
     zone: ZoneInfo
     as_of_ms: int | None
     billed: dict[date, dict[tuple[ServicePointId, InstallationId], DialReading]] = field(default_factory=dict)
+    manual: dict[date, dict[InstallationId, DialReading]] = field(default_factory=dict)
     nearest: dict[int, dict[SeriesId, Boundary]] = field(default_factory=dict)
     newest: dict[SeriesId, DialReading] = field(default_factory=dict)
 
@@ -118,6 +120,9 @@ class _Dials:
         met = self.billed.get(on, {}).get(key)
         if met is not None:
             return met
+        by_hand = self.manual.get(on, {}).get(installation.installation_id)
+        if by_hand is not None:
+            return by_hand
         if installation.series_id is None:
             return (ProblemKind.MISSING_READING, "the meter is read by hand and nobody entered a reading")
         if not self.has_begun(on):
@@ -132,11 +137,13 @@ def assess(
     zone: ZoneInfo,
     as_of_ms: int | None = None,
     pending: Mapping[ServicePointId, Sequence[usage.HistoryRow]] = MappingProxyType({}),
+    except_invoices: Collection[InvoiceId] = (),
 ) -> list[Assessment | list[UsageProblem]]:
     """Return, for each subject in order, its assessment or everything that stands in its way.
 
     With `as_of_ms` the charge so far: usage up to each meter's newest reading, fixed charges whole.
-    `pending` is usage of earlier periods that ladders count although it is not billed yet.
+    `pending` is usage of earlier periods that ladders count although it is not billed yet;
+    `except_invoices` are being taken back and do not bind the dials at their ends.
     """
     services = [service for subject in subjects for service in subject.services]
     stored = tariffs.active_versions(tx, {service.tariff_code for service in services})
@@ -144,7 +151,7 @@ def assess(
     ids = {
         code: {one.version.tariff.version: one.tariff_id for one in found} for code, found in stored.items()
     }
-    dials = _read_dials(tx, services, plans, zone, as_of_ms)
+    dials = _read_dials(tx, services, plans, _Dials(zone, as_of_ms), except_invoices)
     history = _read_history(tx, services, plans)
     outcomes: list[Assessment | list[UsageProblem]] = []
     for subject in subjects:
@@ -240,10 +247,9 @@ def _measure(service: Service, dates: ServicePeriod, dials: _Dials) -> Usage | l
 
 
 def _read_dials(
-    tx: Tx, services: Iterable[Service], plans: _Plans, zone: ZoneInfo, as_of_ms: int | None
+    tx: Tx, services: Iterable[Service], plans: _Plans, dials: _Dials, except_invoices: Collection[InvoiceId]
 ) -> _Dials:
-    """Read every dial any service will ask for, one pair of statements an instant."""
-    dials = _Dials(zone, as_of_ms)
+    """Read every dial any service will ask for, a few statements an instant."""
     asked: dict[date, list[Installation]] = {}
     for service in services:
         planned = plans.of(service)
@@ -253,21 +259,19 @@ def _read_dials(
             asked.setdefault(on, []).extend(service.installations)
     still_open: set[SeriesId] = set()
     for on, installations in asked.items():
-        dials.billed[on] = usage.billed_dials(tx, sorted({one.service_point_id for one in installations}), on)
-        series = {
-            one.series_id
-            for one in installations
-            if one.series_id is not None
-            and (one.service_point_id, one.installation_id) not in dials.billed[on]
-        }
+        points = sorted({one.service_point_id for one in installations})
+        billed = dials.billed[on] = usage.billed_dials(tx, points, on, except_invoices)
+        unbilled = [one for one in installations if (one.service_point_id, one.installation_id) not in billed]
+        at_ms = midnight_ms(on, dials.zone)
+        dials.manual[on] = manual_readings.readings_at(tx, [one.installation_id for one in unbilled], at_ms)
+        series = {one.series_id for one in unbilled if one.series_id is not None}
         if dials.has_begun(on):
-            at_ms = midnight_ms(on, zone)
             dials.nearest[at_ms] = boundaries.readings_nearest(tx, series, at_ms)
         else:
             still_open |= series
-    if as_of_ms is not None and still_open:
-        first_ms = midnight_ms(min(asked), zone)
-        dials.newest = boundaries.latest_readings(tx, still_open, first_ms, as_of_ms)
+    if dials.as_of_ms is not None and still_open:
+        first_ms = midnight_ms(min(asked), dials.zone)
+        dials.newest = boundaries.latest_readings(tx, still_open, first_ms, dials.as_of_ms)
     return dials
 
 

@@ -29,6 +29,7 @@ from cloud.domain.periods import (
 from cloud.domain.premises import Site
 from cloud.domain.usage import ProblemKind, UsageProblem
 from cloud.domain.user import User
+from cloud.services import payments
 from cloud.services.assessment import Assessment, assess
 from cloud.services.invoice_rows import invoice_of, usage_of
 from cloud.store import audit, invoices, ledger, numbers, periods, premises, subjects, usage
@@ -199,6 +200,8 @@ def _issue(
     invoices.insert_invoices(tx, added)
     usage.insert_usage(tx, used)
     ledger.insert_entries(tx, entries)
+    payments.settle_credits(tx, added, issued_on)
+    payments.apply_prepayments(tx, [one.account_id for one in added], issued_on)
     issued = [IssuedInvoice(one.invoice_id, one.number, one.account_id, one.total_fen) for one in added]
     for done in issued:
         tx.announce(

@@ -5,20 +5,20 @@ place on the ladder, the lines a percentage was taken from. Readings, frames and
 are append-only themselves and are named, not copied.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from cloud.domain.ids import InvoiceId
-from cloud.domain.invoice import InvoiceKind, tier_text
+from cloud.domain.invoice import Invoice, InvoiceKind, tier_text
 from cloud.domain.money import Number, plain, round_quantity
 from cloud.domain.periods import BillingPeriod
 from cloud.domain.rating import RatedLine, SliceMethod
 from cloud.domain.tariff import LadderPosition
 from cloud.services.assessment import AssessedService, Assessment
-from cloud.store.invoices import NewInvoice, NewLine
+from cloud.store.invoices import NewInvoice, NewLine, StoredLine
 from cloud.store.usage import BilledUsage
 
 _ROUNDING_NAMES = ("尾差调整", "Rounding of the total")
@@ -52,6 +52,54 @@ def invoice_of(
         due_on,
         snapshot_of(assessment),
         tuple(lines),
+    )
+
+
+def credit_of(
+    invoice_id: InvoiceId,
+    number: str,
+    original: Invoice,
+    snapshot: Mapping[str, Any],
+    lines: Sequence[StoredLine],
+    *,
+    version: int,
+    reason: str,
+    issued_on: date,
+) -> NewInvoice:
+    """Return the credit note that takes an invoice back: its lines with the amount's sign turned."""
+    return NewInvoice(
+        invoice_id,
+        number,
+        original.account_id,
+        original.period_id,
+        version,
+        InvoiceKind.CREDIT_NOTE,
+        original.invoice_id,
+        reason,
+        original.currency,
+        issued_on,
+        issued_on,
+        snapshot,
+        tuple(
+            NewLine(
+                stored.line.charge_code,
+                stored.line.component,
+                stored.line.tier,
+                stored.line.quantity,
+                stored.line.unit,
+                stored.line.unit_price,
+                -stored.line.amount_fen,
+                stored.line.tariff_id,
+                stored.line.service_point_id,
+                # What the amount follows from is the line that is taken back.
+                {
+                    "names": stored.trace["names"],
+                    "reverses": original.invoice_id,
+                    "line_no": stored.line.line_no,
+                },
+            )
+            for stored in lines
+        ),
     )
 
 
@@ -96,6 +144,7 @@ def usage_of(invoice_id: InvoiceId, assessment: Assessment) -> Iterator[BilledUs
                 part.used.method,
                 days,
                 part.segments,
+                any(segment.closing.source == "estimate" for segment in part.segments),
             )
 
 

@@ -4,16 +4,18 @@ The invariant: a trace is assembled only from what is append-only: the line, its
 version, readings and frames. Asked again in ten years it is the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from cloud.domain.access import Action, require, require_account, sees_account
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, InvoiceId, ServicePointId, SiteId
-from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
+from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
 from cloud.domain.money import Currency, plain
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.recompute import Recomputed, recompute
@@ -30,9 +32,10 @@ from cloud.domain.trace import (
 )
 from cloud.domain.usage import DialReading, UsageSegment
 from cloud.domain.user import Role, User
-from cloud.store import invoices, tariffs, traced_readings, usage
+from cloud.store import invoices, manual_readings, tariffs, traced_readings, usage
 from cloud.store.db import Tx
 from cloud.store.invoices import StoredLine
+from cloud.store.manual_readings import ManualReading
 from cloud.store.tariffs import StoredTariff
 from cloud.store.traced_readings import WireReading
 from cloud.store.usage import BilledUsage
@@ -46,6 +49,7 @@ class _Context:
     invoice: Invoice
     used: list[BilledUsage]
     readings: Mapping[tuple[int, int, int, int], WireReading]
+    records: Mapping[str, ManualReading]
     points: Mapping[ServicePointId, tuple[str, str]]
 
 
@@ -111,14 +115,13 @@ def trace(tx: Tx, actor: User, invoice_id: InvoiceId, line_no: int) -> LineTrace
     stored = invoices.find_line(tx, invoice_id, line_no)
     if stored is None:
         raise NotFound(f"invoice {found.number} has no line {line_no}; it has {len(found.lines)}")
-    return _trace(tx, _context(tx, found), stored)
+    return _trace_of(tx, found, [stored])[0]
 
 
 def traces(tx: Tx, actor: User, invoice_id: InvoiceId) -> list[LineTrace]:
     """Return the traces of all lines of an invoice, in order."""
     found = get_invoice(tx, actor, invoice_id)
-    context = _context(tx, found)
-    return [_trace(tx, context, stored) for stored in invoices.stored_lines(tx, invoice_id)]
+    return _trace_of(tx, found, invoices.stored_lines(tx, invoice_id))
 
 
 def recompute_line(tx: Tx, actor: User, invoice_id: InvoiceId, line_no: int) -> Recomputed:
@@ -126,17 +129,40 @@ def recompute_line(tx: Tx, actor: User, invoice_id: InvoiceId, line_no: int) -> 
     return recompute(trace(tx, actor, invoice_id, line_no))
 
 
+def _trace_of(tx: Tx, found: Invoice, lines: Sequence[StoredLine]) -> list[LineTrace]:
+    """Return the traces of some lines; a credit note's lines follow from those they take back."""
+    if found.kind is not InvoiceKind.CREDIT_NOTE:
+        context = _context(tx, found)
+        return [_trace(tx, context, stored) for stored in lines]
+    assert found.corrects_id is not None, "a credit note names what it takes back"
+    original = invoices.find_invoice(tx, found.corrects_id)
+    assert original is not None, "an invoice is never deleted"
+    context = _context(tx, original)
+    by_number = {one.line.line_no: one for one in invoices.stored_lines(tx, original.invoice_id)}
+    reversed_lines = []
+    for stored in lines:
+        taken_back = _trace(tx, context, by_number[stored.trace["line_no"]])
+        changes = {
+            "invoice_number": found.number,
+            "line_no": stored.line.line_no,
+            "amount_fen": stored.line.amount_fen,
+            "arithmetic": f"-({taken_back.arithmetic})",
+            "reverses": original.number,
+        }
+        reversed_lines.append(structs.replace(taken_back, **changes))
+    return reversed_lines
+
+
 def _context(tx: Tx, found: Invoice) -> _Context:
     used = usage.usage_of_invoice(tx, found.invoice_id)
     dials = [
-        dial
-        for part in used
-        for segment in part.segments
-        for dial in (segment.opening, segment.closing)
-        if dial.series_id is not None
+        dial for part in used for segment in part.segments for dial in (segment.opening, segment.closing)
     ]
+    records = manual_readings.find_records(
+        tx, [dial.record_id for dial in dials if dial.record_id is not None]
+    )
     points = traced_readings.service_points(tx, {part.service_point_id for part in used})
-    return _Context(found, used, traced_readings.find_wire_readings(tx, dials), points)
+    return _Context(found, used, traced_readings.find_wire_readings(tx, dials), records, points)
 
 
 def _trace(tx: Tx, context: _Context, stored: StoredLine) -> LineTrace:
@@ -256,6 +282,16 @@ def _segment(context: _Context, segment: UsageSegment) -> TracedSegment:
 
 def _reading(context: _Context, dial: DialReading) -> TracedReading:
     value = decimal_from_micro(dial.value_micro)
+    if dial.record_id is not None:
+        record = context.records[dial.record_id]
+        return TracedReading(
+            value=value,
+            measured_at_ms=dial.measured_at_ms,
+            source=dial.source,
+            reason=record.reason,
+            recorded_by=record.recorded_by,
+            recorded_at_ms=record.recorded_at_ms,
+        )
     if dial.series_id is None or dial.epoch is None or dial.seq is None:
         return TracedReading(value=value, measured_at_ms=dial.measured_at_ms, source=dial.source)
     wire = context.readings.get((dial.series_id, dial.measured_at_ms, dial.epoch, dial.seq))

@@ -148,6 +148,15 @@ def find_line(tx: Tx, invoice_id: InvoiceId, line_no: int) -> StoredLine | None:
     return found[0] if found else None
 
 
+def snapshot_of(tx: Tx, invoice_id: InvoiceId) -> Mapping[str, Any]:
+    """Return what was true of the customer when a document was issued."""
+    # What was written down with this document?
+    snapshot: Mapping[str, Any] = tx.conn.execute(
+        sa.select(invoice.c.snapshot).where(invoice.c.tenant_id == tx.tenant_id, invoice.c.id == invoice_id)
+    ).scalar_one()
+    return snapshot
+
+
 def stored_lines(tx: Tx, invoice_id: InvoiceId) -> list[StoredLine]:
     """Return a document's lines with what they follow from, in order."""
     return _lines(tx, [invoice_id]).get(invoice_id, [])

@@ -4,7 +4,7 @@ The invariant: a quantity that was billed once is a row here; a credit note has 
 sign turned. So a position on a ladder is a sum, and the dial a bill ended with is the one the next begins.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from cloud.domain import money
 from cloud.domain.ids import AccountId, InstallationId, InvoiceId, SeriesId, ServicePointId
+from cloud.domain.invoice import InvoiceKind
 from cloud.domain.periods import ServicePeriod
 from cloud.domain.rating import SliceMethod
 from cloud.domain.usage import DialReading, Judgement, UsageSegment
 from cloud.store.db import Tx
-from cloud.store.schema import usage
+from cloud.store.schema import invoice, usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,16 @@ def history_of(
 
 
 def billed_dials(
-    tx: Tx, service_points: Sequence[ServicePointId], on: date
+    tx: Tx,
+    service_points: Sequence[ServicePointId],
+    on: date,
+    except_invoices: Collection[InvoiceId] = (),
 ) -> dict[tuple[ServicePointId, InstallationId], DialReading]:
     """Return the dials at which bills ended, or began, on a day, by installation.
 
     The next bill begins where the one before ended, and one issued late ends where the next began, so
-    that a reading that came in late neither loses nor doubles anything.
+    that a reading that came in late neither loses nor doubles anything. `except_invoices` are those
+    being taken back: what they were billed by does not bind their replacement.
     """
     if not service_points:
         return {}
@@ -129,6 +134,7 @@ def billed_dials(
             usage.c.tenant_id == tx.tenant_id,
             usage.c.service_point_id.in_(service_points),
             sa.or_(usage.c.end_on == on, usage.c.start_on == on),
+            usage.c.invoice_id.not_in(except_invoices),
         )
         # Of an invoice, its credit note and its replacement the last one holds.
         .order_by(usage.c.invoice_id, usage.c.slice_no)
@@ -147,36 +153,64 @@ def usage_of_invoice(tx: Tx, invoice_id: InvoiceId) -> list[BilledUsage]:
     """Return an invoice's slices, by service point and number."""
     # What was used for this invoice?
     rows = tx.conn.execute(
-        sa.select(
-            usage.c.service_point_id,
-            usage.c.slice_no,
-            usage.c.account_id,
-            usage.c.start_on,
-            usage.c.end_on,
-            usage.c.quantity_micro,
-            usage.c.unit,
-            usage.c.segments,
-            usage.c.is_estimated,
-        )
-        .where(usage.c.tenant_id == tx.tenant_id, usage.c.invoice_id == invoice_id)
+        _select(tx)
+        .where(usage.c.invoice_id == invoice_id)
         .order_by(usage.c.service_point_id, usage.c.slice_no)
     )
-    return [
-        BilledUsage(
-            invoice_id,
-            ServicePointId(row.service_point_id),
-            row.slice_no,
-            AccountId(row.account_id),
-            ServicePeriod(row.start_on, row.end_on),
-            Decimal(row.quantity_micro).scaleb(-6, money.EXACT),
-            row.unit,
-            SliceMethod(row.segments["method"]),
-            tuple(row.segments["slice_days"]),
-            segments_from_json(row.segments),
-            row.is_estimated,
+    return [_usage_from_row(row) for row in rows]
+
+
+def usage_before(tx: Tx, service_point_id: ServicePointId, on: date, limit: int) -> list[BilledUsage]:
+    """Return the last slices billed at a service point up to a day, oldest first, credits left out."""
+    # What was billed here lately?
+    rows = tx.conn.execute(
+        _select(tx)
+        .where(
+            usage.c.service_point_id == service_point_id,
+            usage.c.end_on <= on,
+            # A document that was taken back, and the credit note that did it, say nothing about usage.
+            usage.c.invoice_id.not_in(_taken_back(tx)),
         )
-        for row in rows
-    ]
+        .order_by(usage.c.end_on.desc(), usage.c.slice_no.desc())
+        .limit(limit)
+    ).all()
+    return [_usage_from_row(row) for row in reversed(rows)]
+
+
+def _taken_back(tx: Tx) -> sa.CompoundSelect[Any]:
+    notes = sa.and_(invoice.c.tenant_id == tx.tenant_id, invoice.c.kind == InvoiceKind.CREDIT_NOTE.value)
+    return sa.union(sa.select(invoice.c.id).where(notes), sa.select(invoice.c.corrects_id).where(notes))
+
+
+def _select(tx: Tx) -> sa.Select[Any]:
+    return sa.select(
+        usage.c.invoice_id,
+        usage.c.service_point_id,
+        usage.c.slice_no,
+        usage.c.account_id,
+        usage.c.start_on,
+        usage.c.end_on,
+        usage.c.quantity_micro,
+        usage.c.unit,
+        usage.c.segments,
+        usage.c.is_estimated,
+    ).where(usage.c.tenant_id == tx.tenant_id)
+
+
+def _usage_from_row(row: sa.Row[Any]) -> BilledUsage:
+    return BilledUsage(
+        InvoiceId(row.invoice_id),
+        ServicePointId(row.service_point_id),
+        row.slice_no,
+        AccountId(row.account_id),
+        ServicePeriod(row.start_on, row.end_on),
+        Decimal(row.quantity_micro).scaleb(-6, money.EXACT),
+        row.unit,
+        SliceMethod(row.segments["method"]),
+        tuple(row.segments["slice_days"]),
+        segments_from_json(row.segments),
+        row.is_estimated,
+    )
 
 
 def segments_from_json(document: Mapping[str, Any]) -> tuple[UsageSegment, ...]:
@@ -219,6 +253,8 @@ def _reading_to_json(reading: DialReading) -> dict[str, Any]:
         "series_id": reading.series_id,
         "epoch": reading.epoch,
         "seq": reading.seq,
+        "record_id": reading.record_id,
+        "anchor_micro": reading.anchor_micro,
     }
 
 
@@ -231,4 +267,6 @@ def _reading_from_json(document: Mapping[str, Any]) -> DialReading:
         None if series_id is None else SeriesId(series_id),
         document["epoch"],
         document["seq"],
+        document["record_id"],
+        document["anchor_micro"],
     )

@@ -1,0 +1,52 @@
+"""Many bill runs at once, some broken off: one invoice an account, and the books balance."""
+
+import asyncio
+from datetime import date
+
+from cloud.domain.errors import Conflict
+from cloud.services import billing, invoices, ledger
+from cloud.services.closing import close_period
+from tests.billing.estate import SYSTEM, Estate, at
+from tests.databases import TENANT
+
+RUNS = 64
+FLATS = [str(101 + number) for number in range(12)]
+
+
+async def test_64_runs_at_once_issue_one_invoice_an_account(estate: Estate) -> None:
+    for flat in FLATS:
+        estate.add_flat(flat, water=None)
+        estate.read(f"E-{flat}", at(date(2026, 9, 1)), "0")
+        estate.read(f"E-{flat}", at(date(2026, 10, 1)), "100")
+    period_id = estate.period("2026-09")
+
+    async def run(number: int) -> int:
+        try:
+            report = await close_period(estate.database, TENANT, SYSTEM, period_id, group_size=1 + number % 5)
+        except Conflict:
+            return 0  # another run was done already
+        return report.invoices_issued
+
+    async def run_and_break_off(number: int) -> None:
+        waiting = asyncio.create_task(run(number))
+        await asyncio.sleep(0.002 * (number % 7))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(RUNS // 2):
+            group.create_task(run_and_break_off(number))
+        finished = [group.create_task(run(number)) for number in range(RUNS // 2)]
+
+    assert all(task.done() for task in finished)
+    page = await estate.database.read(TENANT, invoices.list_invoices, SYSTEM, limit=100)
+    assert sorted(one.account_id for one in page.items) == sorted(estate.accounts.values())
+    assert sorted(one.number for one in page.items) == [
+        f"DG-2026-09-{number:04}" for number in range(1, len(FLATS) + 1)
+    ]
+    assert sum(one.total_fen for one in page.items) == len(FLATS) * 4883
+    trial = await estate.database.read(TENANT, ledger.trial_balance, SYSTEM)
+    assert trial.total_fen == 0
+    assert trial.balances["receivable"] == len(FLATS) * 4883
+    (period,) = await estate.database.read(TENANT, billing.list_periods, SYSTEM, estate.site_id)
+    assert period.state.value == "closed"
