@@ -50,7 +50,7 @@ class _Frame:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the form; somebody already signed in goes on."""
     if await actor_of(request) is not None:
-        raise web.HTTPSeeOther(_next_of(request.query.get("next", "")))
+        return web.Response(status=303, headers={"Location": _next_of(request.query.get("next", ""))})
     return _form(request, _next_of(request.query.get("next", "")))
 
 

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -59,5 +60,10 @@ await writeFile(join(out, "LICENSES.txt"), licences.join(`\n${"-".repeat(79)}\n\
 
 const listed = Object.fromEntries(Object.entries(manifest).sort());
 await writeFile(join(out, "manifest.json"), JSON.stringify({ inputs: process.argv[2], files: listed }, null, 2) + "\n");
+// Sent as they are to browsers that take gzip: nothing is compressed twice.
+for (const name of Object.values(manifest)) {
+  const body = await readFile(join(out, name));
+  await writeFile(join(out, `${name}.gz`), gzipSync(body, { level: 9 }));
+}
 await rm(served, { recursive: true, force: true });
 await rename(out, served);

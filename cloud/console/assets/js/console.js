@@ -1,10 +1,12 @@
 // What every page loads: htmx, live updates and a few conveniences. No page needs any of it to work.
 import "htmx.org";
+import { lightFrames } from "./frames.js";
 import { connect } from "./live.js";
 import { listenForKeys } from "./keys.js";
 import { showNotices } from "./notices.js";
 
 connect(document.querySelector("[data-live]"));
+lightFrames(document);
 listenForKeys(document);
 showNotices(document);
 document.addEventListener("htmx:after:swap", () => showNotices(document));

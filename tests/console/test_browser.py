@@ -1,0 +1,287 @@
+"""The main paths, walked in a real browser; the fixture refuses any console error or policy violation."""
+
+import re
+
+import pytest
+
+from protocol.event import Event, EventState, Severity
+from protocol.quantity import MICRO
+from protocol.reading import Reading
+from tests.console import garden
+from tests.console.conftest import Served, Visit, Visitor
+
+_STAFF = (
+    "/", "/alarms?show=all", "/meters", "/meters/202607000104", "/meters/20260700000302/exchange",
+    "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/billing", "/billing/2026-10",
+    "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
+    "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
+    "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101", "/find?q=602",
+)  # fmt: skip
+_RESIDENT = (
+    "/home",
+    "/home/bills",
+    "/home/bills/DG-2026-10-0001",
+    "/home/bills/DG-2026-10-0001/lines/1",
+    "/home/more",
+)
+# A resident's page may weigh half of what a manager's may (gzip, everything).
+FIRST_VIEW_BYTES_MAX = 120_000
+RESIDENT_VIEW_BYTES_MAX = 60_000
+
+
+async def test_a_wrong_password_says_no_more_than_that(visitor: Visitor) -> None:
+    visit = await visitor(login="")
+    await visit.open("/login?next=/meters")
+
+    await visit.page.fill("#login", "manager")
+    await visit.page.fill("#password", "wrong")
+    await visit.page.click(".sign-in button")
+
+    assert await visit.page.text_content("#error") == "账号或密码不对。"
+    assert await visit.page.input_value("#login") == "manager"
+    assert await visit.page.input_value("#password") == ""
+
+    await visit.page.fill("#password", garden.PASSWORD)
+    await visit.page.click(".sign-in button")
+    await visit.page.wait_for_url("**/meters")
+
+
+async def test_a_raised_alarm_appears_by_itself_and_goes_when_acknowledged(
+    served: Served, visitor: Visitor
+) -> None:
+    visit = await visitor()
+    title = visit.page.locator("h1")
+    assert await title.text_content() == "有 4 件事等你处理"
+
+    at_ms = garden.NOW_MS + 1_000
+    fire = Event("fire_alarm", EventState.RAISED, Severity.CRITICAL, "fire-1/fire_alarm_3", at_ms, "zone 3")
+    garden.deliver_events(served.database, served.gateway, [fire], first_seq=6)
+
+    first = visit.page.locator(".todo").first
+    await first.filter(has_text="火警").wait_for()
+    await title.filter(has_text="有 5 件事").wait_for()
+    assert await visit.page.locator("#feed li").first.text_content() is not None
+
+    await first.locator("button").click()
+    await visit.page.wait_for_load_state()
+    toast = await visit.page.locator(".toast").text_content()
+    assert toast is not None
+    assert re.search(r"报警 DG-A-2026-\d{4} 已确认", toast)
+
+
+async def test_the_lift_moves_on_the_first_page(served: Served, visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.page.locator("[data-lift-floor]").first.wait_for()
+
+    reading = Reading("lift-1/floor", garden.NOW_MS + 2_000, 5 * MICRO)
+    garden.deliver_readings(served.database, served.gateway, [reading], first_seq=900_000)
+
+    await visit.page.locator('[data-lift-floor="5"]').wait_for()
+    assert "5F" in (await visit.page.locator(".bsum").text_content() or "")
+
+
+async def test_a_cut_connection_is_shown_and_forgotten(served: Served, visitor: Visitor) -> None:
+    visit = await visitor()
+    indicator = visit.page.locator(".live[data-live]")
+    await indicator.filter(has_text="实时").wait_for()
+
+    # Half a minute without a beat: the page's own clock is moved on.
+    await visit.page.evaluate("Date.now = (now => () => now() + 45000)(Date.now)")
+
+    await indicator.filter(has_text="数据停在").wait_for()
+    assert await visit.page.locator("#offline").is_visible()
+
+
+async def test_a_meter_has_its_chart_its_table_and_its_frames(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/meters/202607000104")
+
+    await visit.page.locator('[data-drawn="2"]').wait_for()
+    assert await visit.page.locator(".chart canvas").count() == 2
+    await visit.page.click(".table-twin summary")
+    assert await visit.page.locator(".table-twin tbody tr").count() == 30
+
+    await visit.page.locator("a", has_text="字节").first.click()
+    frame = visit.page.locator("#frame")
+    await frame.wait_for()
+    assert "DL/T 645-2007" in (await frame.text_content() or "")
+    assert await frame.locator(".frame-svg.wide .byte").count() == 24
+
+
+async def test_a_held_value_is_marked_and_an_exchange_settles_it(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/meters/20260700000302")
+    assert "12.07" in (await visit.page.locator(".hold").text_content() or "")
+
+    await visit.page.click(".hold .btn.pri")
+    assert await visit.page.input_value("#opening") == "12.07"
+    await visit.page.fill("#closing", "three hundred")
+    await visit.page.fill("#serial", "20261100000302")
+    await visit.page.fill("#reason", "W-0317")
+    await visit.page.click("form.ex .btn.pri")
+
+    assert "three hundred" in (await visit.page.locator("#closing-error").text_content() or "")
+    assert await visit.page.input_value("#reason") == "W-0317"
+
+    await visit.page.fill("#closing", "339.42")
+    await visit.page.click("form.ex .btn.pri")
+    await visit.page.wait_for_url("**/meters/20261100000302")
+    assert "20261100000302" in (await visit.page.locator(".toast").text_content() or "")
+    assert "339.42" in (await visit.page.locator(".me-b").text_content() or "")
+
+
+async def test_from_an_amount_to_the_bytes_it_came_from(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/invoices")
+    await visit.page.click("main .tbl tbody tr:first-child a")
+    await visit.page.click(".inv tbody tr:first-child a")
+
+    assert "是怎么来的" in (await visit.page.locator("h1").text_content() or "")
+    assert await visit.page.locator(".chain .link").count() == 5
+    assert "全部一致" in (await visit.page.locator(".paper .note").text_content() or "")
+
+    await visit.page.locator(".link:nth-child(4) tbody tr:first-child a").click()
+    await visit.page.locator(".link:nth-child(4) tr[aria-selected]").wait_for()
+    selected = await visit.page.locator(".link:nth-child(4) tr[aria-selected] td").nth(1).text_content()
+    value = visit.page.locator("#frame .wide .meaning", has_text="数值")
+    assert (selected or "").replace(",", "") in (await value.text_content() or "")
+
+    await visit.page.locator("#frame .wide .byte").nth(18).hover()
+    assert await visit.page.locator("#frame .wide .byte.lit").count() == 4
+    assert await value.evaluate("node => node.classList.contains('lit')")
+
+
+async def test_signing_a_service_starts_its_clock_again(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/equipment")
+    assert "还有 2 天" in (await visit.page.locator("main").text_content() or "")
+
+    await visit.page.locator("main .btn", has_text="签字").first.click()
+    await visit.page.fill("#by-1", "维保公司 李工、张工")
+    await visit.page.click(".sign .btn.pri")
+
+    await visit.page.locator(".toast").wait_for()
+    assert "还有 15 天" in (await visit.page.locator("main").text_content() or "")
+
+
+async def test_the_language_can_be_changed_and_stays(visitor: Visitor) -> None:
+    visit = await visitor()
+
+    await visit.page.click(".prefs button[name=language]")
+    await visit.page.wait_for_load_state()
+
+    assert "things need you" in (await visit.page.locator("h1").text_content() or "")
+    assert await visit.page.get_attribute("html", "lang") == "en"
+    await visit.open("/equipment")
+    assert "service due soon" in (await visit.page.locator("h1").text_content() or "")
+
+
+async def test_the_theme_can_be_changed(visitor: Visitor) -> None:
+    visit = await visitor()
+    before = await visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    await visit.page.click(".theme.to-dark")
+    await visit.page.wait_for_load_state()
+
+    assert await visit.page.get_attribute("html", "data-theme") == "dark"
+    assert await visit.page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    assert await visit.page.locator(".theme.to-light").is_visible()
+
+
+async def test_the_palette_finds_a_home_by_its_number(visitor: Visitor) -> None:
+    visit = await visitor()
+
+    await visit.page.keyboard.press("Control+k")
+    await visit.page.keyboard.type("602")
+    found = visit.page.locator("#found a", has_text="1-602").first
+    await found.wait_for()
+    await visit.page.keyboard.press("ArrowDown")
+    await visit.page.keyboard.press("Enter")
+
+    await visit.page.wait_for_url("**/accounts/A-00602")
+
+
+async def test_everything_works_without_script(visitor: Visitor) -> None:
+    visit = await visitor(scripts=False)
+
+    assert await visit.page.locator(".todo").count() == 4
+    await visit.page.locator(".todo button").first.click()
+    assert "已确认" in (await visit.page.locator(".toast").text_content() or "")
+    await visit.open("/find?q=1-104")
+    assert await visit.page.locator("main a.nav").count() >= 3
+    await visit.open("/meters/202607000104")
+    await visit.page.click(".table-twin summary")
+    assert await visit.page.locator(".table-twin tbody tr").first.is_visible()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_no_page_scrolls_sideways_on_a_phone(visitor: Visitor, language: str) -> None:
+    for login, paths in (("manager", _STAFF), ("101", _RESIDENT)):
+        visit = await visitor(login=login, is_phone=True, language=language)
+        for path in paths:
+            assert await visit.open(path) == 200, path
+            width = await visit.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 390, (path, width)
+
+
+async def test_no_desk_page_is_wider_than_the_desk(visitor: Visitor) -> None:
+    visit = await visitor(language="en")
+    for path in _STAFF:
+        assert await visit.open(path) == 200, path
+        assert await visit.page.evaluate("document.documentElement.scrollWidth") <= 1440, path
+        assert await visit.page.locator("h1").count() == 1, path
+
+
+async def test_the_menu_of_a_phone_opens_and_closes(visitor: Visitor) -> None:
+    visit = await visitor(is_phone=True)
+    entry = visit.page.locator(".side .nav", has_text="网关")
+    assert not await entry.is_visible()
+
+    await visit.page.click(".menu")
+    await entry.click()
+
+    await visit.page.wait_for_url("**/gateways")
+    assert not await entry.is_visible()
+
+
+async def test_a_resident_sees_owed_month_so_far_and_why(visitor: Visitor) -> None:
+    visit = await visitor(login="101", is_phone=True)
+    assert visit.page.url.endswith("/home")
+    assert "11 月到现在" in (await visit.page.locator("main").text_content() or "")
+
+    await visit.page.click("a.btn.pri")
+    await visit.page.locator(".bill-part").nth(1).locator("summary").click()
+    await visit.page.locator(".bill-part[open] a", has_text="看到原始记录").first.click()
+
+    assert "线上传来的原文" in (await visit.page.locator("main").text_content() or "")
+
+
+@pytest.mark.parametrize(
+    ("login", "is_phone", "bytes_max"),
+    [("manager", False, FIRST_VIEW_BYTES_MAX), ("101", True, RESIDENT_VIEW_BYTES_MAX)],
+)
+async def test_the_first_view_is_light(visitor: Visitor, login: str, is_phone: bool, bytes_max: int) -> None:
+    visit = await visitor(login=login, is_phone=is_phone)
+    fresh = await visit.page.context.new_page()
+    weight = await weigh(fresh, visit)
+
+    assert 5_000 < weight <= bytes_max
+
+
+async def weigh(page, visit: Visit) -> int:  # type: ignore[no-untyped-def]
+    """Return what the first page costs on the wire, everything but the open stream."""
+    sizes: list[int] = []
+    finished = []
+
+    async def add(request) -> None:  # type: ignore[no-untyped-def]
+        if "/live" not in request.url:
+            finished.append((await request.sizes())["responseBodySize"])
+
+    page.on("requestfinished", add)
+    session = await page.context.new_cdp_session(page)
+    await session.send("Network.enable")
+    await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    await page.goto(visit.url + "/")
+    await page.wait_for_timeout(800)
+    sizes += finished
+    return sum(sizes)

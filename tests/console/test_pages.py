@@ -1,0 +1,181 @@
+"""Every page opens for whom the table lets in, in both languages, and holds nothing half-made."""
+
+import re
+from html.parser import HTMLParser
+
+import aiohttp
+import pytest
+
+from cloud.console.routes import PAGES
+from cloud.domain.access import may
+from cloud.domain.ids import TenantId, UserId
+from cloud.domain.user import Role, User
+from tests.console import garden
+from tests.console.conftest import Served
+
+# What stands for each part of an address; every GET page of the table is asked for with these.
+_PARTS = {
+    "account": "A-00101",
+    "code": "2026-10",
+    "line_no": "1",
+    "meter": "202607000104",
+    "number": "DG-2026-10-0001",
+    "part": "queue",
+}
+_CODES = {"/equipment/{code}": "lift-1", "/gateways/{code}": "gw-1", "/tariffs/{code}": "cn-beijing-elec-res"}
+_QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
+_UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
+
+
+class _Text(HTMLParser):
+    """Collects what a reader sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def text_of(html: str) -> str:
+    parser = _Text()
+    parser.feed(html)
+    return " ".join(parser.parts)
+
+
+def addresses() -> list[str]:
+    """Return an address for every GET page that can be named beforehand."""
+    found = []
+    for page in PAGES:
+        if page.method != "GET" or "alarm_id" in page.path:
+            continue
+        path = re.sub(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}", r"{\1}", page.path)
+        code = _CODES.get(path, _PARTS["code"])
+        found.append(path.format(**{**_PARTS, "code": code}) + _QUERY.get(path, ""))
+    return found
+
+
+async def signed_in(served: Served, login: str, language: str = "zh-CN") -> aiohttp.ClientSession:
+    jar = aiohttp.CookieJar(unsafe=True)
+    session = aiohttp.ClientSession(
+        base_url=served.url, cookie_jar=jar, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    jar.update_cookies({"gatehouse_language": language})
+    data = {"login": login, "password": garden.PASSWORD}
+    async with session.post("/login", data=data, allow_redirects=False) as response:
+        assert response.status == 303
+    return session
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_every_page_opens_and_holds_nothing_unfinished(served: Served, language: str) -> None:
+    resident_pages = [path for path in addresses() if path.startswith("/home")]
+    for login, paths in (
+        ("manager", [path for path in addresses() if path not in resident_pages]),
+        ("101", resident_pages),
+    ):
+        async with await signed_in(served, login, language) as session:
+            for path in paths:
+                async with session.get(path) as response:
+                    html = await response.text()
+                    assert response.status == 200, (path, text_of(html)[:200])
+                assert not _UNFINISHED.search(text_of(html)), (path, _UNFINISHED.search(text_of(html)))
+
+
+async def test_a_resident_is_refused_every_staff_page(served: Served) -> None:
+    resident = User(UserId("x"), TenantId(1), Role.RESIDENT, "x")
+    refused = [page for page in PAGES if not may(resident, page.action)]
+    async with await signed_in(served, "101") as session:
+        for page in refused:
+            path = re.sub(r"\{[^{}]*(?:\{[^{}]*\})?[^{}]*\}", "1", page.path)
+            async with session.request(page.method, path, allow_redirects=False) as response:
+                assert response.status == 403, page.path
+
+    assert len(refused) > 20
+
+
+async def test_nobody_gets_a_page_without_signing_in(served: Served) -> None:
+    async with aiohttp.ClientSession(base_url=served.url) as session:
+        for page in PAGES:
+            path = re.sub(r"\{[^{}]*(?:\{[^{}]*\})?[^{}]*\}", "1", page.path)
+            async with session.request(page.method, path, allow_redirects=False) as response:
+                assert response.status == 303, page.path
+                assert response.headers["Location"].startswith("/login")
+
+
+async def test_a_resident_does_not_learn_of_another_s_bill(served: Served) -> None:
+    async with await signed_in(served, "101") as session:
+        async with session.get("/home/bills/DG-2026-10-0001") as own:
+            assert own.status == 200
+        async with session.get("/home/bills/DG-2026-10-0002") as other:
+            assert other.status == 404
+        async with session.get("/home/bills/DG-2026-10-9999") as none:
+            assert none.status == 404
+
+
+async def test_another_site_s_page_cannot_make_a_manager_act(served: Served) -> None:
+    async with await signed_in(served, "manager") as session:
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        async with session.post("/billing/2026-11/close", headers=headers) as response:
+            assert response.status == 403
+        async with session.post("/preferences", headers=headers, data={"theme": "dark"}) as response:
+            assert response.status == 403
+
+
+async def test_a_period_cannot_be_billed_twice_or_too_early(served: Served) -> None:
+    async with await signed_in(served, "manager") as session:
+        async with session.post("/billing/2026-10/close") as again:
+            html = await again.text()
+            assert again.status == 409
+            assert "already closed with 24 invoices" in text_of(html)
+        async with session.post("/billing/2026-11/close") as early:
+            assert early.status == 409
+        async with session.post("/billing/november/close") as nonsense:
+            assert nonsense.status == 422
+
+
+async def test_every_answer_forbids_inline_scripts_and_styles(served: Served) -> None:
+    async with await signed_in(served, "manager") as session:
+        for path in ("/", "/login", "/nothing-here", "/invoices/none"):
+            async with session.get(path, allow_redirects=False) as response:
+                policy = response.headers["Content-Security-Policy"]
+                assert "script-src 'self'" in policy
+                assert "style-src 'self'" in policy
+
+
+async def test_a_page_that_fails_says_so_with_a_number(served: Served) -> None:
+    async with await signed_in(served, "manager") as session, session.get("/alarms/none") as response:
+        html = await response.text()
+
+        assert response.status == 404
+        assert response.headers["X-Request-Id"] in html
+
+
+async def test_a_notice_can_only_say_what_is_on_the_list(served: Served) -> None:
+    async with await signed_in(served, "manager") as session:
+        session.cookie_jar.update_cookies({"gatehouse_notice": "say=<b>hello</b>"})
+        async with session.get("/alarms") as response:
+            assert "hello" not in await response.text()
+        session.cookie_jar.update_cookies({"gatehouse_notice": "say=alarm-acknowledged&number=<i>7</i>"})
+        async with session.get("/alarms") as response:
+            html = await response.text()
+            assert "&lt;i&gt;7&lt;/i&gt;" in html
+            assert "<i>7</i>" not in html
+
+
+async def test_signing_in_goes_only_to_our_own_pages(served: Served) -> None:
+    async with aiohttp.ClientSession(base_url=served.url) as session:
+        form = {"login": "manager", "password": garden.PASSWORD, "next": "//elsewhere.example/"}
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        async with session.post("/login", data=form, headers=headers, allow_redirects=False) as response:
+            assert response.status == 303
+            assert response.headers["Location"] == "/"
