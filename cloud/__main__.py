@@ -1,9 +1,11 @@
 """The cloud's part of the `gatehouse` command: `cloud` serves, `db` keeps the database, `bill` checks rating.
 
-Besides `cloud.app` the only place that touches the real clock and the real database.
+The invariant: nothing else in the cloud reads the machine's clock (`system_clock` is handed down), and a
+command's help appears without loading what only serving needs.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from cloud.app import system_clock
 from cloud.billing_cli import bill
 from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Role, database_url, read_config
 from cloud.domain.errors import GatehouseError, Invalid
@@ -22,7 +23,6 @@ from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
-from cloud.serve import serve
 from cloud.services import setup, tenants, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate
@@ -49,6 +49,11 @@ def _database_options(command: _F) -> _F:
     return _config_option(_database_option(command))
 
 
+def system_clock() -> int:
+    """Return the machine's time, UTC epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 @click.group()
 def cloud() -> None:
     """Serve the API, the console and the gateways' door."""
@@ -67,6 +72,9 @@ def serve_command(
     With SQLite one process does everything and brings its database up to date itself. With PostgreSQL
     several processes may share the work by --role; run `gatehouse db upgrade` before they start.
     """
+    # Imported here: the web server, every page and every route, which no other command needs.
+    from cloud.serve import serve
+
     with _explained():
         config = _configured(config_path, database)
         http = config.http

@@ -1,11 +1,10 @@
 """The wiring: configuration in, a running cloud out. Nothing is decided here, only put together.
 
-The invariant: this module and `__main__` alone touch the real clock and open the real database; a test
-hands in its own. What is opened here is closed here, in the opposite order, whatever happened between.
+The invariant: what is opened here is closed here, in the opposite order, whatever happened between; the
+clock is handed in, so that a test moves time.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -47,12 +46,7 @@ _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def system_clock() -> int:
-    """Return the machine's time, UTC epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def make_app(config: Config, *, clock: Clock = system_clock) -> web.Application:
+def make_app(config: Config, *, clock: Clock) -> web.Application:
     """Return the application of one process: the doors its role opens, and what they stand on."""
     doors = [DOORS[name] for name in _DOORS_OF_ROLE[config.role]]
     app = web.Application(

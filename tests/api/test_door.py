@@ -8,10 +8,11 @@ from typing import Any
 import openapi_spec_validator
 import pytest
 
+from cloud.api.door import RouteError, check_routes
 from cloud.api.endpoint import endpoint
 from cloud.api.errors import KINDS
 from cloud.api.openapi import openapi_document, operation_id_of
-from cloud.api.route import JSON_BODY_BYTES_MAX, Open
+from cloud.api.route import JSON_BODY_BYTES_MAX, Open, Route
 from cloud.api.routes import ROUTES
 from cloud.app import DOORS
 from cloud.domain.access import POLICY
@@ -210,6 +211,28 @@ def test_every_route_has_a_policy_the_table_knows() -> None:
     for route in ROUTES:
         assert isinstance(route.policy, Open) or route.policy in POLICY, route.path
         assert callable(endpoint(route))
+
+
+async def _handle(call: object) -> None:
+    del call
+
+
+def _route(method: str = "GET", path: str = "/api/v1/x", policy: Any = Open.SIGNED_IN) -> Route:
+    return Route(method, path, "", policy, _handle, None)
+
+
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [
+        pytest.param([_route(), _route()], "listed twice: GET /api/v1/x", id="an address twice"),
+        pytest.param([_route(), _route("PUT")], "listed twice: _handle", id="an operation twice"),
+        pytest.param([_route(policy="read_everything")], "not in the policy table", id="no policy"),
+        pytest.param([_route(path="/api/v1/x/{thing}")], "what is 'thing'", id="a parameter nobody knows"),
+    ],
+)
+def test_a_table_that_cannot_be_served_fails_at_the_start(routes: list[Route], words: str) -> None:
+    with pytest.raises(RouteError, match=words):
+        check_routes(routes)
 
 
 def test_every_path_belongs_to_one_door() -> None:
