@@ -12,7 +12,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import Config
+from cloud.config import Config, ConfigError
 from cloud.store.db import Clock
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,11 @@ async def serve(config: Config, *, clock: Clock, announce: Callable[[str], None]
     await runner.setup()
     try:
         site = web.TCPSite(runner, config.http.host, config.http.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"http.host {config.http.host!r}, http.port {config.http.port}"
+            raise ConfigError(f"{where}: cannot listen there: {error.strerror or error}") from error
         announce(f"http://{_host_in_url(config.http.host)}:{site.port}")
         log.info("serving", extra={"role": config.role.value, "port": site.port})
         await stop.wait()

@@ -4,6 +4,8 @@ The invariant: an upgrade is whole or absent: each step runs in one transaction,
 kept out. A database newer than this program is left alone and named.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from cloud.domain.errors import Conflict
+from cloud.domain.errors import Conflict, Unavailable
 from cloud.store.db import SQLITE_BUSY_TIMEOUT_MS, engine_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -39,7 +41,7 @@ def upgrade(url: str) -> SchemaState:
     """Bring the database to this program's schema; Conflict if it is newer than the program."""
     engine = _engine(url)
     try:
-        with engine.begin() as conn:
+        with _explained(url), engine.begin() as conn:
             if conn.dialect.name == "postgresql":
                 conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
             config = _config(conn)
@@ -54,7 +56,7 @@ def check(url: str) -> SchemaState:
     """Return where the database stands, without changing it."""
     engine = _engine(url)
     try:
-        with engine.connect() as conn:
+        with _explained(url), engine.connect() as conn:
             return _state(conn, _config(conn))
     finally:
         engine.dispose()
@@ -73,6 +75,17 @@ def write_revision(url: str, message: str) -> str:
         engine.dispose()
     assert script is not None and not isinstance(script, list), "one message makes one script"
     return script.path
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Say which database could not be used, and why, in one sentence without its password."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        reason = " ".join(str(error.orig).split())
+        raise Unavailable(f"the database {shown} cannot be used: {reason}", retry_after_s=5) from error
 
 
 def _engine(url: str) -> sa.Engine:

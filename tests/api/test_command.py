@@ -100,6 +100,36 @@ def test_an_address_we_cannot_use_is_named(url: str, words: str) -> None:
     assert words in result.output
 
 
+def test_a_database_that_does_not_answer_is_named() -> None:
+    result = _run(db, "check", "--database", "postgresql://127.0.0.1:1/nothing")
+
+    assert result.exit_code == 1
+    assert "postgresql://127.0.0.1:1/nothing cannot be used: connection failed" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    wrong = tmp_path / "notes.txt"
+    wrong.write_text("milk, bread, and a good deal of other things that are no database")
+
+    result = _run(db, "check", "--database", f"sqlite:///{wrong}")
+
+    assert result.exit_code == 1
+    assert "file is not a database" in result.output
+
+
+def test_an_address_nobody_can_listen_on_is_named(sqlite_url: str) -> None:
+    # A process of its own: serving takes the log over.
+    command = [sys.executable, "-m", "gatehouse", "cloud", "serve", "--host", "192.0.2.1", "--port", "0"]
+    done = subprocess.run(
+        [*command, "--database", sqlite_url], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 1
+    assert "http.host '192.0.2.1', http.port 0: cannot listen there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_backup_is_a_whole_database_and_never_overwrites(sqlite_url: str, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     _run(cloud, "user", "add", "boss", "--database", sqlite_url, "--password-file", "-", text="x" * 12)
