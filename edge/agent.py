@@ -131,13 +131,18 @@ async def run_agent(config: Config, stop: asyncio.Event) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_BLOCKING_CALLS_MAX))
     async with (
         open_field(config, clock, rng) as field,
-        open_cloud(
-            config, field, clock, rng, boot_id, lambda welcome: clock.compare(welcome.server_time_ms)
-        ) as cloud,
+        open_cloud(config, field, clock, rng, boot_id, lambda welcome: _heed(welcome, clock, field)) as cloud,
     ):
         inspector = Inspector(config, field, cloud, clock, boot_id)
         log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
         await _run_parts(config, clock, field, cloud, inspector, stop)
+
+
+def _heed(welcome: Welcome, clock: SystemClock, field: Field) -> None:
+    """Take the cloud's time, and its people's word on exchanged meters."""
+    clock.compare(welcome.server_time_ms)
+    for key, (from_ms, opening_value_micro) in welcome.counters.items():
+        field.intake.accept_counter(key, from_ms, opening_value_micro)
 
 
 async def _run_parts(

@@ -58,6 +58,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     address = "202607000101"            # 12 digits; CJ/T 188: 14 digits; Modbus: unit id 0-255; MQTT: name
     interval_s = 60
     intervals_s = { energy = 900 }      # per group of the profile, where it differs
+    max_per_h = { water_volume = "5" }  # the most a counter can count in an hour, where it differs
 
     [[rules]]
     id = "pump-overload"
@@ -65,7 +66,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import NewType, TypeAlias
@@ -143,13 +144,15 @@ LineConfig: TypeAlias = BusLine | MqttLine
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """A device on a line. `intervals_s` has every group of its profile."""
+    """A device on a line. `intervals_s` has every group of its profile, `max_per_h_micro` only what
+    differs from it."""
 
     device_id: DeviceId
     line_id: LineId
     profile: Profile
     address: str
     intervals_s: Mapping[str, float]
+    max_per_h_micro: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ that a technician on a ladder edits the file once. Shape errors stop earlier, at
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,6 +29,8 @@ from edge.config import (
     SerialLine,
     TcpLine,
 )
+from protocol.errors import ProtocolError
+from protocol.quantity import micro_from_decimal
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.strict import Malformed, parse_toml
@@ -125,6 +128,7 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     address: str | int
     interval_s: _Interval = 60
     intervals_s: dict[str, _Interval] = {}
+    max_per_h: dict[str, str] = {}
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -230,7 +234,25 @@ class _Reader:
                     f"it has {_listed(groups)}"
                 )
             groups[group] = interval_s
-        return DeviceConfig(DeviceId(device.id), LineId(device.line), profile, str(written), groups)
+        limits = self._max_per_h(device, profile, at)
+        return DeviceConfig(DeviceId(device.id), LineId(device.line), profile, str(written), groups, limits)
+
+    def _max_per_h(self, device: _Device, profile: Profile, at: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, text in device.max_per_h.items():
+            point = profile.point_named(name)
+            if point is None or not point.is_billing:
+                billed = _listed(point.name for point in profile.points if point.is_billing)
+                self.problems.append(
+                    f"{at}.max_per_h.{name}: is no billed point of {profile.name}; billed are {billed}"
+                )
+            try:
+                found[name] = micro_from_decimal(Decimal(text))
+            except (InvalidOperation, ProtocolError):
+                self.problems.append(
+                    f"{at}.max_per_h.{name}: {text!r} is not a number with at most six decimals"
+                )
+        return found
 
     def _profile(self, name: str, at: str) -> Profile | None:
         try:

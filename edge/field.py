@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.config import Config, LineId, MqttLine
+from edge.counters import CounterGuard, CounterLimits
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
 from edge.intake import Intake
@@ -46,6 +47,18 @@ def quantities_of(config: Config) -> dict[str, Quantity]:
     }
 
 
+def counter_limits(config: Config) -> dict[str, CounterLimits]:
+    """Return what each billed point can count."""
+    return {
+        point_key(device, point): CounterLimits(
+            point.modulus_micro, device.max_per_h_micro.get(point.name, point.max_per_h_micro)
+        )
+        for device in config.devices
+        for point in device.profile.points
+        if point.is_billing
+    }
+
+
 @contextlib.asynccontextmanager
 async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncIterator[Field]:
     """Make the parts and open the buffer; close the lines and then the buffer at the end."""
@@ -57,14 +70,10 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
         for point in device.profile.points
         if point.alarm is not None
     }
-    billing_keys = frozenset(
-        point_key(device, point)
-        for device in config.devices
-        for point in device.profile.points
-        if point.is_billing
-    )
-    async with Buffer(config.buffer, clock, rng, billing_keys) as buffer:
-        intake = Intake(buffer, [*rules, DeviceAlarm(alarms)], Offline(), clock)
+    limits = counter_limits(config)
+    async with Buffer(config.buffer, clock, rng, frozenset(limits)) as buffer:
+        guard = CounterGuard(limits)
+        intake = Intake(buffer, [*rules, DeviceAlarm(alarms)], Offline(), guard, clock)
         await intake.restore()
         lines = {
             line_id: Line(line.bus, transport_for(line), clock, rng)

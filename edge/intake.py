@@ -1,4 +1,4 @@
-"""Where readings come in: rules see them, then readings, events and rule memory go to disk together.
+"""Where readings come in: counters are judged, rules see them, and all goes to disk together.
 
 The invariant: an event and the rule state from which it followed are in one commit, so that a
 restart neither repeats nor forgets it.
@@ -13,6 +13,7 @@ import msgspec
 
 from edge.buffer import Buffer
 from edge.clock import Clock
+from edge.counters import CounterGuard
 from edge.rule import Rule
 from edge.rules.offline import Offline
 from protocol.event import Event
@@ -29,7 +30,9 @@ class Intake:
     While `is_historical` is set, events are marked as of the past: recorded, never alarmed anew.
     """
 
-    def __init__(self, buffer: Buffer, rules: Iterable[Rule], offline: Offline, clock: Clock) -> None:
+    def __init__(
+        self, buffer: Buffer, rules: Iterable[Rule], offline: Offline, guard: CounterGuard, clock: Clock
+    ) -> None:
         self.is_historical = False
         self.latest: dict[str, Reading] = {}
         self.events_seen = 0
@@ -37,6 +40,7 @@ class Intake:
         self._buffer = buffer
         self._clock = clock
         self._offline = offline
+        self._guard = guard
         self._rules: tuple[Rule, ...] = (*rules, offline)
         self._watchers: dict[str, list[Rule]] = {}
         for rule in self._rules:
@@ -49,11 +53,13 @@ class Intake:
     async def restore(self) -> None:
         """Give the rules back what they remembered."""
         for rule_id, state in (await self._buffer.rule_states()).items():
-            rule = self._by_id.get(rule_id)
-            if rule is None:
+            restore = self._guard.restore if rule_id == self._guard.rule_id else None
+            if rule_id in self._by_id:
+                restore = self._by_id[rule_id].restore
+            if restore is None:
                 continue
             try:
-                rule.restore(state)
+                restore(state)
             except msgspec.MsgspecError:
                 log.warning("rule state of another form is ignored", extra={"rule": rule_id})
         self._saved = {rule.rule_id: rule.state() for rule in self._rules}
@@ -61,17 +67,22 @@ class Intake:
     def accept(self, readings: Sequence[Reading], events: Sequence[Event] = ()) -> asyncio.Future[None]:
         """Take readings, and events a device sent by itself; the future is done once they are on disk."""
         found = list(events)
-        watchers, latest = self._watchers, self.latest
+        watchers, latest, watches = self._watchers, self.latest, self._guard.watches
         now_ms = self._clock.monotonic_ms()
+        judged: list[Reading] = []
         for reading in readings:
             key = reading.point_key
+            if watches(key):
+                reading, doubts = self._guard.judge(reading)
+                found += doubts
+            judged.append(reading)
             latest[key] = reading
             if reading.quality is _GOOD:
                 self.good_readings += 1
             for rule in watchers.get(key, ()):
                 self._touched.add(rule.rule_id)
                 found += rule.observe(reading, now_ms)
-        return self._store(readings, found, self._states() if found else None)
+        return self._store(judged, found, self._states() if found else None)
 
     def tick(self) -> None:
         """Let time pass for the rules, and save what they remember if it changed."""
@@ -109,4 +120,11 @@ class Intake:
             if state != self._saved.get(rule_id):
                 self._saved[rule_id] = changed[rule_id] = state
         self._touched.clear()
+        counters = self._guard.state(self._clock.monotonic_ms())
+        if counters != self._saved.get(self._guard.rule_id):
+            self._saved[self._guard.rule_id] = changed[self._guard.rule_id] = counters
         return changed
+
+    def accept_counter(self, point_key: str, from_ms: int, opening_value_micro: int) -> None:
+        """Take a person's word that a meter began at a value; see `CounterGuard.accept`."""
+        self._guard.accept(point_key, from_ms, opening_value_micro)

@@ -16,7 +16,15 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
-from protocol.columns import ReadingColumns, check_columns, check_event, check_evidence, fitting
+from protocol.columns import (
+    ReadingColumns,
+    check_columns,
+    check_event,
+    check_evidence,
+    fitting,
+    pick_rows,
+    sound_rows,
+)
 from protocol.errors import UNREADABLE, EnvelopeError
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
@@ -69,6 +77,8 @@ class Block(msgspec.Struct, array_like=True, frozen=True):
     An empty payload is a tombstone: the edge's quota forced these rows out before they were
     acknowledged. The cloud records the loss and counts the numbers as received, so that nothing
     waits for them; if it already holds the block it keeps what it has, and that is no conflict.
+    A tombstone may stand for any number of rows, also for ones acknowledged and deleted long ago that a
+    cloud restored from a backup no longer has: a gap below the oldest row held is answered by one.
     """
 
     first_seq: int
@@ -132,11 +142,16 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """What the cloud answers a Hello: who it takes the gateway for, what it already holds, its time."""
+    """What the cloud answers a Hello: who it takes the gateway for, what it already holds, its time.
+
+    `counters` tells of meters a person has recorded as exchanged lately, by point key: from when the
+    present one counts, and at which value it began. The edge stops holding their readings.
+    """
 
     gateway_code: str
     server_time_ms: int
     acked_through: dict[str, int]  # by stream, for the epoch the gateway named
+    counters: dict[str, tuple[int, int]] = {}
 
 
 _block_encoder = msgspec.msgpack.Encoder()
@@ -203,13 +218,33 @@ def decode_reading_columns(payload: bytes, count: int) -> ReadingColumns:
     EnvelopeError says what is wrong; whatever passes can be stored: every number fits 64 bits, every
     index points at something, every text is free of NUL, every value stands beside a quality that has one.
     """
+    columns = _columns(payload, count)
+    check_columns(columns)
+    return columns
+
+
+def salvage_reading_columns(payload: bytes, count: int) -> tuple[ReadingColumns, list[int], list[str]]:
+    """Return the rows of a block that are sound, where in it they stand, and what is wrong with the others.
+
+    For a block that `decode_reading_columns` refuses, perhaps because a newer sender knows a quality we
+    don't: one bad row must not cost its neighbours. EnvelopeError if the block has no rows to speak of.
+    """
+    columns = _columns(payload, count)
+    rows, problems = sound_rows(columns)
+    return pick_rows(columns, rows), rows, problems
+
+
+def _columns(payload: bytes, count: int) -> ReadingColumns:
     try:
         raw = _history_decoder.decode(payload)
     except UNREADABLE as error:
         raise EnvelopeError(f"history block: {error}") from error
-    if len(raw.point) != count:
-        raise EnvelopeError(f"history block says {count} rows and holds {len(raw.point)}")
-    columns = ReadingColumns(
+    if not len(raw.point) == len(raw.value_micro) == len(raw.measured_at_ms) == count:
+        raise EnvelopeError(
+            f"history block says {count} rows and holds {len(raw.point)} points, "
+            f"{len(raw.measured_at_ms)} times and {len(raw.value_micro)} values"
+        )
+    return ReadingColumns(
         raw.points,
         raw.reasons,
         [_evidence_from_row(row) for row in raw.evidence],
@@ -221,8 +256,6 @@ def decode_reading_columns(payload: bytes, count: int) -> ReadingColumns:
         _widen("clock_quality", raw.clock_quality, count),
         _widen("evidence_of", raw.evidence_of, count),
     )
-    check_columns(columns, count)
-    return columns
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
@@ -308,7 +341,7 @@ def decode_batch(body: bytes, stream: Stream) -> Batch:
         raise EnvelopeError("batch: a block's first number and row count must be positive")
     if any(later.first_seq <= earlier.last_seq for earlier, later in pairwise(batch.blocks)):
         raise EnvelopeError("batch: blocks overlap or are out of order")
-    if sum(block.count for block in batch.blocks) > ROWS_PER_BATCH_MAX:
+    if sum(block.count for block in batch.blocks if block.payload) > ROWS_PER_BATCH_MAX:
         raise EnvelopeError(f"batch: more than {ROWS_PER_BATCH_MAX} rows")
     return batch
 

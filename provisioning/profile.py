@@ -118,6 +118,8 @@ class PointProfile:
     group: str = "all"
     codes: Mapping[str, int] = field(default_factory=dict)  # raw value as text -> the quantity's code
     alarm: AlarmWhen | None = None
+    modulus_micro: int = 0  # where a counter begins at zero again; 0 if not known
+    max_per_h_micro: int = 0  # the most it can count in an hour; 0 if not known
 
 
 @dataclass(frozen=True, slots=True)

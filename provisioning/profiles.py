@@ -15,7 +15,9 @@ and no two points share a name. Adding a model is adding a file.
     [[points]]
     name = "active_energy_import"  # unique in the device; the key is "<device id>/<name>"
     quantity = "active_energy_import"  # default: the name
-    billing = true                 # its raw frames are kept; default false
+    billing = true                 # its raw frames are kept, its counting is watched; default false
+    modulus = "1000000"            # where the register begins at zero again, if that is known
+    max_per_h = "30"               # the most it can count in an hour, if that is known
     group = "energy"               # points of a group share a polling interval; default "all"
     ...                            # and how to read it, which depends on the protocol:
 
@@ -53,7 +55,7 @@ import msgspec
 
 from protocol.errors import ProtocolError
 from protocol.event import Severity
-from protocol.quantity import Kind, Quantity, quantity_named
+from protocol.quantity import MICRO, Kind, Quantity, quantity_named
 from provisioning.profile import (
     BITS_PER_READ_MAX,
     ENCODING_WORDS,
@@ -95,6 +97,8 @@ class _PointTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     billing: bool = False
     group: _Name = "all"
     codes: dict[str, str] = {}
+    modulus: str = "0"
+    max_per_h: str = "0"
     alarm: _AlarmTable | None = None
 
 
@@ -265,7 +269,21 @@ class _Reader:
         if point.billing and quantity.kind is not Kind.CUMULATIVE:
             self.problems.append(f"{at}.billing: {quantity.name} is not cumulative and cannot be billed")
         source = self._source(point, profile, at)
-        return PointProfile(point.name, quantity, source, point.billing, point.group, codes, alarm)
+        modulus_micro, max_per_h_micro = (
+            self._counter(text, quantity, f"{at}.{key}")
+            for key, text in (("modulus", point.modulus), ("max_per_h", point.max_per_h))
+        )
+        return PointProfile(
+            point.name,
+            quantity,
+            source,
+            point.billing,
+            point.group,
+            codes,
+            alarm,
+            modulus_micro,
+            max_per_h_micro,
+        )
 
     def _source(self, point: _PointTable, profile: _AnyProfile, at: str) -> PointSource:
         match point:
@@ -361,6 +379,14 @@ class _Reader:
             self.problems.append(f"{at}: {text!r} is not a decimal number")
             return Decimal(1)
         return number
+
+    def _counter(self, text: str, quantity: Quantity, at: str) -> int:
+        number = self._decimal(text, at) * MICRO
+        if number < 0 or number != int(number):
+            self.problems.append(f"{at}: {text!r} is not a positive number with at most six decimals")
+        if number and quantity.kind is not Kind.CUMULATIVE:
+            self.problems.append(f"{at}: {quantity.name} is not cumulative and has no such limit")
+        return int(number)
 
     def _hex(self, text: str, at: str) -> bytes:
         try:

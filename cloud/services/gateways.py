@@ -20,13 +20,15 @@ from cloud.domain.page import checked_limit
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
 from cloud.services import alarms
-from cloud.store import audit, gateways, ingest, points, premises
+from cloud.store import audit, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
 from protocol.envelope import Hello, Welcome
 from protocol.event import Severity
 from provisioning.identity import GatewayToken, new_token
 
 CODE_LENGTH_MAX = 64
+# An edge that was off for a season still hears of the meters exchanged meanwhile.
+COUNTERS_TOLD_MS = 400 * 24 * 3600 * 1000
 OFFLINE_ALARM = "gateway_offline"
 
 
@@ -78,7 +80,8 @@ def hello(tx: Tx, gateway: GatewayIdentity, said: Hello) -> Welcome:
     gateways.set_hello(tx, gateway.gateway_id, said)
     tx.announce(GatewayChanged(tx.tenant_id, gateway.site_id, gateway.gateway_id, GatewayState.ONLINE.value))
     held = ingest.acked_through(tx, gateway.gateway_id, said.epoch)
-    return Welcome(gateway.code, tx.now_ms, held)
+    counters = meters.counters_since(tx, gateway.gateway_id, tx.now_ms - COUNTERS_TOLD_MS)
+    return Welcome(gateway.code, tx.now_ms, held, counters)
 
 
 def watch(tx: Tx, actor: User, listening_since_ms: int) -> int:

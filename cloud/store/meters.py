@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from cloud.domain.ids import (
     AccountId,
     DeviceId,
+    GatewayId,
     InstallationId,
     MeterId,
     SeriesId,
@@ -120,6 +121,33 @@ def installations_of(tx: Tx, service_point_id: ServicePointId) -> list[Installat
     """Return what hung and hangs at a service point, oldest first."""
     # Which meters measured this place, and when?
     return _installations(tx, installation.c.service_point_id == service_point_id)
+
+
+def counters_since(tx: Tx, gateway_id: GatewayId, since_ms: int) -> dict[str, tuple[int, int]]:
+    """Return, by point key, when each meter exchanged since then began to count, and its first value."""
+    before = installation.alias("before")
+    # Which of this gateway's registers began anew lately, by a person's word?
+    rows = tx.conn.execute(
+        sa.select(point.c.key, installation.c.from_at_ms, installation.c.opening_value_micro)
+        .join(
+            point,
+            sa.and_(
+                point.c.tenant_id == installation.c.tenant_id, point.c.series_id == installation.c.series_id
+            ),
+        )
+        .where(
+            installation.c.tenant_id == tx.tenant_id,
+            installation.c.to_at_ms.is_(None),
+            installation.c.from_at_ms >= since_ms,
+            sa.exists().where(
+                before.c.tenant_id == installation.c.tenant_id,
+                before.c.service_point_id == installation.c.service_point_id,
+                before.c.to_at_ms == installation.c.from_at_ms,
+            ),
+            point.c.gateway_id == gateway_id,
+        )
+    )
+    return {row.key: (row.from_at_ms, row.opening_value_micro) for row in rows}
 
 
 def find_installation(tx: Tx, installation_id: InstallationId) -> Installation | None:

@@ -10,10 +10,11 @@ from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import AccountId, InstallationId, SeriesId
 from cloud.domain.meter import FRESH_WITHIN_MS, LATE_WITHIN_MS, Freshness
 from cloud.domain.premises import Commodity
-from cloud.services import meters, premises
+from cloud.services import gateways, meters, premises
 from cloud.services.meters import NewMeter, Step
 from cloud.store import schema
 from cloud.store.db import Database
+from protocol.envelope import Hello
 from protocol.reading import Quality, Reading
 from tests.cloud.garden import count, energy
 from tests.cloud.house import House
@@ -236,6 +237,17 @@ def test_an_exchange_closes_one_meter_and_opens_the_next_at_one_moment(house: Ho
         "表单 2026-118",
     )
     assert house.row("E-101").serial == "S-NEW"
+
+
+def test_a_gateway_is_told_where_a_register_begins_anew(house: House) -> None:
+    house.read(energy(101, START_MS - 2 * _HOUR_MS, 1_086_500_000))
+    series_id = house.row("E-101").series_id
+    _exchange(house, "E-101", NewMeter("S-NEW", "DDZY", 300_000, series_id))
+    said = Hello("0.1.0", "boot", 1, "c1", 0, {}, None, 58, 0)
+
+    welcome = house.database.write_now(TENANT, gateways.hello, house.gateway, said)
+
+    assert welcome.counters == {"em-101/active_energy_import": (START_MS - _HOUR_MS, 300_000)}
 
 
 def test_a_meter_taken_down_may_hang_elsewhere_and_one_that_hangs_may_not(house: House) -> None:

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from click.testing import CliRunner
@@ -28,11 +29,13 @@ from tests.edge.building_blocks import BUILDING, MIDNIGHT_MS
 
 
 @contextlib.asynccontextmanager
-async def building(folder: Path) -> AsyncIterator[tuple[Simulation, Path]]:
-    """A simulated building without radio, and the configuration to read it with."""
+async def building(folder: Path, *, timeout_ms: int = 20_000) -> AsyncIterator[tuple[Simulation, Path]]:
+    """A simulated building without radio, and the configuration to read it with, patient on a busy machine."""
     async with Simulation(Settings(turnaround_ms=0), lambda: time.time_ns() // 1_000_000) as simulation:
         config = folder / "edge.toml"
-        config.write_text(edge_config(simulation.places, page_port=free_port()), encoding="utf-8")
+        text = edge_config(simulation.places, page_port=free_port())
+        text = text.replace("[[lines]]\n", f"[[lines]]\ntimeout_ms = {timeout_ms}\n")
+        config.write_text(text, encoding="utf-8")
         yield simulation, config
 
 
@@ -42,6 +45,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def page_port(config: Path) -> int:
+    return int(config.read_text(encoding="utf-8").partition("[page]\nport = ")[2].split()[0])
+
+
 async def agent(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -49,7 +56,7 @@ async def agent(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def until(is_true: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not is_true():
             await asyncio.sleep(0.05)
 
@@ -74,7 +81,7 @@ async def test_the_agent_reads_the_building_and_ends_cleanly_on_sigterm(tmp_path
         process = await agent("run", str(config))
         await until(lambda: len(simulation.ledger) > 300)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             _, errors = await process.communicate()
         issued = list(simulation.ledger.items(0, 100_000))
 
@@ -91,23 +98,25 @@ async def test_a_dead_meter_raises_one_event_and_a_fire_another(tmp_path: Path) 
     def fault(device_id: str, kind: FaultKind) -> Fault:
         return Fault(fault_id=0, device_id=device_id, kind=kind, since_ms=0)
 
-    async with building(tmp_path) as (simulation, config):
+    async with building(tmp_path, timeout_ms=500) as (simulation, config):
         await simulation.add_fault("em-main", fault("em-main", FaultKind.DEAD))
         text = config.read_text(encoding="utf-8").replace("interval_s = 60", "interval_s = 1")
         config.write_text(text, encoding="utf-8")
+        port = page_port(config)
         process = await agent("run", str(config))
         await until(lambda: len(simulation.ledger) > 300)
         await simulation.add_fault("fire-1", fault("fire-1", FaultKind.FIRE_ALARM))
-        await asyncio.sleep(4)
+        async with asyncio.timeout(30):
+            while (await health_at(port))["events_seen"] < 2:
+                await asyncio.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await process.communicate()
 
     readings, events = stored(tmp_path)
-    assert {(event.kind, event.point_key.partition("/")[0]) for event in events} == {
-        ("device_offline", "em-main"),
-        ("fire_alarm", "fire-1"),
-    }
+    told = [(event.kind, event.point_key.partition("/")[0], event.state.value) for event in events]
+    assert told.count(("fire_alarm", "fire-1", "raised")) == 1
+    assert told.count(("device_offline", "em-main", "raised")) == 1
     dead = [reading for reading in readings if reading.point_key.startswith("em-main/")]
     assert {reading.value_micro for reading in dead} == {None}
 
@@ -156,12 +165,12 @@ async def test_a_replay_whose_simulator_is_away_says_so(tmp_path: Path) -> None:
 
 async def test_the_local_page_and_status_tell_the_accounts(tmp_path: Path) -> None:
     async with building(tmp_path) as (simulation, config):
-        port = config.read_text(encoding="utf-8").partition("[page]\nport = ")[2].split()[0]
+        port = page_port(config)
         process = await agent("run", str(config))
         await until(lambda: len(simulation.ledger) > 200)
 
         page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/")
-        health = json.loads(await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/status.json"))
+        health = await health_at(port)
         status = await agent("status", str(config))
         told, _ = await status.communicate()
         process.send_signal(signal.SIGTERM)
@@ -174,8 +183,12 @@ async def test_the_local_page_and_status_tell_the_accounts(tmp_path: Path) -> No
     assert "line bus-1" in told.decode()
 
 
+async def health_at(port: int) -> Any:
+    return json.loads(await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/status.json"))
+
+
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=30) as response:
         return str(response.read().decode())
 
 

@@ -6,17 +6,20 @@ from zoneinfo import ZoneInfo
 
 from edge.buffer import Buffer
 from edge.config import BufferSettings, RuleEntry
+from edge.counters import CounterGuard, CounterLimits
 from edge.intake import Intake
 from edge.rule import RuleScope
 from edge.rules import load_rules
 from edge.rules.offline import DEVICE_OFFLINE, Offline
-from protocol.envelope import decode_events
+from protocol.envelope import decode_events, decode_readings
 from protocol.event import Event
 from protocol.quantity import MICRO, quantity_named
+from protocol.reading import Quality
 from protocol.sync import Stream
 from tests.edge.building_blocks import ToldClock, reading, rng
 
 KEY = "em-pump/active_power"
+ENERGY = "em-101/active_energy_import"
 SCOPE = RuleScope({KEY: quantity_named("active_power")}, ZoneInfo("UTC"))
 RULES = [
     RuleEntry("over", "threshold", {"points": [KEY], "above": "15"}),
@@ -25,7 +28,8 @@ RULES = [
 
 
 def intake_on(buffer: Buffer, clock: ToldClock) -> Intake:
-    return Intake(buffer, load_rules(RULES, SCOPE), Offline(), clock)
+    guard = CounterGuard({ENERGY: CounterLimits(modulus_micro=1_000_000 * MICRO, max_per_h_micro=30 * MICRO)})
+    return Intake(buffer, load_rules(RULES, SCOPE), Offline(), guard, clock)
 
 
 def buffer_in(folder: Path, clock: ToldClock) -> Buffer:
@@ -102,3 +106,31 @@ async def test_the_state_of_another_version_is_ignored(tmp_path: Path) -> None:
         intake.accept([reading(KEY, 16 * MICRO)])
         await asyncio.sleep(0)
         assert intake.events_seen == 1
+
+
+async def test_a_counter_that_went_back_is_held_on_disk_and_told_over_a_restart_once(tmp_path: Path) -> None:
+    clock = ToldClock()
+    async with buffer_in(tmp_path, clock) as buffer:
+        intake = intake_on(buffer, clock)
+        intake.accept([reading(ENERGY, 500 * MICRO)])
+        clock.at_ms += 60_000
+        intake.accept([reading(ENERGY, 20 * MICRO, clock.at_ms)])
+        await buffer.flush()
+    async with buffer_in(tmp_path, clock) as buffer:
+        intake = intake_on(buffer, clock)
+        await intake.restore()
+        clock.at_ms += 60_000
+        intake.accept([reading(ENERGY, 20 * MICRO, clock.at_ms)])
+        await buffer.flush()
+
+        blocks = await buffer.peek(Stream.HISTORY, blocks_max=100, rows_max=100, bytes_max=1 << 20)
+        rows = [row for block in blocks for row in decode_readings(block.payload, block.count)]
+        events = await events_in(buffer)
+
+    assert [(row.quality, row.value_micro) for row in rows] == [
+        (Quality.GOOD, 500 * MICRO),
+        (Quality.HELD, 20 * MICRO),
+        (Quality.HELD, 20 * MICRO),
+    ]
+    assert [(event.kind, event.state.value) for event in events] == [("counter_doubtful", "raised")]
+    assert "went back: stood at 500, now 20" in events[0].message

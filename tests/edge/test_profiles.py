@@ -1,25 +1,17 @@
 """Device profiles: the shipped ones hold, their golden frames decode, wrong ones are refused by key."""
 
-import asyncio
-from dataclasses import replace
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
-from edge.clock import Clock
-from edge.config import DeviceConfig, DeviceId, LineId
-from edge.driver import Ask, EvidenceKeeper, Heard, Priority
-from edge.drivers import DRIVERS
-from edge.drivers.mqtt import Zigbee2mqttDevice
-from protocol.fieldbus import cjt188, dlt645
+from edge.golden import golden_readings
+from edge.profiles import profiles
 from protocol.quantity import micro_from_decimal
-from protocol.reading import Quality, Reading
+from protocol.reading import Quality
 from provisioning.profile import Golden, Profile
-from provisioning.profiles import load_profile, parse_profile, profile_names
+from provisioning.profiles import PROFILES_DIR, load_profile, parse_profile, profile_names
 from provisioning.strict import Malformed
-from tests.edge.building_blocks import ToldClock, bus_settings
-
-UTC = ZoneInfo("UTC")
 
 GOLDEN = [
     pytest.param(load_profile(name), golden, id=f"{name}-{i}")
@@ -28,56 +20,11 @@ GOLDEN = [
 ]
 
 
-class GoldenBus:
-    """Answers the golden request with the golden reply; where no request is given, every request."""
-
-    settings = bus_settings()
-
-    def __init__(self, golden: Golden, serial: int) -> None:
-        self.clock: Clock = ToldClock()
-        self._golden = golden
-        self._serial = serial
-
-    def next_number(self) -> int:
-        return (self._serial - 1) % 255
-
-    async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
-        if self._golden.request:
-            assert ask.wire.lstrip(b"\xfe") == self._golden.request.lstrip(b"\xfe")
-        reply = ask.receiver.feed(self._golden.reply)
-        if reply is None:
-            raise ask.receiver.failure()
-        return Heard(ask.wire, reply, self.clock.wall_ms(), 1000)
-
-
-def golden_readings(profile: Profile, golden: Golden) -> list[Reading]:
-    """Run a golden exchange through the driver, for the points it gives."""
-    points = tuple(point for point in profile.points if point.name in golden.values)
-    groups = {point.group: 60.0 for point in points}
-    address, serial = "1", 1
-    match profile.protocol:
-        case "dlt645-2007":
-            address = dlt645.decode_frame(golden.reply).meter_address
-        case "cjt188":
-            frame = cjt188.decode_frame(golden.reply)
-            address, serial = frame.address, frame.serial or 1
-        case "modbus":
-            address = str(golden.request[0])
-    device = DeviceConfig(DeviceId("d"), LineId("bus"), replace(profile, points=points), address, groups)
-    if profile.protocol.startswith("mqtt"):
-        told = Zigbee2mqttDevice(device, EvidenceKeeper(UTC)).tell(
-            "", golden.reply, is_retained=False, line="bus", clock=ToldClock()
-        )
-        return list(told.readings)
-    driver = DRIVERS[profile.protocol](device, GoldenBus(golden, serial), EvidenceKeeper(UTC))
-    return [r for group in groups for r in asyncio.run(driver.poll(group))]
-
-
 @pytest.mark.parametrize(("profile", "golden"), GOLDEN)
 def test_a_golden_frame_gives_its_values_through_the_driver(profile: Profile, golden: Golden) -> None:
     readings = golden_readings(profile, golden)
 
-    found = {reading.point_key.removeprefix("d/"): reading.value_micro for reading in readings}
+    found = {reading.point_key.removeprefix("golden/"): reading.value_micro for reading in readings}
     expected = {
         name: None if value is None else micro_from_decimal(value) for name, value in golden.values.items()
     }
@@ -85,19 +32,72 @@ def test_a_golden_frame_gives_its_values_through_the_driver(profile: Profile, go
     assert {reading.quality for reading in readings} <= {Quality.GOOD, Quality.ABSENT}
 
 
-def test_the_first_profiles_are_there() -> None:
-    assert {
-        "acrel_ddsy1352",
-        "carlo_gavazzi_em24",
-        "cjt188_cold_water",
-        "dlt645_four_rate",
-        "dlt645_single_phase",
-        "eastron_sdm630",
-        "fire_panel_gateway",
-        "lift_gateway",
-        "zigbee2mqtt_leak_sensor",
-        "zigbee2mqtt_lock",
-    } <= set(profile_names())
+def test_every_profile_has_a_golden_frame() -> None:
+    assert [name for name in profile_names() if not load_profile(name).golden] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in profile_names() if load_profile(name).protocol == "modbus"]
+)
+def test_every_modbus_point_is_in_a_golden_frame(name: str) -> None:
+    profile = load_profile(name)
+
+    assert {point.name for point in profile.points} == {n for golden in profile.golden for n in golden.values}
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_says_where_it_is_from_and_bills_only_totals(name: str) -> None:
+    profile = load_profile(name)
+
+    assert len(profile.source) > 10
+    assert all(not p.name.endswith(("_a", "_b", "_c")) for p in profile.points if p.is_billing)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(profiles, arguments)
+
+
+def test_the_list_names_every_profile() -> None:
+    listed = [line.split()[0] for line in run("list").stdout.splitlines()]
+
+    assert listed == list(profile_names())
+
+
+def test_one_profile_is_shown_with_units_and_what_is_billed() -> None:
+    shown = run("show", "eastron_sdm630").stdout
+
+    assert "active_energy_import             kWh, may be billed" in shown
+
+
+def test_a_profile_of_ones_own_is_checked_through_the_driver(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text((PROFILES_DIR / "eastron_sdm630.toml").read_text().replace("230.20001", "230.3"))
+
+    checked = run("check", str(mine))
+
+    assert checked.exit_code == 1
+    assert "golden[0].values.voltage_a: expected 230.3, the driver says 230.20001" in checked.stderr
+
+
+def test_a_profile_that_asks_something_else_than_its_golden_request_is_told(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    text = (PROFILES_DIR / "eastron_sdm630.toml").read_text()
+    mine.write_text(
+        text.replace(
+            'name = "voltage_a", table = "input_register", address = 0,',
+            'name = "voltage_a", table = "input_register", address = 1,',
+        )
+    )
+
+    checked = run("check", str(mine))
+
+    assert checked.exit_code == 1
+    assert "the golden request is 01040000000271cb" in checked.stderr
+
+
+def test_a_profile_that_is_not_there_is_said() -> None:
+    assert "there is no profile 'nothing'" in run("check", "nothing").stderr
+    assert "cannot be read" in run("check", "nothing.toml").stderr
 
 
 HEAD = 'title = "t"\nsource = "s"\nprotocol = "modbus"\n'

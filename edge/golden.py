@@ -1,0 +1,130 @@
+"""Golden exchanges: what a profile must make of known frames, found out through its real driver.
+
+The invariant: nothing is decoded here. The request must be the very bytes the driver sends, the
+reply goes in where the line's would, and the readings are what the driver made of it.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from edge.config import BusSettings, DeviceConfig, DeviceId, LineId
+from edge.driver import Ask, Bus, EvidenceKeeper, Heard, Priority
+from edge.drivers import DRIVERS
+from edge.drivers.mqtt import Zigbee2mqttDevice
+from edge.errors import BadFrame
+from protocol.errors import ProtocolError
+from protocol.fieldbus import cjt188, dlt645
+from protocol.quantity import decimal_from_micro
+from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.profile import Golden, Profile
+
+_DEVICE = DeviceId("golden")
+_LINE = LineId("golden")
+_ZONE = ZoneInfo("UTC")
+# A usual RS-485 line: Modbus requests are planned as they would be there.
+_SETTINGS = BusSettings(
+    _LINE, baud=115_200, bits_per_character=10, timeout_ms=200, gap_ms=0.0, late_limit_ms=600
+)
+_WAKE_UP = b"\xfe"
+
+
+class _StoppedClock:
+    """Nothing in an exchange of golden frames depends on when it is."""
+
+    quality = ClockQuality.SYNCED
+
+    def wall_ms(self) -> int:
+        return 0
+
+    def monotonic_ms(self) -> int:
+        return 0
+
+
+class _GoldenBus:
+    """Answers the golden request with the golden reply; where none is given, every request."""
+
+    settings = _SETTINGS
+
+    def __init__(self, golden: Golden, serial: int) -> None:
+        self.clock = _StoppedClock()
+        self._golden = golden
+        self._serial = serial
+
+    def next_number(self) -> int:
+        return (self._serial - 1) % 255
+
+    async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
+        del priority
+        expected = self._golden.request
+        if expected and ask.wire.lstrip(_WAKE_UP) != expected.lstrip(_WAKE_UP):
+            raise BadFrame(f"the driver asks {ask.wire.hex()}, the golden request is {expected.hex()}")
+        reply = ask.receiver.feed(self._golden.reply)
+        if reply is None:
+            raise ask.receiver.failure()
+        return Heard(ask.wire, reply, 0, 1000)
+
+
+def golden_readings(profile: Profile, golden: Golden) -> list[Reading]:
+    """Run one golden exchange through the driver, for the points it has values for."""
+    points = tuple(point for point in profile.points if point.name in golden.values)
+    groups = dict.fromkeys((point.group for point in points), 60.0)
+    address, serial = _address(profile, golden)
+    device = DeviceConfig(_DEVICE, _LINE, replace(profile, points=points), address, groups)
+    evidence = EvidenceKeeper(_ZONE)
+    if profile.protocol == "mqtt-zigbee2mqtt":
+        told = Zigbee2mqttDevice(device, evidence).tell(
+            "", golden.reply, is_retained=False, line=_LINE, clock=_StoppedClock()
+        )
+        return list(told.readings)
+    bus: Bus = _GoldenBus(golden, serial)
+    driver = DRIVERS[profile.protocol](device, bus, evidence)
+
+    async def poll() -> list[Reading]:
+        return [reading for group in groups for reading in await driver.poll(group)]
+
+    return asyncio.run(poll())
+
+
+def golden_differences(profile: Profile) -> Iterator[str]:
+    """Yield a line for each value of a golden exchange that the driver does not give."""
+    for number, golden in enumerate(profile.golden):
+        try:
+            readings = {reading.point_key: reading for reading in golden_readings(profile, golden)}
+        except ProtocolError as error:
+            yield f"golden[{number}]: {error}"
+            continue
+        for name, expected in golden.values.items():
+            found = _told(readings.get(f"{_DEVICE}/{name}"))
+            if found != _shown(expected):
+                yield f"golden[{number}].values.{name}: expected {_shown(expected)}, the driver says {found}"
+
+
+def _address(profile: Profile, golden: Golden) -> tuple[str, int]:
+    """Return the address the reply comes from, and the serial number it carries."""
+    match profile.protocol:
+        case "cjt188":
+            frame = cjt188.decode_frame(golden.reply)
+            return frame.address, frame.serial or 1
+        case "dlt645-2007":
+            return dlt645.decode_frame(golden.reply).meter_address, 1
+        case "modbus":
+            return str(golden.request[0]), 1
+        case _:
+            return "golden", 1
+
+
+def _told(reading: Reading | None) -> str:
+    if reading is None:
+        return "nothing"
+    if reading.quality is Quality.ABSENT:
+        return "absent"
+    if reading.value_micro is None or reading.quality is not Quality.GOOD:
+        return f"{reading.quality.name.lower()}: {reading.reason}"
+    return _shown(decimal_from_micro(reading.value_micro))
+
+
+def _shown(value: Decimal | None) -> str:
+    return "absent" if value is None else f"{value.normalize():f}"
