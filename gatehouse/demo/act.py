@@ -63,10 +63,9 @@ class Act:
         self._screen.say("Comparing what was issued, accepted and shown, reading by reading")
         issued = issued_readings(self._stage, state.lived_to_ms)
         accepted = self._stage.accepted_rows()
-        visible = visible_readings(self._stage, state.lived_to_ms, self._count("points"))
+        visible = visible_readings(self._stage, state.lived_to_ms, self._count("readings"))
         self._screen.say("Computing every invoice line anew from its trace")
-        billed = recompute_invoices(self._stage.api, self._count("invoices"))
-        latency = ", ".join(f"{name} {latency_ms / 1000:.2f} s" for name, latency_ms in latencies.items())
+        billed = recompute_invoices(self._stage.api, self._count("lines"))
         rows = [
             ("readings issued by the simulator", f"{issued.total():,}"),
             ("readings accepted by the edge", f"{accepted:,}"),
@@ -76,10 +75,10 @@ class Act:
             ("total fen", f"{billed.total_fen:,}"),
             ("fen recomputed from traces", f"{billed.recomputed_fen:,}"),
             ("raw frames opened for it", f"{billed.frames:,}"),
-            ("alarm latency, contact to screen", latency),
+            *((f"alarm latency, {name}", f"{ms / 1000:.2f} s") for name, ms in latencies.items()),
         ]
         self._screen.say()
-        for line in table(rows):
+        for line in table(rows, is_figures=True):
             self._screen.say(line)
         self._screen.say()
         compare(issued, accepted, visible)
@@ -119,7 +118,7 @@ class Act:
         self._screen.begin()
         for step in self._stage.replay(from_ms, to_ms, earlier_ms):
             label = calendar.told(step.at_ms)
-            self._screen.progress(Progress(step.step, step.steps, step.readings, label))
+            self._screen.progress(Progress(step.step, step.steps, step.readings, "readings", label))
         return State(seed=self._stage.seed, lived_to_ms=to_ms)
 
     def _bill(self, plan: Calendar) -> None:
@@ -142,8 +141,8 @@ class Act:
             self._stage.go_live()
             time.sleep(_LIVE_S)
             latencies = {
-                "fire (polled)": bell.ring("fire-1", "fire_alarm", "fire_alarm"),
-                "leak (told)": bell.ring("leak-1", "leak", "water_leak"),
+                "fire, polled each second": bell.ring("fire-1", "fire_alarm", "fire_alarm"),
+                "leak, told by radio": bell.ring("leak-1", "leak", "water_leak"),
             }
         finally:
             follower.close()
@@ -179,11 +178,11 @@ class Act:
     def _remember(self, state: State) -> None:
         write_state(self._stage.folder, state)
 
-    def _count(self, what: str) -> Callable[[int, int, int], None]:
+    def _count(self, unit: str) -> Callable[[int, int, int], None]:
         self._screen.begin()
 
         def tell(done: int, total: int, rows: int) -> None:
-            self._screen.progress(Progress(done, total, rows, what))
+            self._screen.progress(Progress(done, total, rows, unit))
 
         return tell
 

@@ -5,10 +5,13 @@ The invariant: the figures are the edge's and the cloud's own; nothing is estima
 
 import collections
 import time
+from collections.abc import Mapping
 
 import msgspec
 
+from edge.health import PointHealth
 from gatehouse.demo.stage import Stage
+from protocol.quantity import MICRO
 
 # News that arrive faster than anybody reads; older ones are on the console's pages.
 _NEWS_KEPT = 50
@@ -34,7 +37,7 @@ class LiveLine:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._news: collections.deque[str] = collections.deque(maxlen=_NEWS_KEPT)
-        self._last = "waiting for the first readings"
+        self._last = ""
 
     def on_change(self, name: str, data: bytes) -> None:
         """Take one live change; called by the thread that follows them."""
@@ -60,13 +63,28 @@ class LiveLine:
         health = self._stage.edge_health()
         if health is None:
             return f"{_clock()}  the edge does not answer"
-        history = health.streams["history"]
         devices = [device for line in health.lines for device in line.devices]
         online = sum(device.is_online for device in devices)
-        return (
-            f"{_clock()}  {history.read:,} readings live, {history.pending} waiting, "
-            f"{online} of {len(devices)} polled devices online; {self._last}"
-        )
+        points = {point.key: point for point in health.points}
+        parts = [
+            f"{_clock()}  {health.streams['history'].read:,} readings",
+            f"{online} of {len(devices)} polled devices online",
+            *_building_told(points),
+            *([self._last] if self._last else []),
+        ]
+        return " · ".join(parts)
+
+
+def _building_told(points: Mapping[str, PointHealth]) -> list[str]:
+    """Return what goes on in the building, as far as it has been read."""
+    told = []
+    power = points.get("em-main/active_power")
+    if power is not None and power.value_micro is not None:
+        told.append(f"{power.value_micro / MICRO:.1f} kW")
+    floor, direction = points.get("lift-1/floor"), points.get("lift-1/lift_direction")
+    if floor is not None and direction is not None and floor.value_micro is not None:
+        told.append(f"lift {direction.state} at floor {floor.value_micro // MICRO}")
+    return told
 
 
 def _clock() -> str:

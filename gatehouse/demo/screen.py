@@ -3,6 +3,7 @@
 The invariant: without a terminal there is not one control code, and progress is a line now and then.
 """
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ _PLAIN_LINE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far something is: `done` of `total` steps, and how many rows that was."""
+    """How far something is: `done` of `total` steps, and how many rows, called `unit`, that was."""
 
     done: int
     total: int
     rows: int
+    unit: str
     label: str = ""
 
 
@@ -31,6 +33,7 @@ class Screen:
         self._is_terminal = is_terminal
         self._began_at_s = 0.0
         self._drawn_at_s = 0.0
+        self._is_told = False  # the progress under way has been shown to its end
         self._is_line_open = False
 
     def say(self, text: str = "") -> None:
@@ -41,21 +44,22 @@ class Screen:
 
     def begin(self) -> None:
         """Begin a progress: rates and the time left count from here."""
-        self._began_at_s = time.monotonic()
-        self._drawn_at_s = 0.0
+        self._began_at_s = self._drawn_at_s = time.monotonic()
+        self._is_told = False
 
     def progress(self, progress: Progress) -> None:
         """Show how far it is, with rows a second and the time left."""
         now_s = time.monotonic()
         pause_s = _REDRAW_S if self._is_terminal else _PLAIN_LINE_S
         is_last = progress.done >= progress.total
-        if now_s - self._drawn_at_s < pause_s and not is_last:
+        if self._is_told or (now_s - self._drawn_at_s < pause_s and not is_last):
             return
         self._drawn_at_s = now_s
+        self._is_told = is_last
         spent_s = max(now_s - self._began_at_s, 1e-6)
         share = progress.done / progress.total
         left_s = spent_s * (progress.total - progress.done) / max(progress.done, 1)
-        rates = f"{share:4.0%}  {progress.rows:>9,} readings  {progress.rows / spent_s:>7,.0f}/s"
+        rates = f"{share:4.0%}  {progress.rows:>9,} {progress.unit}  {progress.rows / spent_s:>7,.0f}/s"
         told = f"{rates}  {_clock(spent_s if is_last else left_s)} {'taken' if is_last else 'left'}"
         if not self._is_terminal:
             self.say(f"  {told}  {progress.label}".rstrip())
@@ -74,8 +78,8 @@ class Screen:
             self.say(text)
 
     def _draw(self, text: str) -> None:
-        # Erase to the end of the line after writing, so that nothing flickers.
-        self._stream.write(f"\r{text}\x1b[K")
+        # Cut, since a line that wraps cannot be drawn over; erased behind the text, so that nothing flickers.
+        self._stream.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         self._stream.flush()
         self._is_line_open = True
 
@@ -85,15 +89,12 @@ class Screen:
             self._is_line_open = False
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows as aligned lines: the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+def table(rows: Sequence[tuple[str, str]], *, is_figures: bool = False) -> list[str]:
+    """Return names and values as aligned lines; figures to the right, so that they can be compared."""
+    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
     return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+        f"{name:<{names}}  {value:>{values}}" if is_figures else f"{name:<{names}}  {value}"
+        for name, value in rows
     ]
 
 
