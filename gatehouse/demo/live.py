@@ -68,7 +68,7 @@ class LiveLine:
         points = {point.key: point for point in health.points}
         parts = [
             f"{_clock()}  {health.streams['history'].read:,} readings",
-            f"{online} of {len(devices)} polled devices online",
+            f"{online}/{len(devices)} online",
             *_building_told(points),
             *([self._last] if self._last else []),
         ]

@@ -34,7 +34,8 @@ class Screen:
         self._began_at_s = 0.0
         self._drawn_at_s = 0.0
         self._is_told = False  # the progress under way has been shown to its end
-        self._is_line_open = False
+        self._is_bar_open = False
+        self._is_live_open = False
 
     def say(self, text: str = "") -> None:
         """Print a line that stays."""
@@ -64,6 +65,7 @@ class Screen:
         if not self._is_terminal:
             self.say(f"  {told}  {progress.label}".rstrip())
             return
+        self._is_bar_open = True
         filled = round(share * _BAR_CELLS)
         self._draw(f"  {'█' * filled}{'░' * (_BAR_CELLS - filled)} {told}  {progress.label}")
         if is_last:
@@ -72,6 +74,7 @@ class Screen:
     def live(self, text: str) -> None:
         """Show the one line that changes."""
         if self._is_terminal:
+            self._is_live_open = True
             self._draw(text)
         elif time.monotonic() - self._drawn_at_s >= 2 * _PLAIN_LINE_S:
             self._drawn_at_s = time.monotonic()
@@ -81,12 +84,14 @@ class Screen:
         # Cut, since a line that wraps cannot be drawn over; erased behind the text, so that nothing flickers.
         self._stream.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         self._stream.flush()
-        self._is_line_open = True
 
     def _close_line(self) -> None:
-        if self._is_line_open:
+        """Leave a bar standing; wipe the live line, which will be drawn again."""
+        if self._is_bar_open:
             self._stream.write("\n")
-            self._is_line_open = False
+        elif self._is_live_open:
+            self._stream.write("\r\x1b[K")
+        self._is_bar_open = self._is_live_open = False
 
 
 def table(rows: Sequence[tuple[str, str]], *, is_figures: bool = False) -> list[str]:

@@ -45,6 +45,16 @@ def test_a_terminal_gets_a_bar_that_fills() -> None:
     assert stream.getvalue().endswith("\nnext\n")
 
 
+def test_news_take_the_place_of_the_live_line() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream, is_terminal=True)
+
+    screen.live("12 readings")
+    screen.say("ALARM")
+
+    assert stream.getvalue().endswith("\r\x1b[KALARM\n")
+
+
 def test_figures_stand_under_each_other() -> None:
     lines = table([("readings", "25,271"), ("invoices", "48")], is_figures=True)
 
