@@ -57,8 +57,8 @@ def check(names: tuple[str, ...]) -> None:
         if differences:
             continue
         frames = len(profile.golden)
-        told = f"{frames} golden frames give what they should" if frames else "no golden frame to prove it"
-        click.echo(f"{name}: {len(profile.points)} points, {told}")
+        told = f"golden frames as they should be: {frames}" if frames else "no golden frame to prove it"
+        click.echo(f"{name}: points: {len(profile.points)}, {told}")
     if problems:
         raise click.exceptions.Exit(1)
 
