@@ -4,6 +4,7 @@ The invariant: what passes here can be stored on any of our databases. Every num
 index points at something, every text is free of NUL, every value stands beside a quality that has one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocol.errors import EnvelopeError
@@ -40,10 +41,8 @@ class ReadingColumns:
     evidence_of: list[int]
 
 
-def check_columns(columns: ReadingColumns, count: int) -> None:
-    """Refuse columns of the wrong length, or with anything in them that could not be stored."""
-    if len(columns.value_micro) != count or len(columns.measured_at_ms) != count:
-        raise EnvelopeError(f"history block: its columns do not all have {count} entries")
+def check_columns(columns: ReadingColumns) -> None:
+    """Refuse columns with anything in them that could not be stored."""
     _check_range("point", columns.point, 0, len(columns.points) - 1)
     _check_range("reason", columns.reason, 0, len(columns.reasons) - 1)
     _check_range("evidence_of", columns.evidence_of, -1, len(columns.evidence) - 1)
@@ -59,6 +58,46 @@ def check_columns(columns: ReadingColumns, count: int) -> None:
     for text in columns.reasons:
         _check_text("reason", text)
     _check_values(columns)
+
+
+def sound_rows(columns: ReadingColumns) -> tuple[list[int], list[str]]:
+    """Return which rows could be stored, and for each other one what is wrong with it."""
+    rows, problems = [], []
+    for row in range(len(columns.point)):
+        try:
+            _check_range("point", [columns.point[row]], 0, len(columns.points) - 1)
+            _check_range("reason", [columns.reason[row]], 0, len(columns.reasons) - 1)
+            _check_range("evidence_of", [columns.evidence_of[row]], -1, len(columns.evidence) - 1)
+            check_columns(pick_rows(columns, [row]))
+        except EnvelopeError as error:
+            problems.append(f"row {row}: {error}")
+        else:
+            rows.append(row)
+    return rows, problems
+
+
+def pick_rows(columns: ReadingColumns, rows: Sequence[int]) -> ReadingColumns:
+    """Return only these rows, and of the points and reasons only those they name; all indexes are sound."""
+    point, points = _reindexed([columns.point[row] for row in rows], columns.points)
+    reason, reasons = _reindexed([columns.reason[row] for row in rows], columns.reasons)
+    return ReadingColumns(
+        points,
+        reasons,
+        columns.evidence,
+        point,
+        [columns.measured_at_ms[row] for row in rows],
+        [columns.value_micro[row] for row in rows],
+        [columns.quality[row] for row in rows],
+        reason,
+        [columns.clock_quality[row] for row in rows],
+        [columns.evidence_of[row] for row in rows],
+    )
+
+
+def _reindexed(indexes: list[int], words: list[str]) -> tuple[list[int], list[str]]:
+    used = sorted(set(indexes))
+    place = {old: new for new, old in enumerate(used)}
+    return [place[index] for index in indexes], [words[index] for index in used]
 
 
 def check_evidence(evidence: Evidence) -> None:

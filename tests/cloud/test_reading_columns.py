@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.columns import INSTANT_MS_MAX, POINT_KEY_LENGTH_MAX, TEXT_LENGTH_MAX, VALUE_MICRO_MAX
-from protocol.envelope import decode_reading_columns, decode_readings, encode_readings
+from protocol.envelope import (
+    decode_reading_columns,
+    decode_readings,
+    encode_readings,
+    salvage_reading_columns,
+)
 from protocol.errors import EnvelopeError
 from protocol.evidence import Evidence
 from protocol.reading import ClockQuality, Quality, Reading
@@ -62,8 +67,10 @@ def _with(column: int, value: object) -> list[object]:
     [
         pytest.param(_with(3, [0, 1]), "point 1 is outside 0 to 0", id="point index past the dictionary"),
         pytest.param(_with(3, [0, -1]), "point -1 is outside", id="point index negative"),
-        pytest.param(_with(3, [0]), "says 2 rows and holds 1", id="too few rows"),
-        pytest.param(_with(4, [1000]), "do not all have 2 entries", id="too few times"),
+        pytest.param(_with(3, [0]), "says 2 rows and holds 1 points", id="too few rows"),
+        pytest.param(
+            _with(4, [1000]), "says 2 rows and holds 2 points, 1 times and 2 values", id="too few times"
+        ),
         pytest.param(_with(4, [-1, 5]), "measured_at_ms -1 is outside", id="time before 1970"),
         pytest.param(_with(4, [INSTANT_MS_MAX, 1]), "measured_at_ms .* is outside", id="time past the limit"),
         pytest.param(
@@ -99,3 +106,31 @@ def test_the_good_block_the_broken_ones_are_made_from_is_good() -> None:
 def test_any_bytes_are_decoded_or_refused(payload: bytes) -> None:
     with contextlib.suppress(EnvelopeError):
         decode_readings(payload, 1)
+
+
+def test_one_bad_row_does_not_cost_its_neighbours() -> None:
+    # Of a sender that knows a quality we don't, has a point without a name, and once a value of 65 bits.
+    columns = [
+        ["em-101/voltage", "", "em-102/voltage"],
+        ["", "no reply"],
+        [],
+        [0, 1, 2, 2, 0],
+        [1000, 1, 1, 1, 1],
+        [220_000_000, 1, None, 2**63, 221_000_000],
+        [0, 0, 10, 0, 77],
+        [0, 0, 1, 0, 0],
+        [0],
+        [-1],
+    ]
+    payload = msgspec.msgpack.encode(columns)
+    with pytest.raises(EnvelopeError):
+        decode_reading_columns(payload, 5)
+
+    sound, rows, problems = salvage_reading_columns(payload, 5)
+
+    assert rows == [0, 2]
+    assert (sound.points, sound.point) == (["em-101/voltage", "em-102/voltage"], [0, 1])
+    assert (sound.measured_at_ms, sound.value_micro) == ([1000, 1002], [220_000_000, None])
+    assert ([sound.reasons[index] for index in sound.reason]) == ["", "no reply"]
+    assert [problem.partition(":")[0] for problem in problems] == ["row 1", "row 3", "row 4"]
+    assert problems[2] == "row 4: quality 77 is not known"

@@ -139,7 +139,7 @@ def test_nesting_without_end_is_refused_as_a_bad_envelope():
         (Batch(1, "history", 1, "b", 0, []), "0 blocks, allowed are 1 to 2000"),
         (Batch(1, "history", 1, "b", 0, [Block(0, 1, b"")]), "must be positive"),
         (Batch(1, "history", 1, "b", 0, [Block(1, 3, b""), Block(3, 1, b"")]), "overlap or are out of order"),
-        (Batch(1, "history", 1, "b", 0, [Block(1, 20_001, b"")]), "more than 20000 rows"),
+        (Batch(1, "history", 1, "b", 0, [Block(1, 20_001, b"\x90")]), "more than 20000 rows"),
     ],
 )
 def test_a_batch_that_does_not_add_up_says_how(batch: Batch, reason: str):
