@@ -33,7 +33,7 @@ def endpoint(route: Route) -> Handler:
         if route.body is not None:
             raw = await read_json_bytes(request, bytes_max=route.body_bytes_max)
             body = value_from_json(raw, route.body)
-        key = _key_of(request) if route.creates else ""
+        key = _key_of(request, route) if route.creates else ""
         call = Call(request, route, caller, query, body, key)
         if key:
             return await _once(call, raw)
@@ -46,7 +46,9 @@ async def _once(call: Call[Request, Request], raw: bytes) -> web.StreamResponse:
     """Answer a request that carries a key: as the first time, if it came before."""
     database, actor, key = call.request.app[DATABASE], call.actor, call.idempotency_key
     digest = hashlib.sha256(f"{call.request.method} {call.request.path_qs}\n".encode() + raw).hexdigest()
-    kept = await database.write(actor.tenant_id, idempotency.begin, actor, key, digest)
+    kept = await database.write(
+        actor.tenant_id, idempotency.begin, actor, key, digest, is_permanent=call.route.needs_key
+    )
     if kept is not None:
         response = json_response(kept)
         response.headers["Idempotency-Replayed"] = "true"
@@ -73,8 +75,10 @@ def _rendered(call: Call[Request, Request], value: object) -> web.StreamResponse
     return json_response(Answer(call.route.status, body), has_etag=True)
 
 
-def _key_of(request: web.Request) -> str:
+def _key_of(request: web.Request, route: Route) -> str:
     key = request.headers.get("Idempotency-Key", "")
+    if not key and route.needs_key:
+        raise Malformed("no Idempotency-Key: make one (a UUID), keep it, send it again with every repetition")
     if key and not (_KEY_LENGTH_MIN <= len(key) <= _KEY_LENGTH_MAX and key.isascii() and key.isprintable()):
         raise Malformed(
             f"Idempotency-Key has {len(key)} characters, expected {_KEY_LENGTH_MIN} to {_KEY_LENGTH_MAX} "

@@ -96,7 +96,7 @@ def _operation(route: Route, schema_of: dict[str, Any], components: dict[str, An
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "required": False,
+                "required": route.needs_key,
                 "schema": {"type": "string", "minLength": 8, "maxLength": 255},
                 "description": "Made by the sender; sending the same request again answers the same.",
             }
@@ -187,6 +187,8 @@ def _failures(route: Route) -> dict[str, Any]:
         names |= {"malformed", "too-large", "unsupported-media-type"}
     if route.method != "GET":
         names |= {"conflict"}
+    if route.needs_key:
+        names |= {"malformed"}
     if route.is_guarded:
         names |= {"precondition-failed"}
     return {str(KINDS[name].status): {"$ref": f"#/components/responses/{name}"} for name in sorted(names)}

@@ -179,7 +179,8 @@ class Route:
     """One address and method of the API.
 
     `response` is a View, a Page of one, None for "no content", or the media type of a stream. `creates`
-    says that the handler answers by `Call.create` and so honours Idempotency-Key,
+    says that the handler answers by `Call.create` and so honours Idempotency-Key
+    (`needs_key`: insists on it and keeps it for ever),
     `is_guarded` that it answers by `Call.change` and so honours If-Match.
     """
 
@@ -193,6 +194,7 @@ class Route:
     body: Any = None  # a Request, or another Struct the domain defines as a document
     status: int = 200
     creates: bool = False
+    needs_key: bool = False
     is_guarded: bool = False
     body_bytes_max: int = JSON_BODY_BYTES_MAX
     description: str = ""

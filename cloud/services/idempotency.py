@@ -34,12 +34,12 @@ class Answer:
     body: bytes
 
 
-def begin(tx: Tx, actor: User, key: str, request_digest: str) -> Answer | None:
-    """Claim the key; return the earlier answer if there is one.
+def begin(tx: Tx, actor: User, key: str, request_digest: str, *, is_permanent: bool = False) -> Answer | None:
+    """Claim the key, for ever if `is_permanent`; return the earlier answer if there is one.
 
     Conflict while the same request is being worked on, KeyReused if the key belongs to another one.
     """
-    if idempotency.claim(tx, actor.user_id, key, request_digest):
+    if idempotency.claim(tx, actor.user_id, key, request_digest, is_permanent=is_permanent):
         return None
     kept = idempotency.get(tx, actor.user_id, key)
     assert kept is not None, "a key that could not be claimed is there, and is locked now"

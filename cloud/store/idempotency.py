@@ -21,7 +21,7 @@ class Kept:
     answer: bytes | None
 
 
-def claim(tx: Tx, user_id: UserId, key: str, request_digest: str) -> bool:
+def claim(tx: Tx, user_id: UserId, key: str, request_digest: str, *, is_permanent: bool) -> bool:
     """Take the key for a request; False if it is already there."""
     # Whoever comes first has the key; a second one at the same moment waits here, then sees it.
     statement = (
@@ -32,6 +32,7 @@ def claim(tx: Tx, user_id: UserId, key: str, request_digest: str) -> bool:
             key=key,
             request_digest=request_digest,
             claimed_at_ms=tx.now_ms,
+            is_permanent=is_permanent,
         )
         .on_conflict_do_nothing()
     )
@@ -72,10 +73,12 @@ def release(tx: Tx, user_id: UserId, key: str) -> None:
 
 
 def delete_older(tx: Tx, before_ms: int) -> int:
-    """Forget keys claimed before then; return how many."""
+    """Forget keys claimed before then, unless they are kept for ever; return how many."""
     # Which keys has nobody reason to send again?
     statement = sa.delete(_table).where(
-        _table.c.tenant_id == tx.tenant_id, _table.c.claimed_at_ms < before_ms
+        _table.c.tenant_id == tx.tenant_id,
+        _table.c.claimed_at_ms < before_ms,
+        _table.c.is_permanent.is_(False),
     )
     return tx.conn.execute(statement).rowcount
 

@@ -5,7 +5,7 @@ Both outlive a restart, or a crash would be a way round them.
 
 import sqlalchemy as sa
 
-from cloud.store.schema.columns import check, integer, metadata, tenant, text
+from cloud.store.schema.columns import check, flag, integer, metadata, tenant, text
 
 idempotency_key = sa.Table(
     "idempotency_key",
@@ -16,6 +16,8 @@ idempotency_key = sa.Table(
     # Method, path and body as one SHA-256: the same key with another request is refused.
     text("request_digest"),
     integer("claimed_at_ms"),
+    # Of a payment: however late it is sent again, it is the same payment.
+    flag("is_permanent"),
     # Both empty while the request is being worked on.
     integer("status", nullable=True),
     sa.Column("answer", sa.LargeBinary, nullable=True),
