@@ -27,6 +27,7 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import TenantId
 from cloud.keys import DATABASE, REQUEST_ID
 from cloud.services import gateways, readings
+from cloud.services.opened_block import open_blocks
 from cloud.web.door import Door
 from protocol.envelope import Ack, Hello, Welcome, decode_batch
 from protocol.errors import EnvelopeError
@@ -161,9 +162,9 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
     except EnvelopeError as error:
         raise Malformed(str(error)) from error
     if len(body) <= DECODE_INLINE_BYTES_MAX:
-        opened = readings.open_blocks(stream, batch.blocks)
+        opened = open_blocks(stream, batch.blocks)
     else:
-        opened = await asyncio.to_thread(readings.open_blocks, stream, batch.blocks)
+        opened = await asyncio.to_thread(open_blocks, stream, batch.blocks)
     database = request.app[DATABASE]
     write = database.write if stream is Stream.EVENT else database.write_bulk
     accepted = await write(gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, opened)

@@ -281,35 +281,57 @@ def encode_events(events: Iterable[Event]) -> bytes:
 
 
 def decode_events(payload: bytes, count: int) -> list[Event]:
-    """Return the rows of an event block; EnvelopeError says what is wrong."""
+    """Return the rows of an event block; EnvelopeError says what is wrong with the first that is."""
+    return [_event_from_row(row) for row in _event_rows(payload, count)]
+
+
+def salvage_events(payload: bytes, count: int) -> tuple[list[Event], list[int], list[str]]:
+    """Return the events of a block that are sound, where in it they stand, and what is wrong with the others.
+
+    For a block that `decode_events` refuses. EnvelopeError if the block has no rows to speak of.
+    """
+    events: list[Event] = []
+    rows: list[int] = []
+    problems: list[str] = []
+    for row, raw in enumerate(_event_rows(payload, count)):
+        try:
+            events.append(_event_from_row(raw))
+        except EnvelopeError as error:
+            problems.append(f"row {row}: {error}")
+        else:
+            rows.append(row)
+    return events, rows, problems
+
+
+def _event_rows(payload: bytes, count: int) -> list[_EventRow]:
     try:
         rows = _events_decoder.decode(payload)
     except UNREADABLE as error:
         raise EnvelopeError(f"event block: {error}") from error
     if len(rows) != count:
         raise EnvelopeError(f"event block says {count} rows and holds {len(rows)}")
+    return rows
+
+
+def _event_from_row(row: _EventRow) -> Event:
     try:
-        events = [
-            Event(
-                row.kind,
-                EventState(row.state),
-                Severity(row.severity),
-                row.point_key,
-                row.occurred_at_ms,
-                row.message,
-                row.rule_id,
-                row.value_micro,
-                row.is_historical,
-                row.attributes,
-                None if row.evidence is None else _evidence_from_row(row.evidence),
-            )
-            for row in rows
-        ]
+        event = Event(
+            row.kind,
+            EventState(row.state),
+            Severity(row.severity),
+            row.point_key,
+            row.occurred_at_ms,
+            row.message,
+            row.rule_id,
+            row.value_micro,
+            row.is_historical,
+            row.attributes,
+            None if row.evidence is None else _evidence_from_row(row.evidence),
+        )
     except ValueError as error:
         raise EnvelopeError(f"event block: {error}") from error
-    for event in events:
-        check_event(event)
-    return events
+    check_event(event)
+    return event
 
 
 def encode_batch(batch: Batch) -> bytes:

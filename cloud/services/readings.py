@@ -18,14 +18,13 @@ from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cur
 from cloud.domain.series import PointValue, StoredReading
 from cloud.domain.user import User
 from cloud.services import alarms
+from cloud.services.opened_block import OpenedBlock
+from cloud.services.opened_block import open_blocks as open_blocks  # what `accept` is handed comes from it
 from cloud.store import gateways, ingest, points, readings
 from cloud.store.db import Tx
 from cloud.store.ingest import ReceivedBlock, StreamKey
 from cloud.store.readings import CurrentRow, ReadingBatch
-from protocol.columns import ReadingColumns
-from protocol.envelope import Block, Problem, decode_events, decode_reading_columns
-from protocol.errors import EnvelopeError
-from protocol.event import Event
+from protocol.envelope import Problem
 from protocol.evidence import Evidence
 from protocol.sync import Stream
 
@@ -33,27 +32,6 @@ from protocol.sync import Stream
 AHEAD_MS_MAX = 10 * 60 * 1000
 # What was measured longer ago than this is history that fills in, not news for anybody's screen.
 NEWS_MS_MAX = 10 * 60 * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedBlock:
-    """A block with its rows read, or with the reason why they cannot be: then `problem` says it.
-
-    A tombstone (an empty payload) has neither rows nor a problem.
-    """
-
-    block: Block
-    digest: bytes
-    columns: ReadingColumns | None = None
-    events: Sequence[Event] = ()
-    problem: str = ""
-
-    @property
-    def state(self) -> BlockState:
-        """Return what becomes of the block if its numbers are free."""
-        if not self.block.payload:
-            return BlockState.LOST
-        return BlockState.ASIDE if self.problem else BlockState.TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +62,6 @@ class _Sorted:
     problems: list[Problem] = field(default_factory=list)
 
 
-def open_blocks(stream: Stream, blocks: Sequence[Block]) -> list[OpenedBlock]:
-    """Read each block's rows; one that cannot be read does not hold up the others."""
-    opened = []
-    for block in blocks:
-        digest = block.digest()
-        try:
-            if not block.payload:
-                opened.append(OpenedBlock(block, digest))
-            elif stream is Stream.HISTORY:
-                columns = decode_reading_columns(block.payload, block.count)
-                opened.append(OpenedBlock(block, digest, columns=columns))
-            else:
-                events = decode_events(block.payload, block.count)
-                opened.append(OpenedBlock(block, digest, events=events))
-        except EnvelopeError as error:
-            opened.append(OpenedBlock(block, digest, problem=str(error)))
-    return opened
-
-
 def accept(
     tx: Tx, gateway: GatewayIdentity, stream: Stream, epoch: int, blocks: Sequence[OpenedBlock]
 ) -> Accepted:
@@ -117,11 +76,11 @@ def accept(
         _take_readings(tx, gateway, epoch, found.fresh)
     else:
         for opened in found.fresh:
-            for seq, event in enumerate(opened.events, start=opened.block.first_seq):
+            for seq, event in zip(opened.seqs, opened.events, strict=True):
                 alarms.take_event(tx, gateway, epoch, seq, event)
     reached, gaps = ingest.reach(tx, key, acked_through)
     ingest.set_acked_through(tx, key, reached)
-    rows_taken = sum(opened.block.count for opened in found.fresh)
+    rows_taken = sum(len(opened.seqs) for opened in found.fresh)
     return Accepted(reached, gaps, found.problems, rows_taken, tx.now_ms)
 
 
@@ -183,7 +142,7 @@ def _sort(tx: Tx, key: StreamKey, blocks: Sequence[OpenedBlock], known: Sequence
         touching = [block for block in known if block.first_seq <= last and block.last_seq >= first]
         received = ReceivedBlock(first, last, opened.digest, opened.state)
         if same is not None and (same.last_seq, same.digest) == (last, opened.digest):
-            if same.state is BlockState.ASIDE:
+            if opened.problem or same.state is BlockState.ASIDE:
                 _report_again(tx, key, opened, found)
         elif opened.state is BlockState.LOST:
             # A tombstone takes nothing back: what is here stays, what is not is gone.
@@ -194,20 +153,22 @@ def _sort(tx: Tx, key: StreamKey, blocks: Sequence[OpenedBlock], known: Sequence
             detail = _contradiction(touching[0], first, last)
             _put_aside(tx, key, opened, "conflict", detail, found)
             found.accounted += _uncovered(replace(received, state=BlockState.ASIDE), touching)
-        elif opened.problem:
-            _put_aside(tx, key, opened, "malformed", opened.problem, found)
-            found.accounted.append(received)
         else:
-            found.fresh.append(opened)
+            _take(tx, key, opened, found)
             found.accounted.append(received)
     return found
 
 
 def _fill_lost(tx: Tx, key: StreamKey, opened: OpenedBlock, received: ReceivedBlock, found: _Sorted) -> None:
     ingest.fill_lost(tx, key, received)
+    _take(tx, key, opened, found)
+
+
+def _take(tx: Tx, key: StreamKey, opened: OpenedBlock, found: _Sorted) -> None:
+    """Take a block's sound rows, and put all of it aside if any of it is not."""
     if opened.problem:
         _put_aside(tx, key, opened, "malformed", opened.problem, found)
-    else:
+    if opened.state is BlockState.TAKEN:
         found.fresh.append(opened)
 
 
@@ -252,7 +213,7 @@ def _take_readings(tx: Tx, gateway: GatewayIdentity, epoch: int, fresh: Sequence
     batch = ReadingBatch(epoch)
     for opened in fresh:
         assert opened.columns is not None, "a fresh history block has been read"
-        shown_at = _evidence_seqs(opened.columns, opened.block.first_seq)
+        shown_at = _evidence_seqs(opened)
         shown = [(seq, opened.columns.evidence[index]) for index, seq in shown_at.items()]
         readings.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, shown)
         _append(batch, opened, series, shown_at)
@@ -269,11 +230,11 @@ def _take_readings(tx: Tx, gateway: GatewayIdentity, epoch: int, fresh: Sequence
         tx.announce(ReadingsChanged(tx.tenant_id, gateway.site_id, gateway.gateway_id, tx.now_ms, news))
 
 
-def _evidence_seqs(columns: ReadingColumns, first_seq: int) -> dict[int, int]:
+def _evidence_seqs(opened: OpenedBlock) -> dict[int, int]:
     """Return, for each exchange, the number of the first row taken from it."""
     seqs: dict[int, int] = {}
-    if columns.evidence:
-        for seq, index in enumerate(columns.evidence_of, start=first_seq):
+    if opened.columns is not None and opened.columns.evidence:
+        for seq, index in zip(opened.seqs, opened.columns.evidence_of, strict=True):
             if index >= 0:
                 seqs.setdefault(index, seq)
     return seqs
@@ -288,7 +249,7 @@ def _append(
     own_series = [series[key] for key in columns.points]
     batch.series_id += map(own_series.__getitem__, columns.point)
     batch.measured_at_ms += columns.measured_at_ms
-    batch.seq += range(opened.block.first_seq, opened.block.last_seq + 1)
+    batch.seq += opened.seqs
     batch.value_micro += columns.value_micro
     batch.quality += columns.quality
     batch.reason += map(columns.reasons.__getitem__, columns.reason)

@@ -11,6 +11,7 @@ So `work` must have no effect outside `tx`, and may be run more than once.
 """
 
 import asyncio
+import logging
 import random
 import secrets
 import sqlite3
@@ -29,6 +30,8 @@ from sqlalchemy.pool import QueuePool
 from cloud.domain.errors import Invalid, Unavailable
 from cloud.domain.ids import UUID7_ENTROPY_BYTES, TenantId, uuid7
 from cloud.store.threads import Gate, Lane, TransactionThreads
+
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -272,10 +275,17 @@ class Database:
                     raise _translated(error) from error
                 self._sleep(self._rng.uniform(0.005, 0.02) * 2**attempt)
                 continue
-            if announced and self._on_commit is not None:
-                self._on_commit(announced)
+            self._tell(announced)
             return result
         raise AssertionError("the last attempt returns or raises")
+
+    def _tell(self, announced: list[object]) -> None:
+        if not announced or self._on_commit is None:
+            return
+        try:
+            self._on_commit(announced)
+        except Exception:  # what is committed stays so, and must not look to the caller as if it had failed
+            log.exception("committed, but the listeners could not be told")
 
     def _way(self, attempt: int, *, is_read: bool) -> AbstractContextManager[None]:
         """Return how to begin: with everybody, or, having been in another's way, alone."""

@@ -8,6 +8,7 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import GatewayId, SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role, User, system_user
 from cloud.services import gateways, readings
+from cloud.services.opened_block import open_blocks
 from cloud.services.readings import Accepted
 from cloud.store import premises, users
 from cloud.store.db import Database, Tx
@@ -71,7 +72,7 @@ def post(
     epoch: int = EPOCH,
 ) -> Accepted:
     """Hand blocks in as the door does."""
-    opened = readings.open_blocks(stream, blocks)
+    opened = open_blocks(stream, blocks)
     return database.write_now(gateway.tenant_id, readings.accept, gateway, stream, epoch, opened)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +15,10 @@ from cloud.services import gateways, readings
 from cloud.store import schema
 from cloud.store.db import Database, Tx
 from protocol.envelope import Block
+from protocol.event import EventState
 from protocol.evidence import Evidence
 from protocol.reading import Quality, Reading
+from protocol.sync import Stream
 from tests.cloud.garden import (
     EPOCH,
     add_gateway,
@@ -23,7 +26,9 @@ from tests.cloud.garden import (
     add_site,
     count,
     energy,
+    event_block,
     history_block,
+    leak,
     post,
     rows_of,
 )
@@ -169,8 +174,56 @@ def test_a_block_that_says_another_count_than_it_holds_is_malformed(database: Da
 
     accepted = post(database, gateway, [lying])
 
-    assert [problem.detail for problem in accepted.problems] == ["history block says 3 rows and holds 2"]
+    assert [problem.detail for problem in accepted.problems] == [
+        "history block says 3 rows and holds 2 points, 2 times and 2 values"
+    ]
     assert count(database, schema.reading) == 0
+
+
+def test_a_bad_row_is_put_aside_and_its_neighbours_are_taken(database: Database) -> None:
+    gateway, _ = add_gateway(database, add_site(database))
+    columns = msgspec.msgpack.decode(
+        history_block(1, [energy(101, START_MS + k, k) for k in range(4)]).payload
+    )
+    columns[6] = [0, 0, 33, 0]  # qualities: a newer edge's word in row 2
+    bad = Block(1, 4, msgspec.msgpack.encode(columns))
+
+    first = post(database, gateway, [bad, history_block(5, [energy(101, START_MS + 9, 9)])])
+    again = post(database, gateway, [bad])
+
+    [problem] = first.problems
+    assert (problem.first_seq, problem.code) == (1, "malformed")
+    assert problem.detail == "3 of 4 rows taken, not: row 2: quality 33 is not known"
+    assert again.problems == first.problems
+    assert (first.rows_taken, again.rows_taken, first.acked_through) == (4, 0, 5)
+    assert [row[4] for row in rows_of(database, schema.reading)] == [1, 2, 4, 5]
+    [kept] = rows_of(database, schema.ingest_problem)
+    assert bad.payload in kept
+
+
+def test_a_bad_event_is_put_aside_and_the_others_are_taken(database: Database) -> None:
+    gateway, _ = add_gateway(database, add_site(database))
+    rows = msgspec.msgpack.decode(event_block(1, [leak(EventState.RAISED)] * 3).payload)
+    rows[1][1] = "wobbling"
+    bad = Block(1, 3, msgspec.msgpack.encode(rows))
+
+    accepted = post(database, gateway, [bad], Stream.EVENT)
+
+    [problem] = accepted.problems
+    assert problem.detail.startswith("2 of 3 rows taken, not: row 1: event block: 'wobbling' is not a valid")
+    assert (count(database, schema.event), count(database, schema.alarm)) == (2, 1)
+
+
+def test_a_tombstone_may_stand_for_more_rows_than_any_batch_holds(database: Database) -> None:
+    gateway, _ = add_gateway(database, add_site(database))
+    post(database, gateway, [history_block(1, [energy(101, START_MS, 1)])])
+    # A cloud restored from a backup: the gateway has deleted rows up to 5,000,000 long ago.
+    late = post(database, gateway, [history_block(5_000_001, [energy(101, START_MS + 1, 2)])])
+
+    settled = post(database, gateway, [Block(2, 4_999_999, b"")])
+
+    assert (late.acked_through, late.gaps) == (1, [(2, 5_000_000)])
+    assert (settled.acked_through, settled.gaps) == (5_000_001, [])
 
 
 def test_a_tombstone_counts_as_received_and_is_shown_as_lost(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -51,6 +51,25 @@ async def test_an_exception_rolls_everything_back_and_tells_nobody(
     reopened = Database(database_url, clock=clock)
     assert count(reopened, schema.site) == 0
     reopened.close()
+
+
+async def test_a_listener_that_fails_does_not_undo_what_is_committed(
+    database_url: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def deaf(changes: Sequence[object]) -> None:
+        raise _Refused
+
+    def work(tx: Tx) -> str:
+        _begin(tx)
+        tx.announce("a tenant")
+        return "done"
+
+    database = Database(database_url, clock=clock, on_commit=deaf)
+    result = await database.write(TENANT, work)
+    database.close()
+
+    assert result == "done"
+    assert "the listeners could not be told" in caplog.text
 
 
 def _begin(tx: Tx) -> None:
