@@ -138,6 +138,52 @@ usage = sa.Table(
     sa.Index("ix_usage_service_point", "tenant_id", "service_point_id", "end_on"),
 )
 
+# The further dials of a meter that counts by time of use, one for each period.
+installation_register = sa.Table(
+    "installation_register",
+    metadata,
+    tenant(),
+    sa.Column("installation_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("period", sa.Text, primary_key=True),
+    sa.Column("series_id", sa.Integer, nullable=False),
+    integer("opening_value_micro"),
+    integer("closing_value_micro", nullable=True),
+    refers("installation", "installation_id"),
+    refers("point", "series_id", to=("series_id",)),
+)
+
+# What an account is charged for without a meter: floor area, parking spaces, a fixed fee.
+subscription = sa.Table(
+    "subscription",
+    metadata,
+    tenant(),
+    identity(),
+    reference("account_id"),
+    text("tariff_code"),
+    text("label"),
+    integer("count"),
+    # Null: the area of the account's own space.
+    sa.Column("area_m2", ExactDecimal(10, 2), nullable=True),
+    day("from_on"),
+    day("to_on", nullable=True),
+    refers("account", "account_id"),
+    unique("account_id", "tariff_code", "label", "from_on"),
+    check("dates", "to_on IS NULL OR to_on > from_on"),
+    check("count", "count > 0"),
+)
+
+# Days that are of another kind than the calendar says, told from outside: heat above 35 degrees.
+day_type = sa.Table(
+    "day_type",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("on_date", sa.Date, primary_key=True),
+    text("kind"),
+    text("source"),
+    refers("site", "site_id"),
+)
+
 # A dial as a person read it, corrected it or had it estimated, for one moment. The last one recorded
 # for a moment holds; the readings of the wire stay what they are.
 manual_reading = sa.Table(
