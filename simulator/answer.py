@@ -52,20 +52,23 @@ class Slaves(Protocol):
 
 
 def transmit(answer: Answer, faults: Sequence[Fault], slaves: Slaves) -> Transmission | None:
-    """Return what goes onto the line, None where the device is dead."""
-    data, issued, delay_ms = answer.reply, answer.issued, 0
+    """Return what goes onto the line, None where the device is dead.
+
+    Faults add up from the device outwards: whose reply, its checksum, its end, the noise around it.
+    """
+    kinds = {fault.kind for fault in faults}
+    if FaultKind.DEAD in kinds:
+        return None
+    data, issued = answer.reply, answer.issued
     spoil: dict[FaultKind, Callable[[bytes], bytes]] = {
-        FaultKind.BAD_CHECKSUM: slaves.with_bad_checksum,
         FaultKind.FOREIGN_REPLY: slaves.as_another,
+        FaultKind.BAD_CHECKSUM: slaves.with_bad_checksum,
         FaultKind.TRUNCATED: lambda reply: reply[:-_TRUNCATED_BYTES],
     }
-    for fault in faults:
-        if fault.kind is FaultKind.DEAD:
-            return None
-        if fault.kind is FaultKind.LATE_REPLY:
-            delay_ms = max(delay_ms, fault.delay_ms)
-        elif fault.kind is FaultKind.NOISE:
-            data = _NOISE_BEFORE + data + _NOISE_AFTER
-        elif fault.kind in spoil:
-            data, issued = spoil[fault.kind](data), ()
-    return Transmission(answer.device_id, data, issued, delay_ms)
+    for kind, spoilt in spoil.items():
+        if kind in kinds:
+            data, issued = spoilt(data), ()
+    if FaultKind.NOISE in kinds:
+        data = _NOISE_BEFORE + data + _NOISE_AFTER
+    late = [fault.delay_ms for fault in faults if fault.kind is FaultKind.LATE_REPLY]
+    return Transmission(answer.device_id, data, issued, max(late, default=0))

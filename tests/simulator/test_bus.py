@@ -287,6 +287,19 @@ def test_a_foreign_modbus_reply_is_of_another_unit(line: Line) -> None:
     assert modbus.ReplyReader(other, Framing.RTU).feed(answer.data) is not None
 
 
+@pytest.mark.parametrize("device_id", sorted(REQUESTS))
+def test_faults_add_up_in_whichever_order_they_came(line: Line, device_id: str) -> None:
+    kinds = [FaultKind.TRUNCATED, FaultKind.NOISE, FaultKind.BAD_CHECKSUM, FaultKind.FOREIGN_REPLY]
+    [whole] = line.ask(REQUESTS[device_id])
+    for kind in kinds:
+        line.spoil(device_id, kind)
+
+    [answer] = line.ask(REQUESTS[device_id])
+
+    assert len(answer.data) == len(whole.data) - 3 + 7
+    assert answer.issued == ()
+
+
 def test_noise_surrounds_a_whole_reply(line: Line) -> None:
     line.spoil("em-101", FaultKind.NOISE)
 
