@@ -53,12 +53,16 @@ _LATE_LIMIT_TIMEOUTS = 3
 
 _SPOKEN_ON: Mapping[str, frozenset[type]] = {
     "cjt188": frozenset({SerialLine, TcpLine}),
+    "dlt645": frozenset({SerialLine, TcpLine}),
+    "dlt645-1997": frozenset({SerialLine, TcpLine}),
     "dlt645-2007": frozenset({SerialLine, TcpLine}),
     "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
     "mqtt-zigbee2mqtt": frozenset({MqttLine}),
 }
 _ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
     "cjt188": (r"\d{14}", "14 digits in quotes"),
+    "dlt645": (r"\d{12}", "12 digits in quotes"),
+    "dlt645-1997": (r"\d{12}", "12 digits in quotes"),
     "dlt645-2007": (r"\d{12}", "12 digits in quotes"),
     "modbus": (r"\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]", "a unit id from 0 to 255"),
     "mqtt-zigbee2mqtt": (r"[^+#/\x00][^+#\x00]{0,127}", "the device's friendly name, without + or #"),

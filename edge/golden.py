@@ -108,7 +108,7 @@ def _address(profile: Profile, golden: Golden) -> tuple[str, int]:
         case "cjt188":
             frame = cjt188.decode_frame(golden.reply)
             return frame.address, frame.serial or 1
-        case "dlt645-2007":
+        case "dlt645" | "dlt645-1997" | "dlt645-2007":
             return dlt645.decode_frame(golden.reply).meter_address, 1
         case "modbus":
             return str(golden.request[0]), 1

@@ -76,6 +76,7 @@ class Dlt645Source:
     data_identifier: str
     block: str  # "" if none
     block_item: int
+    data_identifier_1997: str = ""  # where a profile covers both editions
 
 
 @dataclass(frozen=True, slots=True)

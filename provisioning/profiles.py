@@ -6,7 +6,7 @@ and no two points share a name. Adding a model is adding a file.
 
     title = "Eastron SDM630 three-phase meter"
     source = "where the map was taken from, so that it can be checked"
-    protocol = "modbus"            # "cjt188" | "dlt645-2007" | "modbus" | "mqtt-zigbee2mqtt"
+    protocol = "modbus"            # "cjt188" | "dlt645" | "dlt645-1997" | "dlt645-2007" | "modbus" | …
 
     [modbus]                       # limits and defaults of the model, per protocol
     word_order = "ABCD"            # ABCD | CDAB | BADC | DCBA
@@ -25,6 +25,8 @@ and no two points share a name. Adding a model is adding a file.
                       address = 72 (zero-based), encoding = "float32", word_order = "CDAB", bit = 3,
                       scale = "0.001" (raw times scale is in the quantity's unit), absent = [0xFFFF]
     dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it
+    dlt645-1997       the same with four digits: data_identifier = "9010"; block = "901F"
+    dlt645            both: data_identifier = "00010000", data_identifier_1997 = "9010"; the driver finds out
     cjt188            data_identifier = "901F", field = "current_volume"
     mqtt-zigbee2mqtt  key = "lock_state", scale = "1"
 
@@ -49,9 +51,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
-from typing import Annotated, TypeAlias, assert_never
-
-import msgspec
+from typing import assert_never
 
 from protocol.errors import ProtocolError
 from protocol.event import Severity
@@ -66,128 +66,35 @@ from provisioning.profile import (
     Golden,
     MessageEvent,
     ModbusSource,
-    ModbusTable,
     PointProfile,
     PointSource,
     Profile,
     Zigbee2mqttSource,
 )
+from provisioning.profile_tables import (
+    AnyProfile,
+    Cjt188Point,
+    Cjt188Profile,
+    Dlt645Point,
+    Dlt645Point1997,
+    Dlt645PointEither,
+    Dlt645Profile,
+    Dlt645Profile1997,
+    Dlt645ProfileEither,
+    EventTable,
+    GoldenFrames,
+    GoldenMessage,
+    ModbusPoint,
+    ModbusProfile,
+    PointTable,
+    Zigbee2mqttPoint,
+    Zigbee2mqttProfile,
+)
 from provisioning.strict import Malformed, parse_toml
 
 PROFILES_DIR = Path(__file__).with_suffix("")
 
-_POINT_NAME = r"^[a-z][a-z0-9_]{0,63}$"
-_DATA_IDENTIFIER = r"^[0-9A-F]{8}$"
 _WORD_ORDERS = ("ABCD", "BADC", "CDAB", "DCBA")
-
-_Name = Annotated[str, msgspec.Meta(pattern=_POINT_NAME)]
-_Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-
-
-class _AlarmTable(msgspec.Struct, forbid_unknown_fields=True):
-    when: list[str]
-    kind: _Name
-    message: str
-    severity: str = "major"
-
-
-class _PointTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    name: _Name
-    quantity: str = ""
-    billing: bool = False
-    group: _Name = "all"
-    codes: dict[str, str] = {}
-    modulus: str = "0"
-    max_per_h: str = "0"
-    alarm: _AlarmTable | None = None
-
-
-class _Dlt645Point(_PointTable, forbid_unknown_fields=True, kw_only=True):
-    data_identifier: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)]
-    block: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)] = ""
-    block_item: Annotated[int, msgspec.Meta(ge=0, le=99)] = 0
-
-
-class _Cjt188Point(_PointTable, forbid_unknown_fields=True, kw_only=True):
-    field: str
-    data_identifier: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{4}$")] = "901F"
-
-
-class _ModbusPoint(_PointTable, forbid_unknown_fields=True, kw_only=True):
-    table: ModbusTable
-    address: _Address
-    encoding: str = ""
-    word_order: str = ""
-    bit: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
-    scale: str = "1"
-    absent: list[int] = []
-
-
-class _Zigbee2mqttPoint(_PointTable, forbid_unknown_fields=True, kw_only=True):
-    key: str
-    scale: str = "1"
-
-
-class _EventTable(msgspec.Struct, forbid_unknown_fields=True):
-    key: str
-    point: str
-    values: dict[str, _Name]
-    severity: str = "info"
-
-
-class _GoldenFrames(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    request: str = ""
-    reply: str
-    values: dict[str, str]
-
-
-class _GoldenMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    topic: str
-    payload: str
-    values: dict[str, str]
-
-
-class _ModbusTable(msgspec.Struct, forbid_unknown_fields=True):
-    word_order: str = "ABCD"
-    registers_per_read_max: Annotated[int, msgspec.Meta(ge=1, le=REGISTERS_PER_READ_MAX)] = (
-        REGISTERS_PER_READ_MAX
-    )
-    bits_per_read_max: Annotated[int, msgspec.Meta(ge=1, le=BITS_PER_READ_MAX)] = BITS_PER_READ_MAX
-
-
-class _Cjt188Table(msgspec.Struct, forbid_unknown_fields=True):
-    meter_type: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{2}$")]
-
-
-class _ProfileTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="protocol"):
-    title: str
-    source: str
-
-
-class _Cjt188Profile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="cjt188"):
-    cjt188: _Cjt188Table
-    points: list[_Cjt188Point]
-    golden: list[_GoldenFrames] = []
-
-
-class _Dlt645Profile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="dlt645-2007"):
-    points: list[_Dlt645Point]
-    golden: list[_GoldenFrames] = []
-
-
-class _ModbusProfile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="modbus"):
-    points: list[_ModbusPoint]
-    modbus: _ModbusTable = msgspec.field(default_factory=_ModbusTable)
-    golden: list[_GoldenFrames] = []
-
-
-class _Zigbee2mqttProfile(_ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-zigbee2mqtt"):
-    points: list[_Zigbee2mqttPoint]
-    events: list[_EventTable] = []
-    golden: list[_GoldenMessage] = []
-
-
-_AnyProfile: TypeAlias = _Cjt188Profile | _Dlt645Profile | _ModbusProfile | _Zigbee2mqttProfile
 
 
 @cache
@@ -208,7 +115,7 @@ def profile_names() -> tuple[str, ...]:
 def parse_profile(text: str, name: str) -> Profile:
     """Return the profile written in `text`; Malformed lists everything that is wrong with it."""
     origin = f"profile {name}"
-    table: _AnyProfile = parse_toml(text, _AnyProfile, origin)  # type: ignore[arg-type]  # a union is a shape
+    table: AnyProfile = parse_toml(text, AnyProfile, origin)  # type: ignore[arg-type]  # a union is a shape
     reader = _Reader()
     profile = reader.profile(table, name)
     if reader.problems:
@@ -222,26 +129,26 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def profile(self, table: _AnyProfile, name: str) -> Profile:
+    def profile(self, table: AnyProfile, name: str) -> Profile:
         points = tuple(self._point(point, table, f"points[{i}]") for i, point in enumerate(table.points))
         names = [point.name for point in points]
         if not names:
             self.problems.append("points: a profile needs at least one")
         for repeated in sorted({n for n in names if names.count(n) > 1}):
             self.problems.append(f"points: the name {repeated!r} is used more than once")
-        exchanges: Sequence[_GoldenFrames | _GoldenMessage] = table.golden
+        exchanges: Sequence[GoldenFrames | GoldenMessage] = table.golden
         golden = tuple(self._golden(g, names, f"golden[{i}]") for i, g in enumerate(exchanges))
         events: tuple[MessageEvent, ...] = ()
         limits = (REGISTERS_PER_READ_MAX, BITS_PER_READ_MAX)
         meter_type = ""
         match table:
-            case _ModbusProfile():
+            case ModbusProfile():
                 limits = (table.modbus.registers_per_read_max, table.modbus.bits_per_read_max)
-            case _Cjt188Profile():
+            case Cjt188Profile():
                 meter_type = table.cjt188.meter_type
-            case _Zigbee2mqttProfile():
+            case Zigbee2mqttProfile():
                 events = tuple(self._event(e, names, f"events[{i}]") for i, e in enumerate(table.events))
-            case _Dlt645Profile():
+            case Dlt645Profile() | Dlt645Profile1997() | Dlt645ProfileEither():
                 pass
         return Profile(
             name,
@@ -255,7 +162,7 @@ class _Reader:
             meter_type,
         )
 
-    def _point(self, point: _PointTable, profile: _AnyProfile, at: str) -> PointProfile:
+    def _point(self, point: PointTable, profile: AnyProfile, at: str) -> PointProfile:
         quantity = self._quantity(point.quantity or point.name, at)
         codes = {raw: self._code(quantity, name, f"{at}.codes.{raw}") for raw, name in point.codes.items()}
         alarm = None
@@ -285,21 +192,25 @@ class _Reader:
             max_per_h_micro,
         )
 
-    def _source(self, point: _PointTable, profile: _AnyProfile, at: str) -> PointSource:
+    def _source(self, point: PointTable, profile: AnyProfile, at: str) -> PointSource:
         match point:
-            case _Dlt645Point():
+            case Dlt645PointEither():
+                return Dlt645Source(
+                    point.data_identifier, point.block, point.block_item, point.data_identifier_1997
+                )
+            case Dlt645Point() | Dlt645Point1997():
                 return Dlt645Source(point.data_identifier, point.block, point.block_item)
-            case _Cjt188Point():
+            case Cjt188Point():
                 return Cjt188Source(point.data_identifier, point.field)
-            case _Zigbee2mqttPoint():
+            case Zigbee2mqttPoint():
                 return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
-            case _ModbusPoint():
-                assert isinstance(profile, _ModbusProfile)
+            case ModbusPoint():
+                assert isinstance(profile, ModbusProfile)
                 return self._modbus_source(point, profile.modbus.word_order, at)
             case _:
                 raise AssertionError(f"a point of {type(point).__name__} has no source")
 
-    def _modbus_source(self, point: _ModbusPoint, word_order: str, at: str) -> ModbusSource:
+    def _modbus_source(self, point: ModbusPoint, word_order: str, at: str) -> ModbusSource:
         is_bit = point.table.is_bits or point.bit is not None
         encoding = point.encoding or ("bit" if is_bit else "uint16")
         order = point.word_order or word_order
@@ -325,14 +236,14 @@ class _Reader:
             self.problems.append(f"{at}.address: {source.width} words from {source.address} pass 65535")
         return source
 
-    def _event(self, table: _EventTable, names: list[str], at: str) -> MessageEvent:
+    def _event(self, table: EventTable, names: list[str], at: str) -> MessageEvent:
         if table.point not in names:
             self.problems.append(f"{at}.point: the profile has no point {table.point!r}")
         return MessageEvent(
             table.key, table.point, table.values, self._severity(table.severity, f"{at}.severity")
         )
 
-    def _golden(self, table: _GoldenFrames | _GoldenMessage, names: list[str], at: str) -> Golden:
+    def _golden(self, table: GoldenFrames | GoldenMessage, names: list[str], at: str) -> Golden:
         for name in table.values:
             if name not in names:
                 self.problems.append(f"{at}.values.{name}: the profile has no such point")
@@ -341,9 +252,9 @@ class _Reader:
             for name, text in table.values.items()
         }
         match table:
-            case _GoldenMessage():
+            case GoldenMessage():
                 return Golden(table.topic.encode(), table.payload.encode(), values)
-            case _GoldenFrames():
+            case GoldenFrames():
                 return Golden(self._hex(table.request, at), self._hex(table.reply, at), values)
             case _:
                 assert_never(table)

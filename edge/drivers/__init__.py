@@ -7,11 +7,14 @@ from edge.config import DeviceConfig
 from edge.driver import Bus, Driver, EvidenceKeeper
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
+from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.drivers.modbus import ModbusDriver
 
 DRIVERS: Mapping[str, Callable[[DeviceConfig, Bus, EvidenceKeeper], Driver]] = MappingProxyType(
     {
         "cjt188": Cjt188Driver,
+        "dlt645": EitherEditionDriver,
+        "dlt645-1997": Dlt645Driver,
         "dlt645-2007": Dlt645Driver,
         "modbus": ModbusDriver,
     }

@@ -1,4 +1,5 @@
-"""DL/T 645-2007 electricity meters: blocks where the meter has them, identifiers one by one elsewhere.
+"""DL/T 645 electricity meters, 2007 or 1997 as their profile says: blocks where the meter has them,
+identifiers one by one elsewhere.
 
 A block a meter refuses, or never answers while it answers its single identifiers, is not asked
 again; its points are then read one by one. Answers longer than a frame are fetched to the end.
@@ -23,17 +24,16 @@ from edge.driver import (
     points_of,
     priority_of,
 )
+from edge.drivers.dlt645_edition import EDITIONS
 from edge.drivers.frame_receiver import FrameReceiver
 from edge.errors import EXCHANGE_FAILURES, NoReply
 from protocol.errors import FrameError, ProtocolError, Refused
-from protocol.fieldbus import dlt645
 from protocol.fieldbus.dlt645_format import DataIdentifier, decode_items
+from protocol.fieldbus.dlt645_frame import Frame, FrameReader, encode_frame
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality, Reading
 from provisioning.profile import Dlt645Source, PointProfile
 from provisioning.strict import Malformed
-
-PROTOCOL = "dlt645-2007"
 
 # A block that was silent this often while single identifiers were answered is one the meter ignores.
 _SILENCES_BELIEVED = 2
@@ -62,6 +62,8 @@ class Dlt645Driver:
         self.device = device
         self._bus = bus
         self._evidence = evidence
+        self._protocol = device.profile.protocol
+        self._edition = EDITIONS[self._protocol]
         self._unsupported: set[str] = set()
         self._items: dict[str, tuple[_Item, ...]] = {}
         self._singles = {
@@ -75,7 +77,7 @@ class Dlt645Driver:
         planned: list[PlannedRequest] = []
         for item in self._items[group]:
             identifier = item.identifier
-            request = dlt645.encode_frame(dlt645.read_request(self.device.address, identifier.di))
+            request = encode_frame(self._edition.read_request(self.device.address, identifier.di))
             names = tuple(point.name for point, _ in item.points)
             title = f"{identifier.di} {identifier.title}"
             planned.append(PlannedRequest(title, names, len(request), _reply_length(item)))
@@ -111,7 +113,7 @@ class Dlt645Driver:
         """Ask for the shortest answer; a refusal is an answer too."""
         item = min(self._singles.values(), key=_reply_length)
         try:
-            await self._exchange(dlt645.read_request(self.device.address, item.identifier.di), item)
+            await self._exchange(self._edition.read_request(self.device.address, item.identifier.di), item)
         except Refused:
             return
 
@@ -130,7 +132,7 @@ class Dlt645Driver:
                 if len(points) == 1:
                     items.append(self._singles[points[0].name])
                     continue
-                identifier = _identifier(di, points[0])
+                identifier = self._identifier(di, points[0])
                 places = tuple((point, _source(point).block_item) for point in points)
                 billed = any(point.is_billing for point in points)
                 items.insert(
@@ -139,7 +141,7 @@ class Dlt645Driver:
             self._items[group] = tuple(items)
 
     def _single(self, point: PointProfile, priority: Priority) -> _Item:
-        identifier = _identifier(_source(point).data_identifier, point)
+        identifier = self._identifier(_source(point).data_identifier, point)
         if identifier.unit != point.quantity.unit:
             raise Malformed(
                 f"profile of {self.device.device_id}",
@@ -150,6 +152,12 @@ class Dlt645Driver:
             )
         return _Item(identifier, ((point, 0),), priority, point.is_billing)
 
+    def _identifier(self, di: str, point: PointProfile) -> DataIdentifier:
+        try:
+            return self._edition.data_identifier(di)
+        except ProtocolError as error:
+            raise Malformed("profile", [f"point {point.name}: {error}"]) from error
+
     def _give_up_block(self, item: _Item) -> list[_Item]:
         self._unsupported.add(item.identifier.di)
         self._arrange()
@@ -157,29 +165,29 @@ class Dlt645Driver:
 
     async def _read(self, item: _Item) -> list[Reading]:
         address, di = self.device.address, item.identifier.di
-        heard, frame, payload = await self._exchange(dlt645.read_request(address, di), item)
+        heard, frame, payload = await self._exchange(self._edition.read_request(address, di), item)
         exchanges = [heard]
         while frame.has_follow_up:
             if len(exchanges) > _FOLLOW_UPS_MAX:
                 raise FrameError(f"{di}: more than {_FOLLOW_UPS_MAX} follow-up frames")
-            request = dlt645.read_follow_up_request(address, di, len(exchanges))
-            more, frame, part = await self._exchange(request, item)
+            request = self._edition.follow_up_request(address, di, len(exchanges))
+            more, frame, part = await self._exchange(request, item, len(exchanges))
             exchanges.append(more)
             payload += part
         item.silences = 0
         values = decode_items(item.identifier, payload).values
         return self._readings(item, values, _joined(exchanges))
 
-    async def _exchange(self, request: dlt645.Frame, item: _Item) -> tuple[Heard, dlt645.Frame, bytes]:
-        receiver: FrameReceiver[dlt645.Frame] = FrameReceiver(
-            dlt645.FrameReader(),
-            lambda frame: dlt645.check_reply(request, frame),
-            dlt645.encode_frame,
+    async def _exchange(self, request: Frame, item: _Item, part: int = 0) -> tuple[Heard, Frame, bytes]:
+        receiver: FrameReceiver[Frame] = FrameReceiver(
+            FrameReader(),
+            lambda frame: self._edition.check_reply(request, frame),
+            encode_frame,
             lambda frame: not frame.is_reply,
         )
         identity = (request.meter_address, request.control_code, request.data)
-        wire = dlt645.encode_frame(request)
-        ask = Ask(self.device.address, wire, _reply_length(item), receiver, identity)
+        wire = encode_frame(request)
+        ask = Ask(self.device.address, wire, _reply_length(item), receiver, identity, part)
         heard = await self._bus.exchange(ask, item.priority)
         assert receiver.frame is not None
         return heard, receiver.frame, receiver.payload
@@ -188,7 +196,7 @@ class Dlt645Driver:
         at_ms, clock_quality, evidence = heard.measured_at_ms, self._bus.clock.quality, None
         if item.has_billing and (hour := self._evidence.hour_of(at_ms)) != item.evidence_hour:
             item.evidence_hour = hour
-            evidence = evidence_of(heard, PROTOCOL, self._bus.settings.line_id)
+            evidence = evidence_of(heard, self._protocol, self._bus.settings.line_id)
         readings: list[Reading] = []
         for point, place in item.points:
             value = values[place] if place < len(values) else None
@@ -211,13 +219,6 @@ class Dlt645Driver:
 def _source(point: PointProfile) -> Dlt645Source:
     assert isinstance(point.source, Dlt645Source)
     return point.source
-
-
-def _identifier(di: str, point: PointProfile) -> DataIdentifier:
-    try:
-        return dlt645.data_identifier(di)
-    except ProtocolError as error:
-        raise Malformed("profile", [f"point {point.name}: {error}"]) from error
 
 
 def _reply_length(item: _Item) -> int:

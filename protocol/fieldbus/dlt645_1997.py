@@ -33,7 +33,14 @@ from protocol.fieldbus.dlt645_format import (
     decode_items,
     format_from_pattern,
 )
-from protocol.fieldbus.dlt645_frame import ABNORMAL, REPLY, REQUEST_PREAMBLE_COUNT, Frame, decode_frame
+from protocol.fieldbus.dlt645_frame import (
+    ABNORMAL,
+    FOLLOW_UP,
+    REPLY,
+    REQUEST_PREAMBLE_COUNT,
+    Frame,
+    decode_frame,
+)
 
 # Answered by any meter: the 1997 edition has no address query.
 WILDCARDS = ("aaaaaaaaaaaa", "999999999999")
@@ -207,9 +214,25 @@ def read_request(meter_address: str, di: str, preamble_count: int = REQUEST_PREA
     return Frame(meter_address, Function.READ, _wire_from_di(di), preamble_count)
 
 
-def read_reply(meter_address: str, di: str, payload: bytes, preamble_count: int = 4) -> Frame:
+def read_follow_up_request(
+    meter_address: str, di: str, preamble_count: int = REQUEST_PREAMBLE_COUNT
+) -> Frame:
+    """Build the request for the next frame of an answer; they are not numbered."""
+    return Frame(meter_address, Function.READ_FOLLOW_UP, _wire_from_di(di), preamble_count)
+
+
+def read_reply(
+    meter_address: str, di: str, payload: bytes, preamble_count: int = 4, *, has_follow_up: bool = False
+) -> Frame:
     """Build the meter's answer; the payload is what `dlt645.encode_items` returns."""
-    return Frame(meter_address, Function.READ | REPLY, _wire_from_di(di) + payload, preamble_count)
+    control_code = Function.READ | REPLY | (FOLLOW_UP if has_follow_up else 0)
+    return Frame(meter_address, control_code, _wire_from_di(di) + payload, preamble_count)
+
+
+def follow_up_reply(meter_address: str, di: str, payload: bytes, *, has_follow_up: bool = False) -> Frame:
+    """Build the meter's answer to `read_follow_up_request`."""
+    control_code = Function.READ_FOLLOW_UP | REPLY | (FOLLOW_UP if has_follow_up else 0)
+    return Frame(meter_address, control_code, _wire_from_di(di) + payload, 4)
 
 
 def abnormal_reply(request: Frame, meter_address: str, error_byte: int = 0x02) -> Frame:

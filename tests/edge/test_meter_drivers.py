@@ -10,8 +10,10 @@ import pytest
 from edge.driver import Driver, EvidenceKeeper
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
-from protocol.fieldbus import cjt188, dlt645
+from edge.drivers.dlt645_either import EitherEditionDriver
+from protocol.fieldbus import cjt188, dlt645, dlt645_1997
 from protocol.fieldbus.cjt188_data import Amount, Status, WaterData, encode_water
+from protocol.fieldbus.dlt645_frame import decode_frame, encode_frame
 from protocol.quantity import MICRO
 from protocol.reading import Quality, Reading
 from provisioning.profile import Cjt188Source, Dlt645Source
@@ -53,8 +55,8 @@ class Meter:
 
     def answer(self, wire: bytes) -> bytes:
         request = dlt645.decode_frame(wire)
-        if request.meter_address != METER:
-            return b""
+        if request.meter_address != METER or request.function == dlt645_1997.Function.READ:
+            return b""  # what 1997 calls reading is no function here
         di = request.data[3::-1].hex().upper()
         self.asked.append(di)
         if di in self.ignored:
@@ -307,3 +309,130 @@ def test_a_field_the_meter_type_does_not_have_is_refused() -> None:
             ScriptedBus(lambda _: b""),
             EvidenceKeeper(UTC),
         )
+
+
+OLD = load_profile("dlt645_1997_three_phase")
+EITHER = load_profile("dlt645_either_edition")
+
+
+class OldMeter:
+    """A DL/T 645-1997 meter: refuses what it does not know, ignores other functions."""
+
+    def __init__(self, *, refused: Sequence[str] = ()) -> None:
+        self.refused = set(refused)
+        self.asked: list[str] = []
+        self.parts: dict[str, list[bytes]] = {}
+        self.values: dict[str, list[Decimal]] = {
+            "901F": ENERGIES,
+            "9010": ENERGIES[:1],
+            **{f"901{n}": ENERGIES[n : n + 1] for n in range(1, 5)},
+            "9020": [Decimal("0.5")],
+            **{f"B61{n}": [Decimal(220 + n)] for n in range(1, 4)},
+            **{f"B62{n}": [Decimal("1.25")] for n in range(1, 4)},
+            **{f"B63{n}": [Decimal("0.2713")] for n in range(4)},
+            "B650": [Decimal("0.98")],
+        }
+
+    def answer(self, wire: bytes) -> bytes:
+        request = decode_frame(wire)
+        di = request.data[1::-1].hex().upper()
+        if request.meter_address != METER:
+            return b""
+        if request.function == dlt645_1997.Function.READ_FOLLOW_UP:
+            part = self.parts[di].pop(0)
+            reply = dlt645_1997.follow_up_reply(METER, di, part, has_follow_up=bool(self.parts[di]))
+            return encode_frame(reply)
+        if request.function != dlt645_1997.Function.READ:
+            return b""  # what 2007 calls reading is no function here
+        self.asked.append(di)
+        if di in self.refused or di not in self.values:
+            return encode_frame(dlt645_1997.abnormal_reply(request, METER))
+        payload = dlt645.encode_items(dlt645_1997.data_identifier(di), self.values[di])
+        has_more = di in self.parts
+        return encode_frame(dlt645_1997.read_reply(METER, di, payload, has_follow_up=has_more))
+
+
+def old(meter: OldMeter, profile: object = OLD) -> Dlt645Driver:
+    return Dlt645Driver(device_of(profile, METER), ScriptedBus(meter.answer), EvidenceKeeper(UTC))  # type: ignore[arg-type]
+
+
+async def test_a_meter_of_1997_is_read_with_its_own_table() -> None:
+    meter = OldMeter()
+
+    readings = await polled(old(meter))
+
+    assert meter.asked[0] == "901F"
+    assert readings["active_energy_import"].value_micro == 123_456_780_000
+    assert readings["active_energy_import_valley"].value_micro == 4_010_000
+    assert readings["voltage_b"].value_micro == 222 * MICRO
+    assert readings["active_power"].value_micro == 271_300
+    assert {reading.quality for reading in readings.values()} == {Quality.GOOD}
+    evidence = readings["active_energy_import"].evidence
+    assert evidence is not None
+    assert evidence.protocol == "dlt645-1997"
+
+
+async def test_a_block_refused_by_a_meter_of_1997_is_read_item_by_item() -> None:
+    meter = OldMeter(refused=["901F"])
+
+    readings = await polled(old(meter))
+
+    assert meter.asked[:6] == ["901F", "9010", "9011", "9012", "9013", "9014"]
+    assert readings["active_energy_import_peak"].value_micro == 2_500_000
+
+
+async def test_a_long_answer_of_1997_is_fetched_to_its_end() -> None:
+    meter = OldMeter()
+    rest = dlt645.encode_items(dlt645_1997.data_identifier("901F"), ENERGIES[2:])
+    meter.values["901F"] = ENERGIES[:2]
+    meter.parts["901F"] = [rest[:8], rest[8:]]
+
+    readings = await polled(old(meter))
+
+    assert readings["active_energy_import_peak"].value_micro == 2_500_000
+    assert readings["active_energy_import_valley"].value_micro == 4_010_000
+
+
+async def test_the_edition_is_found_and_kept() -> None:
+    meter = OldMeter()
+    bus = ScriptedBus(meter.answer)
+    driver = EitherEditionDriver(device_of(EITHER, METER), bus, EvidenceKeeper(UTC))
+
+    first = await polled(driver)
+    second = await polled(driver)
+    third = await polled(driver)
+
+    assert {reading.quality for reading in first.values()} == {Quality.NO_REPLY}
+    assert second["active_energy_import"].value_micro == 123_456_780_000
+    assert second["voltage"].value_micro == 221 * MICRO
+    assert {reading.quality for reading in third.values()} == {Quality.GOOD}
+
+
+async def test_a_meter_of_2007_is_never_asked_in_the_edition_of_1997() -> None:
+    meter = Meter()
+    driver = EitherEditionDriver(device_of(EITHER, METER), ScriptedBus(meter.answer), EvidenceKeeper(UTC))
+
+    readings = [await polled(driver) for _ in range(3)]
+
+    assert {len(di) for di in meter.asked} == {8}
+    assert readings[2]["voltage"].value_micro == 220_100_000
+
+
+async def test_a_proven_edition_survives_a_power_cut_and_an_exchange_of_the_meter_is_found() -> None:
+    new, before = Meter(), OldMeter()
+    answer = before.answer
+
+    bus = ScriptedBus(lambda wire: answer(wire))
+    driver = EitherEditionDriver(device_of(EITHER, METER), bus, EvidenceKeeper(UTC))
+    await polled(driver)
+    await polled(driver)
+    answer = lambda _: b""  # noqa: E731 - the power is out
+    for _ in range(4):
+        await polled(driver)
+    answer = before.answer
+    back = await polled(driver)
+    answer = new.answer
+    found = [(await polled(driver))["voltage"].quality for _ in range(6)]
+
+    assert back["voltage"].quality is Quality.GOOD
+    assert found == [Quality.NO_REPLY] * 5 + [Quality.GOOD]

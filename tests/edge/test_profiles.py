@@ -110,7 +110,7 @@ POINT = 'points = [{{ name = "voltage", table = "holding_register", address = 1{
         pytest.param(HEAD + "points = []", "points: a profile needs at least one", id="no points"),
         pytest.param(
             HEAD.replace("modbus", "modus") + "points = []",
-            "protocol: 'modus' is none of cjt188, dlt645-2007, modbus",
+            "protocol: 'modus' is none of cjt188, dlt645, dlt645-1997, dlt645-2007, ",
             id="protocol",
         ),
         pytest.param(
