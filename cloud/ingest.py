@@ -27,9 +27,9 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import TenantId
 from cloud.keys import DATABASE, REQUEST_ID
 from cloud.services import gateways, readings
-from cloud.services.opened_block import open_blocks
+from cloud.services.opened_block import OpenedBlock, open_blocks
 from cloud.web.door import Door
-from protocol.envelope import Ack, Hello, Welcome, decode_batch
+from protocol.envelope import Ack, Hello, Problem, Welcome, decode_batch
 from protocol.errors import EnvelopeError
 from protocol.sync import (
     ATTEMPT_TIMEOUT_S,
@@ -46,6 +46,8 @@ from provisioning.identity import GatewayToken, IdentityError, parse_token
 HELLO_BYTES_MAX = 64 * 1024
 # Bodies in memory at a time, for each stream: 256 of the largest are 1 GiB, a usual one has 20 KiB.
 BODIES_MAX = 256
+# A flood of events is taken in pieces of some tenths of a second, between which other buildings' come in.
+EVENTS_PER_TRANSACTION = 500
 # Decoding more than this would hold up the event loop for a millisecond; a thread does it.
 DECODE_INLINE_BYTES_MAX = 16 * 1024
 
@@ -166,8 +168,18 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
     else:
         opened = await asyncio.to_thread(open_blocks, stream, batch.blocks)
     database = request.app[DATABASE]
-    write = database.write if stream is Stream.EVENT else database.write_bulk
-    accepted = await write(gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, opened)
+    problems: list[Problem] = []
+    if stream is Stream.HISTORY:
+        accepted = await database.write_bulk(
+            gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, opened
+        )
+        problems += accepted.problems
+    else:
+        for part in _parts(opened):
+            accepted = await database.write(
+                gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, part
+            )
+            problems += accepted.problems
     return Ack(
         stream.value,
         batch.epoch,
@@ -175,8 +187,21 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
         hashlib.sha256(body).hexdigest(),
         accepted.received_at_ms,
         accepted.gaps,
-        accepted.problems,
+        problems,
     )
+
+
+def _parts(opened: Sequence[OpenedBlock]) -> list[list[OpenedBlock]]:
+    """Return the blocks in parts of so many events that one transaction keeps nobody waiting for long."""
+    parts: list[list[OpenedBlock]] = [[]]
+    count = 0
+    for block in opened:
+        if parts[-1] and count + len(block.events) > EVENTS_PER_TRANSACTION:
+            parts.append([])
+            count = 0
+        parts[-1].append(block)
+        count += len(block.events)
+    return parts
 
 
 async def _gateway_of(request: web.Request) -> GatewayIdentity:

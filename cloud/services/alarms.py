@@ -5,6 +5,7 @@ which events there are, not on the order they came in. A late event about the pa
 ends what it must, and makes no noise.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from cloud.domain.access import Action, require
@@ -66,7 +67,8 @@ def raise_own(
     if alarm_id is None:
         return False
     alarms.insert_entry(tx, alarm_id, AlarmEntryKind.RAISED, since_ms, message)
-    _announce(tx, alarm_id, AlarmAct.RAISED, tx.now_ms)
+    about = Event(kind, EventState.RAISED, severity, "", tx.now_ms, message)
+    _tell(tx, gateway, alarm_id, AlarmAct.RAISED, about)
     return True
 
 
@@ -77,7 +79,8 @@ def clear_own(tx: Tx, gateway: GatewayIdentity, kind: str) -> bool:
         return False
     alarms.set_cleared(tx, held.alarm_id, tx.now_ms)
     alarms.insert_entry(tx, held.alarm_id, AlarmEntryKind.CLEARED, tx.now_ms, "")
-    _announce(tx, held.alarm_id, AlarmAct.CLEARED, tx.now_ms)
+    about = Event(kind, EventState.CLEARED, held.severity, "", tx.now_ms, held.message)
+    _tell(tx, gateway, held.alarm_id, AlarmAct.CLEARED, about)
     return True
 
 
@@ -134,7 +137,19 @@ def acknowledge(tx: Tx, actor: User, alarm_id: AlarmId, note: str = "") -> Alarm
             tx, alarm_id, AlarmEntryKind.ACKNOWLEDGED, tx.now_ms, note[:500], user_id=actor.user_id
         )
         audit.record(tx, actor.user_id, "acknowledge_alarm", "alarm", alarm_id)
-        _announce(tx, alarm_id, AlarmAct.ACKNOWLEDGED, tx.now_ms)
+        tx.announce(
+            AlarmChanged(
+                tx.tenant_id,
+                found.site_id,
+                alarm_id,
+                AlarmAct.ACKNOWLEDGED,
+                found.kind,
+                found.severity,
+                found.point_key,
+                found.message,
+                tx.now_ms,
+            )
+        )
     after = alarms.find_alarm(tx, alarm_id)
     assert after is not None, "an alarm is never deleted"
     return after
@@ -193,7 +208,8 @@ def _raise(
             alarms.insert_entry(tx, alarm_id, AlarmEntryKind.RAISED, at_ms, happened.message, event_id)
             if end is not None:
                 alarms.insert_entry(tx, alarm_id, AlarmEntryKind.CLEARED, end[1], "", end[0])
-            _tell(tx, alarm_id, AlarmAct.RAISED, happened, is_news=end is None)
+            if end is None:
+                _tell(tx, gateway, alarm_id, AlarmAct.RAISED, happened)
             return
     if held is not None:
         at_ms = happened.occurred_at_ms
@@ -213,32 +229,27 @@ def _clear(
     at_ms = max(happened.occurred_at_ms, held.raised_at_ms)
     alarms.set_cleared(tx, held.alarm_id, at_ms)
     alarms.insert_entry(tx, held.alarm_id, AlarmEntryKind.CLEARED, at_ms, happened.message, event_id)
-    _tell(tx, held.alarm_id, AlarmAct.CLEARED, happened, is_news=True)
+    # What has ended is told in the words it began with.
+    ended = replace(happened, severity=held.severity, message=held.message)
+    _tell(tx, gateway, held.alarm_id, AlarmAct.CLEARED, ended)
 
 
-def _tell(tx: Tx, alarm_id: AlarmId, act: AlarmAct, happened: Event, *, is_news: bool) -> None:
-    if is_news and not happened.is_historical:
-        _announce(tx, alarm_id, act, happened.occurred_at_ms)
-
-
-def _announce(tx: Tx, alarm_id: AlarmId, act: AlarmAct, at_ms: int) -> None:
-    found = alarms.find_alarm(tx, alarm_id)
-    assert found is not None, "the alarm was just written"
-    tx.announce(_changed(found, tx, act, at_ms))
-
-
-def _changed(alarm: Alarm, tx: Tx, act: AlarmAct, at_ms: int) -> AlarmChanged:
-    return AlarmChanged(
-        tx.tenant_id,
-        alarm.site_id,
-        alarm.alarm_id,
-        act,
-        alarm.kind,
-        alarm.severity,
-        alarm.point_key,
-        alarm.message,
-        at_ms,
-    )
+def _tell(tx: Tx, gateway: GatewayIdentity, alarm_id: AlarmId, act: AlarmAct, about: Event) -> None:
+    """Tell of a change to an alarm, if it is of the present."""
+    if not about.is_historical:
+        tx.announce(
+            AlarmChanged(
+                tx.tenant_id,
+                gateway.site_id,
+                alarm_id,
+                act,
+                about.kind,
+                about.severity,
+                about.point_key,
+                about.message,
+                about.occurred_at_ms,
+            )
+        )
 
 
 def _recorded(tx: Tx, gateway: GatewayIdentity, event_id: EventId, happened: Event) -> EventRecorded:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
 from cloud.domain.ids import AlarmId, DeviceId, EventId, GatewayId, SeriesId, SiteId, UserId
-from cloud.store.db import Tx
+from cloud.store.db import BuiltInsert, Tx
 from cloud.store.schema import alarm, alarm_entry, app_user, device, point
 from protocol.event import Severity
 
@@ -35,63 +35,84 @@ class OpenAlarm:
 
     alarm_id: AlarmId
     raised_at_ms: int
+    severity: Severity
+    message: str
+
+
+# Is this condition alarmed already?
+_LOCK_OPEN = (
+    sa.select(alarm.c.id, alarm.c.raised_at_ms, alarm.c.severity, alarm.c.message)
+    .where(
+        alarm.c.tenant_id == sa.bindparam("of_tenant"),
+        alarm.c.gateway_id == sa.bindparam("of_gateway"),
+        alarm.c.point_key == sa.bindparam("at_key"),
+        alarm.c.kind == sa.bindparam("of_kind"),
+        alarm.c.cleared_at_ms.is_(None),
+    )
+    .with_for_update()
+)
+# Add one alarm, unless the condition has an open one.
+_INSERT_ALARM = BuiltInsert(
+    lambda insert: insert(alarm).on_conflict_do_nothing(
+        index_elements=["tenant_id", "gateway_id", "point_key", "kind"],
+        index_where=sa.text("cleared_at_ms IS NULL"),
+    )
+)
+# End one alarm.
+_SET_CLEARED = (
+    sa.update(alarm)
+    .where(
+        alarm.c.tenant_id == sa.bindparam("of_tenant"),
+        alarm.c.id == sa.bindparam("of_alarm"),
+        alarm.c.cleared_at_ms.is_(None),
+    )
+    .values(cleared_at_ms=sa.bindparam("at_ms"))
+)
+# Remember what happened to one alarm.
+_INSERT_ENTRY = sa.insert(alarm_entry)
 
 
 def lock_open(tx: Tx, gateway_id: GatewayId, point_key: str, kind: str) -> OpenAlarm | None:
     """Return the open alarm of a condition and hold it, or None."""
-    # Is this condition alarmed already?
-    row = tx.conn.execute(
-        sa.select(alarm.c.id, alarm.c.raised_at_ms)
-        .where(
-            alarm.c.tenant_id == tx.tenant_id,
-            alarm.c.gateway_id == gateway_id,
-            alarm.c.point_key == point_key,
-            alarm.c.kind == kind,
-            alarm.c.cleared_at_ms.is_(None),
-        )
-        .with_for_update()
-    ).one_or_none()
-    return None if row is None else OpenAlarm(AlarmId(row.id), row.raised_at_ms)
+    parameters = {
+        "of_tenant": tx.tenant_id,
+        "of_gateway": gateway_id,
+        "at_key": point_key,
+        "of_kind": kind,
+    }
+    row = tx.conn.execute(_LOCK_OPEN, parameters).one_or_none()
+    if row is None:
+        return None
+    return OpenAlarm(AlarmId(row.id), row.raised_at_ms, Severity(row.severity), row.message)
 
 
 def insert_alarm(tx: Tx, new: NewAlarm) -> AlarmId | None:
     """Open an alarm; None if another transaction has just opened one for the condition."""
     alarm_id = AlarmId(tx.new_id())
-    # Add one alarm, unless the condition has an open one.
-    added = tx.conn.execute(
-        tx.insert(alarm)
-        .values(
-            tenant_id=tx.tenant_id,
-            id=alarm_id,
-            site_id=new.site_id,
-            gateway_id=new.gateway_id,
-            number=new.number,
-            point_key=new.point_key,
-            series_id=new.series_id,
-            kind=new.kind,
-            severity=int(new.severity),
-            message=new.message,
-            is_historical=new.is_historical,
-            raised_at_ms=new.raised_at_ms,
-            received_at_ms=tx.now_ms,
-            cleared_at_ms=new.cleared_at_ms,
-        )
-        .on_conflict_do_nothing(
-            index_elements=["tenant_id", "gateway_id", "point_key", "kind"],
-            index_where=sa.text("cleared_at_ms IS NULL"),
-        )
-    ).rowcount
-    return alarm_id if added else None
+    parameters = {
+        "tenant_id": tx.tenant_id,
+        "id": alarm_id,
+        "site_id": new.site_id,
+        "gateway_id": new.gateway_id,
+        "number": new.number,
+        "point_key": new.point_key,
+        "series_id": new.series_id,
+        "kind": new.kind,
+        "severity": int(new.severity),
+        "message": new.message,
+        "is_historical": new.is_historical,
+        "raised_at_ms": new.raised_at_ms,
+        "received_at_ms": tx.now_ms,
+        "acknowledged_at_ms": None,
+        "acknowledged_by": None,
+        "cleared_at_ms": new.cleared_at_ms,
+    }
+    return alarm_id if tx.conn.execute(_INSERT_ALARM.of(tx), parameters).rowcount else None
 
 
 def set_cleared(tx: Tx, alarm_id: AlarmId, at_ms: int) -> None:
     """Note that the condition is over."""
-    # End one alarm.
-    tx.conn.execute(
-        sa.update(alarm)
-        .where(alarm.c.tenant_id == tx.tenant_id, alarm.c.id == alarm_id, alarm.c.cleared_at_ms.is_(None))
-        .values(cleared_at_ms=at_ms)
-    )
+    tx.conn.execute(_SET_CLEARED, {"of_tenant": tx.tenant_id, "of_alarm": alarm_id, "at_ms": at_ms})
 
 
 def set_acknowledged(tx: Tx, alarm_id: AlarmId, user_id: UserId) -> bool:
@@ -120,19 +141,17 @@ def insert_entry(
     user_id: UserId | None = None,
 ) -> None:
     """Add a line to an alarm's history."""
-    # Remember what happened to one alarm.
-    tx.conn.execute(
-        sa.insert(alarm_entry).values(
-            tenant_id=tx.tenant_id,
-            id=tx.new_id(),
-            alarm_id=alarm_id,
-            at_ms=at_ms,
-            kind=kind.value,
-            text=text,
-            event_id=event_id,
-            user_id=user_id,
-        )
-    )
+    parameters = {
+        "tenant_id": tx.tenant_id,
+        "id": tx.new_id(),
+        "alarm_id": alarm_id,
+        "at_ms": at_ms,
+        "kind": kind.value,
+        "text": text,
+        "event_id": event_id,
+        "user_id": user_id,
+    }
+    tx.conn.execute(_INSERT_ENTRY, parameters)
 
 
 def find_alarm(tx: Tx, alarm_id: AlarmId) -> Alarm | None:

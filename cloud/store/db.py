@@ -97,6 +97,24 @@ class Tx:
         return self.conn.dialect.name == "postgresql"
 
 
+class BuiltInsert:
+    """An INSERT with an `ON CONFLICT` for either engine, built once: for what runs with every event.
+
+    Building a statement costs about as much as running it.
+    """
+
+    def __init__(
+        self, build: Callable[[Callable[[sa.Table], "sqlite.Insert | postgresql.Insert"]], sa.Insert]
+    ) -> None:
+        """Build it; `build` is handed what makes an engine's INSERT of a table."""
+        self._sqlite = build(sqlite.insert)
+        self._postgresql = build(postgresql.insert)
+
+    def of(self, tx: Tx) -> sa.Insert:
+        """Return the statement of the transaction's engine."""
+        return self._postgresql if tx.is_postgresql else self._sqlite
+
+
 class NewIds:
     """Makes UUIDv7s that sort in the order they were made, also within a millisecond."""
 

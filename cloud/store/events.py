@@ -10,35 +10,53 @@ from cloud.store.db import Tx
 from cloud.store.schema import device, event, gateway, point
 from protocol.event import Event, EventState, Severity
 
+# Add one event.
+_INSERT_EVENT = sa.insert(event)
+# Has the end (or the next beginning) of this condition come in before this event?
+_NEXT_OF_CONDITION = (
+    sa.select(event.c.id, event.c.occurred_at_ms)
+    .where(
+        event.c.tenant_id == sa.bindparam("of_tenant"),
+        event.c.gateway_id == sa.bindparam("of_gateway"),
+        event.c.point_key == sa.bindparam("at_key"),
+        event.c.kind == sa.bindparam("of_kind"),
+        event.c.state == sa.bindparam("in_state"),
+        sa.tuple_(event.c.epoch, event.c.seq)
+        > sa.tuple_(
+            sa.bindparam("after_epoch", type_=sa.BigInteger), sa.bindparam("after_seq", type_=sa.BigInteger)
+        ),
+    )
+    .order_by(event.c.epoch, event.c.seq)
+    .limit(1)
+)
+
 
 def insert_event(
     tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, series_id: SeriesId | None, happened: Event
 ) -> EventId:
     """Keep an event; its number is known to be free."""
     event_id = EventId(tx.new_id())
-    # Add one event.
-    tx.conn.execute(
-        sa.insert(event).values(
-            tenant_id=tx.tenant_id,
-            id=event_id,
-            gateway_id=gateway_id,
-            epoch=epoch,
-            seq=seq,
-            kind=happened.kind,
-            state=happened.state.value,
-            severity=int(happened.severity),
-            point_key=happened.point_key,
-            series_id=series_id,
-            occurred_at_ms=happened.occurred_at_ms,
-            received_at_ms=tx.now_ms,
-            message=happened.message,
-            rule_id=happened.rule_id,
-            value_micro=happened.value_micro,
-            is_historical=happened.is_historical,
-            attributes=dict(happened.attributes),
-            has_evidence=happened.evidence is not None,
-        )
-    )
+    parameters = {
+        "tenant_id": tx.tenant_id,
+        "id": event_id,
+        "gateway_id": gateway_id,
+        "epoch": epoch,
+        "seq": seq,
+        "kind": happened.kind,
+        "state": happened.state.value,
+        "severity": int(happened.severity),
+        "point_key": happened.point_key,
+        "series_id": series_id,
+        "occurred_at_ms": happened.occurred_at_ms,
+        "received_at_ms": tx.now_ms,
+        "message": happened.message,
+        "rule_id": happened.rule_id,
+        "value_micro": happened.value_micro,
+        "is_historical": happened.is_historical,
+        "attributes": dict(happened.attributes),
+        "has_evidence": happened.evidence is not None,
+    }
+    tx.conn.execute(_INSERT_EVENT, parameters)
     return event_id
 
 
@@ -46,20 +64,16 @@ def next_of_condition(
     tx: Tx, gateway_id: GatewayId, epoch: int, seq: int, happened: Event, state: EventState
 ) -> tuple[EventId, int] | None:
     """Return id and time of the first event after this one that gives the same condition `state`, or None."""
-    # Has the end (or the next beginning) of this condition come in before this event?
-    row = tx.conn.execute(
-        sa.select(event.c.id, event.c.occurred_at_ms)
-        .where(
-            event.c.tenant_id == tx.tenant_id,
-            event.c.gateway_id == gateway_id,
-            event.c.point_key == happened.point_key,
-            event.c.kind == happened.kind,
-            event.c.state == state.value,
-            sa.tuple_(event.c.epoch, event.c.seq) > (epoch, seq),
-        )
-        .order_by(event.c.epoch, event.c.seq)
-        .limit(1)
-    ).one_or_none()
+    parameters = {
+        "of_tenant": tx.tenant_id,
+        "of_gateway": gateway_id,
+        "at_key": happened.point_key,
+        "of_kind": happened.kind,
+        "in_state": state.value,
+        "after_epoch": epoch,
+        "after_seq": seq,
+    }
+    row = tx.conn.execute(_NEXT_OF_CONDITION, parameters).one_or_none()
     return None if row is None else (EventId(row.id), row.occurred_at_ms)
 
 

@@ -6,23 +6,33 @@ transactions get two numbers, and one that is rolled back gives its number back.
 
 import sqlalchemy as sa
 
-from cloud.store.db import Tx
+from cloud.store.db import BuiltInsert, Tx
 from cloud.store.schema import document_number
+
+# Take numbers from the counter, which begins when it is first asked.
+_TAKE = BuiltInsert(
+    lambda insert: (
+        insert(document_number)
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "scope", "kind", "year"],
+            set_={"last": document_number.c.last + sa.bindparam("count")},
+        )
+        .returning(document_number.c.last)
+    )
+)
 
 
 def next_number(tx: Tx, scope: str, kind: str, year: str = "", *, count: int = 1) -> int:
     """Return the first of `count` fresh numbers; the first ever is 1."""
-    # Take numbers from the counter, which begins when it is first asked.
-    statement = tx.insert(document_number).values(
-        tenant_id=tx.tenant_id, scope=scope, kind=kind, year=year, last=count
-    )
-    taken = tx.conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "scope", "kind", "year"],
-            set_={"last": document_number.c.last + count},
-        ).returning(document_number.c.last)
-    ).scalar_one()
-    return int(taken) - count + 1
+    parameters = {
+        "tenant_id": tx.tenant_id,
+        "scope": scope,
+        "kind": kind,
+        "year": year,
+        "last": count,
+        "count": count,
+    }
+    return int(tx.conn.execute(_TAKE.of(tx), parameters).scalar_one()) - count + 1
 
 
 def last_number(tx: Tx, scope: str, kind: str, year: str = "") -> int:

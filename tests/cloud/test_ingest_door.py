@@ -99,6 +99,24 @@ async def test_an_event_comes_in_by_its_own_lane(
     assert count(database, schema.alarm) == 1
 
 
+async def test_a_flood_of_events_is_taken_whole_and_acknowledged_once(
+    client: Client, database: Database, token: GatewayToken
+) -> None:
+    blocks = [
+        event_block(1 + 400 * number, [leak(EventState.RAISED, START_MS + k) for k in range(400)])
+        for number in range(4)
+    ]
+    spoilt = Block(1601, 1, b"\x90")
+
+    answer = await client.post(
+        _EVENT, data=_body(*blocks, spoilt, stream=Stream.EVENT), headers=_headers(token)
+    )
+
+    ack = msgspec.json.decode(await answer.read(), type=Ack)
+    assert (ack.acked_through, [problem.first_seq for problem in ack.problems]) == (1601, [1601])
+    assert (count(database, schema.event), count(database, schema.alarm)) == (1600, 1)
+
+
 async def test_a_gateway_says_hello_and_hears_what_is_held_of_it(client: Client, token: GatewayToken) -> None:
     await client.post(
         _HISTORY, data=_body(history_block(1, [energy(101, START_MS, 1)] * 7)), headers=_headers(token)
