@@ -233,8 +233,14 @@ async def _post(session: aiohttp.ClientSession, token: str, bodies: list[bytes])
 def _cloud(url: str) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "gatehouse", "cloud", "serve", "--database", url, "--port", "0"]
     with (
+        tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        subprocess.Popen(
+            [*command, "--command-key", f"{folder}/command.key"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
     ):
         try:
             assert process.stdout

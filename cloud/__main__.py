@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from cloud.billing_cli import bill
-from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Role, database_url, read_config
+from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Role, database_url, read_config
 from cloud.domain.errors import GatehouseError, Invalid
 from cloud.domain.ids import AccountId, UserId
 from cloud.domain.page import LIMIT_MAX
@@ -63,9 +63,19 @@ def cloud() -> None:
 @_database_options
 @click.option("--host", help="Where to listen.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0 lets the system choose.  [default: 8080]")
+@click.option(
+    "--command-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What signs commands to devices; made if missing.  [default with SQLite: beside it]",
+)
 @click.option("--role", type=click.Choice([role.value for role in Role]), help="Which doors to open.")
 def serve_command(
-    config_path: Path | None, database: str | None, host: str | None, port: int | None, role: str | None
+    config_path: Path | None,
+    database: str | None,
+    host: str | None,
+    port: int | None,
+    command_key: Path | None,
+    role: str | None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -83,6 +93,8 @@ def serve_command(
         if port is not None:
             http = msgspec.structs.replace(http, port=port)
         config = msgspec.structs.replace(config, http=http, role=Role(role) if role else config.role)
+        if command_key is not None:
+            config = msgspec.structs.replace(config, commands=Commands(key_file=str(command_key)))
         configure_logs(config.logs)
         _bring_up_to_date(config.database)
         asyncio.run(serve(config, clock=system_clock, announce=_announce))

@@ -12,12 +12,14 @@ from types import MappingProxyType
 from aiohttp import web
 
 from cloud.api.door import API
-from cloud.config import DEFAULT_TENANT, Config, Role, database_url
+from cloud.command_key import load_or_make
+from cloud.config import DEFAULT_TENANT, Config, Role, command_key_path, database_url
 from cloud.console.routes import CONSOLE
+from cloud.dispatch import DISPATCH
 from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
 from cloud.jobs import Jobs
-from cloud.keys import CLOCK, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
+from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
 from cloud.running import keep_running_charges
 from cloud.services import tenants
@@ -33,14 +35,14 @@ from protocol.sync import BATCH_BYTES_MAX
 
 # Each door of its own package; `Door` says what one consists of.
 DOORS: Mapping[str, Door] = MappingProxyType(
-    {"api": API, "console": CONSOLE, "health": HEALTH, "ingest": INGEST}
+    {"api": API, "console": CONSOLE, "dispatch": DISPATCH, "health": HEALTH, "ingest": INGEST}
 )
 
 _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
         Role.API: ("api", "console", "health"),
-        Role.INGEST: ("health", "ingest"),
+        Role.INGEST: ("dispatch", "health", "ingest"),
         Role.JOBS: ("health",),
     }
 )
@@ -56,6 +58,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     )
     app[CONFIG] = config
     app[CLOCK] = clock
+    app[COMMAND_KEY] = load_or_make(command_key_path(config))
     app[SESSION_LIMITS] = SessionLimits(
         idle_ms=config.sessions.idle_timeout_s * 1000, absolute_ms=config.sessions.absolute_timeout_s * 1000
     )

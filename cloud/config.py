@@ -103,6 +103,12 @@ class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ValueError(f"form is {self.form!r}, expected text or json")
 
 
+class Commands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What commands to devices are signed with: a file made at the first start."""
+
+    key_file: str = ""  # by default `command.key` beside a SQLite database; else it must be named
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a cloud process needs to know before it starts."""
 
@@ -111,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     database: DatabaseConfig = DatabaseConfig()
     sessions: Sessions = Sessions()
     logs: Logs = Logs()
+    commands: Commands = Commands()
 
 
 def config_from_toml(text: str, *, source: str = "configuration") -> Config:
@@ -148,3 +155,13 @@ def database_url(config: DatabaseConfig, environ: Mapping[str, str] = os.environ
             raise ConfigError(f"database.url_env: the environment variable {config.url_env} is not set")
         return url
     return config.url or DEFAULT_DATABASE_URL
+
+
+def command_key_path(config: Config) -> Path:
+    """Return where the key is that signs commands."""
+    if config.commands.key_file:
+        return Path(config.commands.key_file)
+    url = database_url(config.database)
+    if not url.startswith("sqlite:///"):
+        raise ConfigError("commands.key_file is not given: name a file that all processes of the cloud share")
+    return Path(url.removeprefix("sqlite:///")).with_name("command.key")

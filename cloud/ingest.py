@@ -137,7 +137,7 @@ INGEST = Door("ingest", ("/gateway/",), mount, render_error)
 
 async def _hello(request: web.Request) -> web.Response:
     """Keep what a gateway says of itself; answer what we hold of it."""
-    gateway = await _gateway_of(request)
+    gateway = await gateway_of(request)
     body = await _body(request, HELLO_BYTES_MAX)
     try:
         said = msgspec.json.decode(body, type=Hello)
@@ -149,7 +149,7 @@ async def _hello(request: web.Request) -> web.Response:
 
 async def _batch(request: web.Request) -> web.Response:
     """Take in a batch and acknowledge what is committed."""
-    gateway = await _gateway_of(request)
+    gateway = await gateway_of(request)
     stream = _stream_of(request)
     if request.content_type != BATCH_CONTENT_TYPE:
         raise WrongType(f"a batch has Content-Type {BATCH_CONTENT_TYPE}, not {request.content_type}")
@@ -204,7 +204,8 @@ def _parts(opened: Sequence[OpenedBlock]) -> list[list[OpenedBlock]]:
     return parts
 
 
-async def _gateway_of(request: web.Request) -> GatewayIdentity:
+async def gateway_of(request: web.Request) -> GatewayIdentity:
+    """Return who sends the request, by its token alone."""
     token = _token_of(request)
     return await request.app[DATABASE].read(TenantId(token.tenant_id), gateways.authenticate, token)
 

@@ -16,13 +16,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cloud.domain.ids import TenantId
 from cloud.domain.user import SessionLimits, system_user
-from cloud.services import calendar, gateways, tenants
+from cloud.services import calendar, commands, gateways, tenants
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
 
 # A gateway that falls silent is alarmed at most this long after the limit of its silence.
 WATCH_INTERVAL_S = 10
+# A command of whose outcome nothing was heard is called unknown at most this long after its time.
+COMMANDS_INTERVAL_S = 5
 # Soon enough after midnight, wherever in the world a site is.
 CALENDAR_INTERVAL_S = 15 * 60
 
@@ -46,6 +48,7 @@ class Jobs:
         for work, interval_s in (
             (self.turn_calendar, CALENDAR_INTERVAL_S),
             (self.watch_gateways, WATCH_INTERVAL_S),
+            (self.end_commands, COMMANDS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
         scheduler.start()
@@ -70,6 +73,11 @@ class Jobs:
             )
             if changed:
                 log.info("gateways changed", extra={"tenant_id": tenant_id, "count": changed})
+
+    async def end_commands(self) -> None:
+        """End the commands that can no longer come to a good end."""
+        for tenant_id in await self._tenants():
+            await self.database.write(tenant_id, commands.give_up)
 
     async def _tenants(self) -> list[TenantId]:
         return await self.database.read(_NOBODY, tenants.list_tenants)

@@ -5,6 +5,7 @@ a handler reads them and never builds such a thing itself.
 """
 
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud.config import Config
 from cloud.domain.user import SessionLimits, User
@@ -14,6 +15,7 @@ from cloud.store.db import Clock, Database
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+COMMAND_KEY: web.AppKey[Ed25519PrivateKey] = web.AppKey("command_key", Ed25519PrivateKey)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 PASSWORDS: web.AppKey[Passwords] = web.AppKey("passwords", Passwords)
 SESSION_LIMITS: web.AppKey[SessionLimits] = web.AppKey("session_limits", SessionLimits)

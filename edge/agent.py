@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from edge.clock import Clock
 from edge.config import Config
+from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.intake import Intake
@@ -135,7 +136,23 @@ async def run_agent(config: Config, stop: asyncio.Event) -> None:
     ):
         inspector = Inspector(config, field, cloud, clock, boot_id)
         log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
-        await _run_parts(config, clock, field, cloud, inspector, stop)
+        async with _open_commands(config, field, clock) as downlink:
+            await _run_parts(config, clock, field, cloud, inspector, downlink, stop)
+
+
+@contextlib.asynccontextmanager
+async def _open_commands(config: Config, field: Field, clock: Clock) -> AsyncIterator[Downlink | None]:
+    """Open the downlink where the configuration allows commands and the credential has their key."""
+    if config.commands is None or config.credential_file is None:
+        yield None
+        return
+    credential = read_credential(config.credential_file)
+    if not credential.command_key:
+        log.warning("no commands are taken: the credential has no command key; provision the box anew")
+        yield None
+        return
+    async with open_downlink(config.commands, credential, field.actuators, field.intake, clock) as downlink:
+        yield downlink
 
 
 def _heed(welcome: Welcome, clock: SystemClock, field: Field) -> None:
@@ -151,6 +168,7 @@ async def _run_parts(
     field: Field,
     cloud: Cloud,
     inspector: Inspector,
+    downlink: Downlink | None,
     stop: asyncio.Event,
 ) -> None:
     parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -163,6 +181,8 @@ async def _run_parts(
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
+    if downlink is not None:
+        parts["downlink"] = downlink.run
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)
     try:

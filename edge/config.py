@@ -19,6 +19,17 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     [page]
     port = 8070                         # local status page on 127.0.0.1; 0 turns it off
 
+    [commands]                          # what the cloud may ask; leave it out and nothing is done for it
+    path = "commands.sqlite"            # the book of what was asked; a file of its own
+    [[commands.allow]]
+    devices = "lock-*"                  # a pattern of device ids
+    actions = ["door_unlock"]
+    [[commands.interlocks]]             # while the point has one of the codes, or none: refused
+    point = "fire-1/fire_alarm"
+    when = ["alarm"]
+    actions = ["valve_close"]
+    reason = "the fire panel needs the water"
+
     [[lines]]                           # one physical bus; keys not given have the defaults shown
     id = "bus-1"
     transport = "serial"                # "serial" | "tcp" | "modbus-tcp" | "mqtt"
@@ -72,6 +83,7 @@ from pathlib import Path
 from typing import NewType, TypeAlias
 from zoneinfo import ZoneInfo
 
+from protocol.command import Action
 from provisioning.profile import Profile
 
 LineId = NewType("LineId", str)
@@ -174,6 +186,33 @@ class BufferSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandAllowance:
+    """Actions the cloud may ask of the devices whose id matches a pattern."""
+
+    devices: str
+    actions: frozenset[Action]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandInterlock:
+    """Actions refused while a state point has one of some codes, or no value to go by."""
+
+    point_key: str
+    codes: frozenset[int]
+    actions: frozenset[Action]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSettings:
+    """What the cloud may ask this box to do: the local word, which no message changes."""
+
+    path: Path
+    allowances: tuple[CommandAllowance, ...]
+    interlocks: tuple[CommandInterlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything the edge is told. `credential_file` None: run without a cloud."""
 
@@ -183,6 +222,7 @@ class Config:
     time_zone: ZoneInfo
     credential_file: Path | None
     buffer: BufferSettings
+    commands: CommandSettings | None
     page_port: int
     lines: Mapping[LineId, LineConfig]
     devices: tuple[DeviceConfig, ...]

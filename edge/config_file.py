@@ -17,6 +17,9 @@ import msgspec
 from edge.config import (
     BufferSettings,
     BusSettings,
+    CommandAllowance,
+    CommandInterlock,
+    CommandSettings,
     Config,
     DeviceConfig,
     DeviceId,
@@ -29,6 +32,7 @@ from edge.config import (
     SerialLine,
     TcpLine,
 )
+from protocol.command import Action
 from protocol.errors import ProtocolError
 from protocol.quantity import micro_from_decimal
 from provisioning.profile import Profile
@@ -88,6 +92,24 @@ class _Page(msgspec.Struct, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8070
 
 
+class _Allowance(msgspec.Struct, forbid_unknown_fields=True):
+    devices: str
+    actions: list[Action]
+
+
+class _Interlock(msgspec.Struct, forbid_unknown_fields=True):
+    point: str
+    when: list[str]
+    actions: list[Action]
+    reason: str
+
+
+class _Commands(msgspec.Struct, forbid_unknown_fields=True):
+    path: str = "commands.sqlite"
+    allow: list[_Allowance] = []
+    interlocks: list[_Interlock] = []
+
+
 class _Bus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport"):
     id: _Id
     timeout_ms: _Timeout = 1000
@@ -140,6 +162,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     cloud: _Cloud | None = None
     buffer: _Buffer = msgspec.field(default_factory=_Buffer)
     page: _Page = msgspec.field(default_factory=_Page)
+    commands: _Commands | None = None
     lines: list[_Line]
     devices: list[_Device]
     rules: list[dict[str, object]] = []
@@ -190,6 +213,7 @@ class _Reader:
             buffer=BufferSettings(
                 self._folder / buffer.path, buffer.commit_interval_ms, buffer.size_max_mib * 1024 * 1024
             ),
+            commands=self._commands(document.commands, devices),
             page_port=document.page.port,
             lines=by_id,
             devices=devices,
@@ -269,6 +293,30 @@ class _Reader:
         except (OSError, UnicodeDecodeError) as error:
             self.problems.append(f"{at}.profile: {error}")
         return None
+
+    def _commands(self, table: _Commands | None, devices: Iterable[DeviceConfig]) -> CommandSettings | None:
+        if table is None:
+            return None
+        quantities = {
+            f"{device.device_id}/{point.name}": point.quantity
+            for device in devices
+            for point in device.profile.points
+        }
+        interlocks = []
+        for i, entry in enumerate(table.interlocks):
+            at = f"commands.interlocks[{i}]"
+            quantity = quantities.get(entry.point)
+            if quantity is None or not quantity.codes:
+                self.problems.append(f"{at}.point: {entry.point!r} is no state point of this gateway")
+                continue
+            names = {name: code for code, name in quantity.codes.items()}
+            for name in entry.when:
+                if name not in names:
+                    self.problems.append(f"{at}.when: {name!r} is none of {', '.join(names)}")
+            codes = frozenset(names[name] for name in entry.when if name in names)
+            interlocks.append(CommandInterlock(entry.point, codes, frozenset(entry.actions), entry.reason))
+        allowances = tuple(CommandAllowance(one.devices, frozenset(one.actions)) for one in table.allow)
+        return CommandSettings(self._folder / table.path, allowances, tuple(interlocks))
 
     def _rule(self, rule: Mapping[str, object], at: str) -> RuleEntry:
         settings = dict(rule)

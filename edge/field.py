@@ -9,9 +9,11 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+from edge.actuator import Actuator
+from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.clock import Clock
-from edge.config import Config, LineId, MqttLine
+from edge.config import Config, DeviceId, LineId, MqttLine
 from edge.counters import CounterGuard, CounterLimits
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
@@ -36,6 +38,7 @@ class Field:
     listeners: tuple[MqttListener, ...]
     intake: Intake
     poller: Poller
+    actuators: Mapping[DeviceId, Actuator]
 
 
 def quantities_of(config: Config) -> dict[str, Quantity]:
@@ -100,7 +103,9 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
             if isinstance(line, MqttLine)
         )
         try:
-            yield Field(buffer, lines, listeners, intake, Poller(lines, drivers, intake, clock))
+            poller = Poller(lines, drivers, intake, clock)
+            actuators = actuators_of(drivers, listeners, intake)
+            yield Field(buffer, lines, listeners, intake, poller, actuators)
         finally:
             for line in lines.values():
                 line.close()

@@ -16,6 +16,7 @@ from edge.clock import Clock
 from edge.config import DeviceConfig, MqttLine
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt import Told, Zigbee2mqttDevice
+from edge.errors import LineDown, NoReply
 from edge.intake import Intake
 from edge.rules.offline import LINE_DOWN
 from protocol.errors import FrameError
@@ -55,7 +56,28 @@ class MqttListener:
         self._random = rng
         self._client_id = client_id
         self._failures = 0
+        self._client: aiomqtt.Client | None = None
         self._devices = {device.address: Zigbee2mqttDevice(device, evidence) for device in devices}
+
+    @property
+    def devices(self) -> list[DeviceConfig]:
+        """Return the devices heard through this broker."""
+        return [known.device for known in self._devices.values()]
+
+    async def publish(self, device: DeviceConfig, about: str, payload: bytes) -> None:
+        """Publish once under the device's topic; return when the broker has it.
+
+        LineDown where the broker is away and surely has not; NoReply where it may have.
+        """
+        client = self._client
+        if client is None:
+            raise LineDown(f"broker {self.line.line_id}: {self.down_reason or 'not connected'}")
+        topic = f"{self.line.base_topic}/{device.address}/{about}"
+        try:
+            # Never retained: a broker that keeps it would unlock the door again at every restart.
+            await client.publish(topic, payload, qos=1, retain=False, timeout=_TIMEOUT_S)
+        except aiomqtt.MqttError as error:
+            raise NoReply(f"broker {self.line.line_id}: {error}") from error
 
     async def run(self) -> None:
         """Listen for ever."""
@@ -94,8 +116,12 @@ class MqttListener:
             await client.subscribe(topics)
             self.is_connected, self.down_reason, self._failures = True, "", 0
             self._intake.note(LINE_DOWN, line.line_id, is_offline=False, reason="")
-            async for message in client.messages:
-                self._take(client, message)
+            self._client = client
+            try:
+                async for message in client.messages:
+                    self._take(client, message)
+            finally:
+                self._client = None
 
     def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
         """Hand the message in and acknowledge it once it is on disk; what is no message, at once."""

@@ -15,6 +15,7 @@ class Stream(Enum):
 
 
 BATCH_PATH = "/gateway/v1/streams/{stream}"  # POST a Batch, answered by an Ack
+COMMANDS_PATH = "/gateway/v1/commands"  # WebSocket: nonces and results up, signed commands down
 HELLO_PATH = "/gateway/v1/hello"  # POST a Hello, answered by a Welcome
 
 BATCH_CONTENT_TYPE = "application/vnd.gatehouse.batch+msgpack"

@@ -100,6 +100,7 @@ def show(credential_path: Path) -> None:
     click.echo(f"tenant      {credential.token.tenant_id}")
     click.echo(f"cloud       {credential.cloud_url}")
     click.echo(f"token hash  {credential.token.hash()}")
+    click.echo(f"command key {credential.command_key or 'none: this box takes no commands'}")
     click.echo(f"written     {written_at}")
 
 
@@ -130,12 +131,10 @@ def _hand_over(cloud: Cloud, slot: Slot, path: Path | None) -> None:
         click.echo(str(slot.token))
         return
     try:
-        write_credential(path, Credential(cloud.url, slot.gateway_code, slot.token))
+        write_credential(path, Credential(cloud.url, slot.gateway_code, slot.token, slot.command_key))
     except IdentityError as error:
         remedy = f"gatehouse provision token --gateway {slot.gateway_code} …"
-        raise click.ClickException(
-            f"{error}; the gateway exists, then run `{remedy}`"
-        ) from error
+        raise click.ClickException(f"{error}; the gateway exists, then run `{remedy}`") from error
     click.echo(f"{path}: this box is now gateway {slot.gateway_code} of {cloud.url}")
 
 

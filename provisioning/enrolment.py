@@ -31,6 +31,7 @@ class Slot:
 
     gateway_code: str
     token: GatewayToken
+    command_key: str  # what commands to it are signed with, 64 hex digits
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -140,7 +141,7 @@ def _is_this_machine(host: str) -> bool:
 
 def _slot(code: str, answer: dict[str, object]) -> Slot:
     try:
-        return Slot(code, parse_token(_text(answer, "token")))
+        return Slot(code, parse_token(_text(answer, "token")), _text(answer, "command_key"))
     except IdentityError as error:
         raise EnrolmentError(f"the cloud's answer holds {error}") from error
 

@@ -26,6 +26,7 @@ SECRET_BYTES = 32  # 256 bits: not guessable, so the stored hash needs no salt a
 _CREDENTIAL_VERSION = 1
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of 32 bytes without padding
+_COMMAND_KEY = re.compile(r"[0-9a-f]{64}")  # a raw Ed25519 public key
 _TENANT = re.compile(r"[1-9][0-9]{0,9}")
 _TOKEN_LENGTH_MAX = 128  # the longest well-formed token has 95 characters; refuse novels before parsing
 
@@ -89,9 +90,12 @@ class Credential:
     cloud_url: str  # scheme://host[:port], no path
     gateway_code: str  # the code people use, e.g. "gw-1"; for messages only, the token decides
     token: GatewayToken
+    command_key: str = ""  # the cloud's public key for commands, 64 hex digits; empty: none are taken
 
     def __post_init__(self) -> None:
         checked_cloud_url(self.cloud_url)
+        if self.command_key and not _COMMAND_KEY.fullmatch(self.command_key):
+            raise IdentityError(f"command key {self.command_key!r} is not 64 hexadecimal digits")
 
 
 def checked_cloud_url(url: str) -> str:
@@ -137,6 +141,7 @@ def write_credential(path: Path, credential: Credential) -> None:
         "cloud_url": credential.cloud_url,
         "gateway_code": credential.gateway_code,
         "token": str(credential.token),
+        "command_key": credential.command_key,
     }
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -161,17 +166,19 @@ def write_credential(path: Path, credential: Credential) -> None:
 
 def _credential_from_json(path: Path, document: object) -> Credential:
     expected = {"version", "cloud_url", "gateway_code", "token"}
-    if not isinstance(document, dict) or set(document) != expected:
+    if not isinstance(document, dict) or set(document) - {"command_key"} != expected:
         raise IdentityError(f"credential file {path}: expected the keys {', '.join(sorted(expected))}")
     if document["version"] != _CREDENTIAL_VERSION:
         raise IdentityError(
             f"credential file {path}: version {document['version']!r}, expected {_CREDENTIAL_VERSION}"
         )
-    for key in sorted(expected - {"version"}):
+    for key in sorted(set(document) - {"version"}):
         if not isinstance(document[key], str):
             raise IdentityError(f"credential file {path}: {key} is not a string")
     try:
         token = parse_token(document["token"])
-        return Credential(document["cloud_url"], document["gateway_code"], token)
+        return Credential(
+            document["cloud_url"], document["gateway_code"], token, document.get("command_key", "")
+        )
     except IdentityError as error:
         raise IdentityError(f"credential file {path}: {error}") from error

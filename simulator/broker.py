@@ -17,15 +17,20 @@ _PLUGINS: dict[str, dict[str, object]] = {
 }
 
 
+# As which the simulated radio devices speak.
+OWN_CLIENT_ID = "zigbee2mqtt-simulator"
+
+
 class ListenerWatch(BasePlugin[BrokerContext]):  # type: ignore[misc]  # amqtt has no types
-    """Notes that a client has subscribed."""
+    """Notes that somebody has subscribed."""
 
     has_listener = False
 
     async def on_broker_client_subscribed(self, *, client_id: str, topic: str, qos: int) -> None:
         """Take note; amqtt calls it once all topics of a request are subscribed, for each of them."""
-        del client_id, topic, qos
-        self.has_listener = True
+        del topic, qos
+        # Our own devices listen for what they are asked to do; they are not whom messages are for.
+        self.has_listener = self.has_listener or client_id != OWN_CLIENT_ID
 
 
 class Broker:

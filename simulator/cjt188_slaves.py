@@ -20,6 +20,8 @@ from simulator.models import Building
 _METER_TYPE = int(WATER_METER_TYPE, 16)
 _BATTERY_LOW_BIT = 2
 _CHECKSUM_AT = -2
+# By the standard: 55 opens, 99 closes.
+_VALVE_OPERATIONS = {b"\x55": False, b"\x99": True}
 
 
 class Cjt188Slaves:
@@ -39,6 +41,8 @@ class Cjt188Slaves:
         device = self._devices.get(frame.address)
         if device is None or frame.is_reply or frame.meter_type not in (_METER_TYPE, cjt188.ANY_METER_TYPE):
             return None
+        if frame.function == cjt188.Function.WRITE and frame.data_identifier == cjt188.VALVE:
+            return self._turn_valve(frame, device, at_ms)
         if frame.function != cjt188.Function.READ or frame.data_identifier != cjt188.CURRENT_DATA:
             refusal = cjt188.abnormal_reply(frame, _METER_TYPE, device.address)
             return Answer(device.device_id, cjt188.encode_frame(refusal))
@@ -58,6 +62,15 @@ class Cjt188Slaves:
         return Answer(
             device.device_id, reply, tuple((point, shown[point]) for point in CJT188[device.profile])
         )
+
+    def _turn_valve(self, frame: cjt188.Frame, device: Device, at_ms: int) -> Answer:
+        is_closed = _VALVE_OPERATIONS.get(frame.data)
+        if is_closed is None or not self._building.turn_valve(device.device_id, at_ms, is_closed=is_closed):
+            refusal = cjt188.abnormal_reply(frame, _METER_TYPE, device.address)
+            return Answer(device.device_id, cjt188.encode_frame(refusal))
+        status = bytes((int(is_closed), 0))
+        reply = cjt188.reply_to(frame, _METER_TYPE, device.address, status)
+        return Answer(device.device_id, cjt188.encode_frame(reply))
 
     def as_another(self, reply: bytes) -> bytes:
         """Return the reply as if the meter next door had sent it."""

@@ -31,6 +31,25 @@ _INTERVALS_S = {
 }
 
 
+_COMMANDS = """
+[commands]
+
+[[commands.allow]]
+devices = "lock-*"
+actions = ["door_unlock"]
+
+[[commands.allow]]
+devices = "wm-*"
+actions = ["valve_close", "valve_open"]
+
+[[commands.interlocks]]
+point = "fire-1/fire_alarm"
+when = ["alarm"]
+actions = ["valve_close"]
+reason = "the fire panel is in alarm: water stays on"
+"""
+
+
 def edge_config(
     places: Places,
     *,
@@ -44,6 +63,7 @@ def edge_config(
         "" if credential_file is None else f'[cloud]\ncredential_file = "{credential_file}"\n',
         f'[buffer]\npath = "{buffer_path}"\n',
         f"[page]\nport = {page_port}\n",
+        _COMMANDS,
         *_lines(places),
         *(_device(device) for device in DEVICES if device.line_id != MQTT or places.mqtt_port is not None),
         _RULES,

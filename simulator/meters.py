@@ -7,6 +7,7 @@ time-of-use meter sum to its total exactly, and power is what the running hour c
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
+from protocol.quantity import MICRO
 from simulator.curves import HOUR_MS, RatedTotals, RunningTotal
 from simulator.faults import FaultBook, FaultKind
 from simulator.registers import VOLUME_CJT188, Register, Resolution
@@ -137,6 +138,18 @@ class WaterMeter:
         self._register = Register(device_id, VOLUME_CJT188, self._litres_at, faults)
         self._faults = faults
         self._leaking = leaking
+        # When the valve was closed and opened again, in turn.
+        self._turned_at_ms: list[int] = []
+
+    def turn_valve(self, at_ms: int, *, is_closed: bool) -> None:
+        """Close the valve or open it; no water passes a closed one."""
+        if is_closed != self.is_closed:
+            self._turned_at_ms.append(at_ms)
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell how the valve stands."""
+        return len(self._turned_at_ms) % 2 == 1
 
     def values_micro(self, at_ms: int) -> ValuesMicro:
         """Return the volume in m3, the flow in m3/h, valve and battery."""
@@ -145,15 +158,25 @@ class WaterMeter:
             for device_id in self._leaking
             for fault in self._faults.of(device_id, FaultKind.LEAK)
         )
-        litres_per_hour = self._total.per_hour(at_ms) + leaks * LEAK_LITRES_PER_HOUR
+        flowing = self._total.per_hour(at_ms) + leaks * LEAK_LITRES_PER_HOUR
+        litres_per_hour = 0 if self.is_closed else flowing
         return {
             "water_volume": self._register.steps_at(at_ms) * VOLUME_CJT188.step_micro,
             "volume_flow": litres_per_hour * 1_000,
-            "valve_state": 0,
+            "valve_state": self.is_closed * MICRO,
             "battery_low": 0,
         }
 
     def _litres_at(self, at_ms: int) -> int:
+        turns = [min(turn, at_ms) for turn in self._turned_at_ms] + [at_ms] * self.is_closed
+        held_back = sum(
+            self._wanted_at(opened) - self._wanted_at(closed)
+            for closed, opened in zip(turns[::2], turns[1::2], strict=True)
+        )
+        return self._wanted_at(at_ms) - held_back
+
+    def _wanted_at(self, at_ms: int) -> int:
+        """Return the litres that would have passed had the valve always been open."""
         leaked_ms = sum(
             fault.overlap_ms(at_ms)
             for device_id in self._leaking

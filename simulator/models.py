@@ -95,6 +95,15 @@ class Building:
         self._shown[device_id] = (at_ms, values)
         return values
 
+    def turn_valve(self, device_id: str, at_ms: int, *, is_closed: bool) -> bool:
+        """Turn a water meter's valve; False if the device has none."""
+        model = self._models[device_id]
+        if not isinstance(model, WaterMeter):
+            return False
+        model.turn_valve(at_ms, is_closed=is_closed)
+        self._shown.pop(device_id, None)
+        return True
+
     def forget_shown(self) -> None:
         """Compute anew what is shown, since the fault book has changed."""
         self._shown.clear()

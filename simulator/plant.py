@@ -111,6 +111,11 @@ class Lock:
 
     def __init__(self, arrivals: RunningTotal) -> None:
         self._arrivals = arrivals
+        self._asked_at_ms = -self.OPEN_MS
+
+    def unlock(self, at_ms: int) -> None:
+        """Open as somebody from afar asks, and lock by itself as always."""
+        self._asked_at_ms = at_ms
 
     def arrivals_at(self, at_ms: int) -> int:
         """Return how often it had been opened by that instant."""
@@ -118,7 +123,8 @@ class Lock:
 
     def values_micro(self, at_ms: int) -> ValuesMicro:
         """Return whether it is open, and the battery, which lasts a year."""
-        is_open = self._arrivals.at(at_ms) > self._arrivals.at(at_ms - self.OPEN_MS)
+        has_come = self._arrivals.at(at_ms) > self._arrivals.at(at_ms - self.OPEN_MS)
+        is_open = has_come or 0 <= at_ms - self._asked_at_ms < self.OPEN_MS
         return {"lock_state": is_open * MICRO, **_radio(at_ms)}
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import aiomqtt
 
 from protocol.quantity import MICRO, QUANTITIES
+from simulator.broker import OWN_CLIENT_ID
 from simulator.building import MQTT, Device, Role, devices_on
 from simulator.clock import Clock
 from simulator.faults import FaultBook, FaultKind
@@ -91,6 +92,7 @@ class Zigbee2mqtt:
         self._faults = faults
         self._ledger = ledger
         self._devices = devices_on(MQTT)
+        self._locks = [device for device in self._devices if device.role is Role.LOCK]
         self._last: dict[str, Mapping[str, int]] = {}
         self._told_at_s: dict[str, float] = {}
         self._online: dict[str, bool] = {}
@@ -104,7 +106,7 @@ class Zigbee2mqtt:
 
     def do(self, action: Action) -> None:
         """Let a person do something at a lock; ValueError where that is no lock or too much at once."""
-        if action.device_id not in {d.device_id for d in self._devices if d.role is Role.LOCK}:
+        if action.device_id not in {lock.device_id for lock in self._locks}:
             raise ValueError(f"{action.device_id} is no lock")
         try:
             self._actions.put_nowait(action)
@@ -118,13 +120,14 @@ class Zigbee2mqtt:
             try:
                 async with (
                     aiomqtt.Client(
-                        self._host, self._port, identifier="zigbee2mqtt-simulator", timeout=_BROKER_TIMEOUT_S
+                        self._host, self._port, identifier=OWN_CLIENT_ID, timeout=_BROKER_TIMEOUT_S
                     ) as client,
                     asyncio.TaskGroup() as group,
                 ):
                     self.is_connected = True
                     self._forget()
-                    group.create_task(_until_gone(client))
+                    await client.subscribe([(_set_topic(device), 1) for device in self._locks])
+                    group.create_task(self._obey(client))
                     group.create_task(self._publish_changes(client))
             except* aiomqtt.MqttError as away:
                 _log.info("broker is away", extra={"error": str(away.exceptions[0])})
@@ -198,13 +201,25 @@ class Zigbee2mqtt:
         self._ledger.record(device.device_id, [(_AVAILABILITY, is_online * MICRO)], at_ms)
         self._online[device.device_id] = is_online
 
+    async def _obey(self, client: aiomqtt.Client) -> None:
+        """Unlock when asked to, until the broker is gone; MqttError says so."""
+        async for message_in in client.messages:
+            device = next(d for d in self._locks if _set_topic(d) == message_in.topic.value)
+            is_dead = self._faults.active(device.device_id, FaultKind.DEAD) is not None
+            try:
+                wanted = json.loads(bytes(message_in.payload)).get("state")
+            except (AttributeError, ValueError):
+                wanted = None
+            if wanted == "UNLOCK" and not is_dead:
+                self._building.lock.unlock(self._clock.now_ms())
+                self._building.forget_shown()
+                self.wake()
+
     def _forget(self) -> None:
         self._last.clear()
         self._told_at_s.clear()
         self._online.clear()
 
 
-async def _until_gone(client: aiomqtt.Client) -> None:
-    """Wait until the broker is gone, which only a listener is told; MqttError says so."""
-    async for _ in client.messages:
-        pass
+def _set_topic(device: Device) -> str:
+    return f"{BASE_TOPIC}/{device.address}/set"

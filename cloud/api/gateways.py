@@ -1,17 +1,20 @@
 """Gateways: slots for the boxes in the buildings, their tokens, and how they are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from cloud.api.readings import PointValuesView, point_value_view
 from cloud.api.route import Call, Id, Nothing, Request, Route, View
 from cloud.api.words import CLOCK_QUALITIES, ClockWord
+from cloud.command_key import public_hex
 from cloud.domain.access import Action
 from cloud.domain.gateway import Gateway, GatewayHealth, GatewayState, IngestProblem, StreamStatus
 from cloud.domain.ids import GatewayId, SiteId
+from cloud.keys import COMMAND_KEY
 from cloud.services import gateways
 from protocol.reading import ClockQuality
+from provisioning.identity import GatewayToken
 
 
 class GatewayQuery(Request, frozen=True):
@@ -40,6 +43,7 @@ class GatewayTokenView(View, frozen=True):
 
     gateway_id: str
     token: str
+    command_key: str  # the public key of commands to it, 64 hex digits; goes onto the box with the token
 
 
 class GatewayHealthView(View, frozen=True):
@@ -126,7 +130,12 @@ async def create_gateway(call: Call[Nothing, NewGateway]) -> GatewayTokenView:
     """Make a slot and its token."""
     new = call.body
     gateway_id, token = await call.write(gateways.create, SiteId(new.site_id), new.code, new.name)
-    return GatewayTokenView(gateway_id=gateway_id, token=str(token))
+    return _token_view(call, gateway_id, token)
+
+
+def _token_view(call: Call[Nothing, Any], gateway_id: GatewayId, token: GatewayToken) -> GatewayTokenView:
+    command_key = public_hex(call.request.app[COMMAND_KEY])
+    return GatewayTokenView(gateway_id=gateway_id, token=str(token), command_key=command_key)
 
 
 async def get_gateway(call: Call[Nothing, Nothing]) -> GatewayDetailView:
@@ -141,7 +150,7 @@ async def renew_gateway_token(call: Call[Nothing, Nothing]) -> GatewayTokenView:
     """Make a new token; the old one is worthless from now on."""
     gateway_id = GatewayId(call.id("gateway_id"))
     token = await call.write(gateways.renew_token, gateway_id)
-    return GatewayTokenView(gateway_id=gateway_id, token=str(token))
+    return _token_view(call, gateway_id, token)
 
 
 async def revoke_gateway(call: Call[Nothing, Nothing]) -> None:

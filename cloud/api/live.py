@@ -22,6 +22,7 @@ from cloud.domain.change import (
     AlarmAct,
     AlarmChanged,
     Change,
+    CommandChanged,
     EventRecorded,
     GatewayChanged,
     InvoiceIssued,
@@ -46,6 +47,7 @@ RETRY_MS = 2_000
 # What each change is called on the wire, and which action of the policy lets one read its subject.
 NAMES: dict[type[Change], tuple[str, Action]] = {
     AlarmChanged: ("alarm", Action.READ_ALARMS),
+    CommandChanged: ("command", Action.READ_COMMANDS),
     EventRecorded: ("event", Action.READ_ALARMS),
     GatewayChanged: ("gateway", Action.READ_GATEWAYS),
     InvoiceIssued: ("invoice", Action.READ_INVOICES),
@@ -107,6 +109,18 @@ class LiveGateway(View, frozen=True):
     site_id: str
     gateway_id: str
     state: str
+
+
+class LiveCommand(View, frozen=True):
+    """A command to a device was asked for, or came a step further."""
+
+    site_id: str
+    gateway_id: str
+    command_id: str
+    device_code: str
+    action: str
+    state: str
+    detail: str
 
 
 class LiveInvoice(View, frozen=True):
@@ -198,6 +212,8 @@ def live_view(change: Change) -> View:
             return _live_event(change)
         case GatewayChanged():
             return view_of(change, LiveGateway)
+        case CommandChanged():
+            return view_of(change, LiveCommand)
         case InvoiceIssued():
             return view_of(change, LiveInvoice)
         case RunningChargeChanged():

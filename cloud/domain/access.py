@@ -19,6 +19,9 @@ class Action(Enum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     BILL_ACCOUNTS = "bill_accounts"
     CLOSE_PERIOD = "close_period"
+    COMMAND_DEVICES = "command_devices"
+    COMMAND_DOORS = "command_doors"
+    COMMAND_SUPPLY = "command_supply"
     COMPLETE_MAINTENANCE = "complete_maintenance"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
@@ -31,6 +34,7 @@ class Action(Enum):
     MANAGE_USERS = "manage_users"
     READ_ALARMS = "read_alarms"
     READ_AUDIT = "read_audit"
+    READ_COMMANDS = "read_commands"
     READ_EQUIPMENT = "read_equipment"
     READ_GATEWAYS = "read_gateways"
     READ_INVOICES = "read_invoices"
@@ -57,6 +61,9 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.ACKNOWLEDGE_ALARM: _ON_SITE,
         Action.BILL_ACCOUNTS: _MONEY,
         Action.CLOSE_PERIOD: _MONEY,
+        Action.COMMAND_DEVICES: _TECHNICAL,
+        Action.COMMAND_DOORS: _MANAGERS | {Role.GUARD},
+        Action.COMMAND_SUPPLY: _TECHNICAL,
         Action.COMPLETE_MAINTENANCE: _TECHNICAL,
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
@@ -70,6 +77,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
         Action.READ_ALARMS: _READS_SITE,
         Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
+        Action.READ_COMMANDS: _ON_SITE | {Role.AUDITOR},
         Action.READ_EQUIPMENT: _READS_SITE,
         Action.READ_GATEWAYS: _READS_TECHNICAL,
         Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`

@@ -7,7 +7,7 @@ finds the same state by reading.
 from dataclasses import dataclass
 from enum import Enum
 
-from cloud.domain.ids import AccountId, AlarmId, GatewayId, InvoiceId, SeriesId, SiteId, TenantId
+from cloud.domain.ids import AccountId, AlarmId, CommandId, GatewayId, InvoiceId, SeriesId, SiteId, TenantId
 from protocol.event import Severity
 
 
@@ -85,6 +85,20 @@ class GatewayChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandChanged:
+    """A command to a device was asked for, or came a step further."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    gateway_id: GatewayId
+    command_id: CommandId
+    device_code: str
+    action: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceIssued:
     """An invoice was issued to an account."""
 
@@ -108,5 +122,11 @@ class RunningChargeChanged:
 
 
 Change = (
-    ReadingsChanged | AlarmChanged | EventRecorded | GatewayChanged | InvoiceIssued | RunningChargeChanged
+    ReadingsChanged
+    | AlarmChanged
+    | EventRecorded
+    | GatewayChanged
+    | CommandChanged
+    | InvoiceIssued
+    | RunningChargeChanged
 )

@@ -19,10 +19,12 @@ from cloud.domain.overview import EventLine
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import User
+from cloud.services import commands
 from cloud.store import alarms, audit, events, points, premises, readings
 from cloud.store.alarms import NewAlarm
 from cloud.store.db import Tx
 from cloud.store.numbers import next_number
+from protocol.command import COMMAND_RESULT
 from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
 
@@ -36,6 +38,8 @@ def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened:
         readings.insert_evidence(tx, gateway.gateway_id, Stream.EVENT, epoch, shown)
     if not happened.is_historical:
         tx.announce(_recorded(tx, gateway, event_id, happened))
+    if happened.kind == COMMAND_RESULT:
+        commands.take_result(tx, gateway, happened)
     if happened.state is EventState.RAISED:
         _raise(tx, gateway, epoch, seq, series_id, event_id, happened)
     elif happened.state is EventState.CLEARED:

@@ -140,6 +140,17 @@ def list_devices(tx: Tx, gateway_id: GatewayId) -> list[Device]:
     ]
 
 
+def has_device(tx: Tx, gateway_id: GatewayId, code: str) -> bool:
+    """Tell whether a gateway has a device of that code."""
+    # Is there such a device?
+    found = tx.conn.execute(
+        sa.select(device.c.id).where(
+            device.c.tenant_id == tx.tenant_id, device.c.gateway_id == gateway_id, device.c.code == code
+        )
+    )
+    return found.one_or_none() is not None
+
+
 def describe_device(tx: Tx, device_id: DeviceId, profile: str, title: str) -> None:
     """Say what a device is."""
     # Name a device.

@@ -49,6 +49,7 @@ PROTOCOL = "cjt188"
 
 # A meter that kept silent this often in its known order may have been exchanged for one of the other.
 _SILENCES_TO_DOUBT_ORDER = 3
+_VALVE_REPLY_LENGTH = 4 + 11 + 3 + 2 + 2  # as below, with two status bytes
 _REPLY_OVERHEAD = 4 + 11 + 3 + 2  # preamble, head, identifier and serial, checksum and end
 
 _Data: TypeAlias = WaterData | HeatData
@@ -181,26 +182,46 @@ class Cjt188Driver:
             di_low_first=self._is_low_first,
         )
 
-    async def _exchange(self, item: _Item) -> tuple[Heard, bytes]:
-        # Serial 0 is what some meters always answer, so it must not be what we ask with.
-        request = self._request(item, self._bus.next_number() % 255 + 1)
-        receiver: FrameReceiver[cjt188.Frame] = FrameReceiver(
-            cjt188.FrameReader(),
-            lambda frame: cjt188.check_reply(request, frame),
-            cjt188.encode_frame,
-            lambda frame: not frame.is_reply,
+    async def turn_valve(self, operation_code: int) -> None:
+        """Send a valve command once; Refused where the meter says no, NoReply where it says nothing."""
+        request = cjt188.valve_request(
+            self._meter_type,
+            self.device.address,
+            operation_code,
+            serial=self._serial(),
+            di_low_first=self._is_low_first,
         )
-        identity = (PROTOCOL, self.device.address, item.data_identifier)
-        wire = cjt188.encode_frame(request)
-        ask = Ask(self.device.address, wire, self._reply_length, receiver, identity, item.data_identifier)
+        await self._ask(request, cjt188.VALVE, _VALVE_REPLY_LENGTH, Priority.COMMAND)
+
+    def _serial(self) -> int:
+        # Serial 0 is what some meters always answer, so it must not be what we ask with.
+        return self._bus.next_number() % 255 + 1
+
+    async def _exchange(self, item: _Item) -> tuple[Heard, bytes]:
+        request = self._request(item, self._serial())
         try:
-            heard = await self._bus.exchange(ask, item.priority)
+            heard = await self._ask(request, item.data_identifier, self._reply_length, item.priority)
         except (NoReply, BadFrame):
             self._silences += 1
             if not self._has_answered or self._silences % _SILENCES_TO_DOUBT_ORDER == 0:
                 self._is_low_first = not self._is_low_first
             raise
         self._has_answered, self._silences = True, 0
+        return heard
+
+    async def _ask(
+        self, request: cjt188.Frame, subject: str, reply_length: int, priority: Priority
+    ) -> tuple[Heard, bytes]:
+        receiver: FrameReceiver[cjt188.Frame] = FrameReceiver(
+            cjt188.FrameReader(),
+            lambda frame: cjt188.check_reply(request, frame),
+            cjt188.encode_frame,
+            lambda frame: not frame.is_reply,
+        )
+        identity = (PROTOCOL, self.device.address, subject)
+        wire = cjt188.encode_frame(request)
+        ask = Ask(self.device.address, wire, reply_length, receiver, identity, subject)
+        heard = await self._bus.exchange(ask, priority)
         return heard, receiver.payload
 
     async def _read(self, item: _Item) -> list[Reading]:

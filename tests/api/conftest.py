@@ -1,6 +1,7 @@
 """A real cloud on a real port with a real database, and people signed in to it."""
 
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import DEFAULT_TENANT, Config, DatabaseConfig, Http, Role
+from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Role
 from cloud.domain.ids import AccountId, TenantId
 from cloud.domain.user import Locale, User, system_user
 from cloud.domain.user import Role as UserRole
@@ -127,10 +128,14 @@ async def running_cloud(
     url: str, clock: StandingClock, *, role: Role = Role.ALL, **http: Any
 ) -> AsyncIterator[Cloud]:
     """Run a cloud on `url` for as long as the block lasts."""
-    config = Config(
-        role=role, http=Http(port=0, shutdown_timeout_s=2, **http), database=DatabaseConfig(url=url)
-    )
-    app = make_app(config, clock=clock)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config(
+            role=role,
+            http=Http(port=0, shutdown_timeout_s=2, **http),
+            database=DatabaseConfig(url=url),
+            commands=Commands(key_file=f"{folder}/command.key"),
+        )
+        app = make_app(config, clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -51,6 +51,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
+        "command_id": alarm["alarm_id"],
         "device_id": equipment["device_id"],
         "equipment_id": equipment["equipment_id"],
         "gateway_id": gateway["gateway_id"],

@@ -3,6 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -12,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from backports import zstd
 
 from cloud.app import make_app
-from cloud.config import Config, DatabaseConfig
+from cloud.config import Commands, Config, DatabaseConfig
 from cloud.domain.user import system_user
 from cloud.services import gateways
 from cloud.store import schema
@@ -40,9 +41,12 @@ _EVENT = "/gateway/v1/streams/event"
 
 
 @pytest.fixture
-async def client(database_url: str, database: Database, clock: FakeClock) -> AsyncIterator[Client]:
+async def client(
+    database_url: str, database: Database, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Client]:
     """The real application over the test's database, listening on a port."""
-    app = make_app(Config(database=DatabaseConfig(url=database_url)), clock=clock)
+    commands = Commands(key_file=str(tmp_path / "command.key"))
+    app = make_app(Config(database=DatabaseConfig(url=database_url), commands=commands), clock=clock)
     async with TestClient(TestServer(app)) as opened:
         yield opened
 

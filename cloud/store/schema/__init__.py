@@ -1,5 +1,5 @@
-"""Every table of the cloud, in six rooms: people, premises, field, billing, upkeep,
-and what the doors keep for themselves.
+"""Every table of the cloud, in seven rooms: people, premises, field, commands, billing,
+upkeep, and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
@@ -24,6 +24,7 @@ from cloud.store.schema.billing import (
     usage,
 )
 from cloud.store.schema.columns import ExactDecimal, metadata
+from cloud.store.schema.command import command, command_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.field import (
     alarm,
@@ -58,6 +59,7 @@ APPEND_ONLY_TABLES = (
     "alarm_entry",
     "allocation",
     "audit_entry",
+    "command_step",
     "event",
     "evidence",
     "invoice",
@@ -84,6 +86,8 @@ __all__ = [
     "billing_hold",
     "billing_period",
     "building",
+    "command",
+    "command_step",
     "day_type",
     "device",
     "document_number",

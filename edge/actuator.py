@@ -1,0 +1,30 @@
+"""The actuator contract: how a device is made to act, and what its actuator owes.
+
+An actuator does one thing when told and says nothing about success: that is read back from the
+device's own points. The invariant: `act` asks the device exactly once; whether a failed act may be
+repeated is decided by the action's rule, never here. Its failures are those of any exchange
+(`edge.errors.EXCHANGE_FAILURES`), of which only `Refused`, `LineDown` and `Offline` mean that surely
+nothing was done.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from protocol.command import Action
+
+
+class Actuator(Protocol):
+    """One device that can act."""
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """Return what it can be asked."""
+        ...
+
+    async def act(self, action: Action, parameters: Mapping[str, str]) -> None:
+        """Ask the device once; return when it has said yes, or cannot say anything."""
+        ...
+
+    async def look(self, point: str) -> None:
+        """Have the device say anew how the point stands; one that speaks unasked will by itself."""
+        ...

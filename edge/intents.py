@@ -1,0 +1,97 @@
+"""The book of commands: what this box was about to do, written and synced before it did it.
+
+A small SQLite file of its own, so that a damaged buffer cannot take it along. The invariant: a
+command's intent is durable before the device is asked, so after a power cut every command that may
+have been carried out is found here without an outcome, and becomes `unknown`, never a second try.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.command import FINAL_STATES, Command, CommandState
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS intent (
+    counter INTEGER PRIMARY KEY,
+    command_id TEXT NOT NULL UNIQUE,
+    device_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    accepted_at_ms INTEGER NOT NULL,
+    outcome TEXT,
+    detail TEXT NOT NULL DEFAULT ''
+) STRICT
+"""
+# Long enough to answer for what was done; a replay older than this still fails by its counter.
+_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A command accepted before the last start, of which nobody knows whether it was carried out."""
+
+    command_id: str
+    device_id: str
+    action: str
+
+
+class Intents:
+    """The open book. One per box; used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(_SCHEMA)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def last_counter(self) -> int:
+        """Return the highest counter ever accepted; 0 before the first."""
+        return int(self._db.execute("SELECT coalesce(max(counter), 0) FROM intent").fetchone()[0])
+
+    def has_seen(self, command_id: str) -> bool:
+        """Tell whether a command of that id was accepted."""
+        row = self._db.execute("SELECT 1 FROM intent WHERE command_id = ?", (command_id,)).fetchone()
+        return row is not None
+
+    def accept(self, command: Command, accepted_at_ms: int) -> None:
+        """Write the intent; durable when this returns. sqlite3.Error if it is not: then do not act."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute(
+                "INSERT INTO intent (counter, command_id, device_id, action, accepted_at_ms)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (
+                    command.counter,
+                    command.command_id,
+                    command.device_id,
+                    command.action.value,
+                    accepted_at_ms,
+                ),
+            )
+            self._db.execute(
+                "DELETE FROM intent WHERE outcome IS NOT NULL AND counter <= ?", (command.counter - _KEPT,)
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def settle(self, command_id: str, outcome: CommandState, detail: str) -> None:
+        """Write how it ended; only a command without an outcome takes one."""
+        assert outcome in FINAL_STATES, outcome
+        self._db.execute(
+            "UPDATE intent SET outcome = ?, detail = ? WHERE command_id = ? AND outcome IS NULL",
+            (outcome.value, detail, command_id),
+        )
+
+    def left_open(self) -> Sequence[Open]:
+        """Return what was accepted and never settled, in order: after a start, all of it is unknown."""
+        rows = self._db.execute(
+            "SELECT command_id, device_id, action FROM intent WHERE outcome IS NULL ORDER BY counter"
+        )
+        return [Open(*row) for row in rows]
