@@ -283,14 +283,16 @@ class Database:
         engine = self._read_engine if is_read else self._write_engine
         for attempt in range(1, ATTEMPTS_MAX + 1):
             announced: list[object] = []
+            is_done = False
             try:
                 with self._way(attempt, is_read=is_read), engine.begin() as conn:
                     result = work(
                         Tx(conn, tenant_id, self._clock(), self._new_id, announced), *args, **kwargs
                     )
+                    is_done = True
             except (exc.DBAPIError, exc.TimeoutError) as error:
                 if not _is_repeatable(error) or attempt == ATTEMPTS_MAX:
-                    raise _translated(error) from error
+                    raise _translated(error, was_committing=is_done and not is_read) from error
                 self._sleep(self._rng.uniform(0.005, 0.02) * 2**attempt)
                 continue
             self._tell(announced)
@@ -350,7 +352,7 @@ def _is_repeatable(error: exc.DBAPIError | exc.TimeoutError) -> bool:
     return _sqlite_code(original) == sqlite3.SQLITE_BUSY
 
 
-def _translated(error: exc.DBAPIError | exc.TimeoutError) -> Exception:
+def _translated(error: exc.DBAPIError | exc.TimeoutError, *, was_committing: bool) -> Exception:
     """Return Unavailable where the machine failed, and the error itself where we did."""
     original = getattr(error, "orig", None)
     code = _sqlite_code(original)
@@ -358,6 +360,11 @@ def _translated(error: exc.DBAPIError | exc.TimeoutError) -> Exception:
         return error
     if isinstance(error, exc.DataError):
         return Invalid("the request holds a value that nothing stored could have")
+    if was_committing and getattr(error, "connection_invalidated", False):
+        return Unavailable(
+            "the database was lost while it committed: look whether it was done before trying again",
+            retry_after_s=5,
+        )
     if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
         return Unavailable("the database cannot take this just now; nothing was changed", retry_after_s=5)
     return error

@@ -1,0 +1,164 @@
+"""A database that fails under us: nothing half done, a word the caller can act on, and back by itself."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from cloud.domain.errors import Unavailable
+from cloud.store import schema
+from cloud.store.db import Database, Tx
+from cloud.store.migrate import upgrade
+from tests.cloud.garden import add_site, count
+from tests.databases import TENANT, FakeClock
+from tests.services import PostgresServer, find_postgres_bin, running_postgres
+
+
+def _fill(tx: Tx, rows: int) -> None:
+    for number in range(rows):
+        tx.conn.execute(
+            sa.insert(schema.site).values(
+                tenant_id=tx.tenant_id,
+                id=tx.new_id(),
+                code=f"{number}-{tx.new_id()}",
+                name="x" * 2_000,
+                time_zone="UTC",
+                address="",
+            )
+        )
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, sqlite_template: Path, clock: FakeClock) -> Database:
+    """A database on SQLite alone."""
+    path = tmp_path / "gatehouse.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    opened = Database(f"sqlite:///{path}", clock=clock)
+    row = {"tenant_id": TENANT, "code": "one", "name": "", "created_at_ms": 0}
+    opened.write_now(TENANT, lambda tx: tx.conn.execute(sa.insert(schema.tenant).values(row)))
+    return opened
+
+
+def test_a_full_disk_is_unavailable_and_nothing_of_it_is_kept(sqlite_database: Database) -> None:
+    database = sqlite_database
+
+    def work(tx: Tx, rows: int) -> None:
+        # As far as SQLite is concerned the file may grow by ten pages: what a full disk does to it.
+        pages = tx.conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        tx.conn.exec_driver_sql(f"PRAGMA max_page_count = {pages + 10}")
+        _fill(tx, rows)
+
+    with pytest.raises(Unavailable, match="nothing was changed") as refused:
+        database.write_now(TENANT, work, 1_000)
+
+    assert refused.value.retry_after_s == 5
+    assert count(database, schema.site) == 0
+    database.write_now(TENANT, work, 2)
+    assert count(database, schema.site) == 2
+    database.close()
+
+
+def test_another_process_that_holds_the_file_is_waited_for(sqlite_database: Database, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "gatehouse.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    begun = time.monotonic()
+
+    sqlite_database.write_now(TENANT, _fill, 1)
+
+    assert time.monotonic() - begun >= 0.25
+    assert count(sqlite_database, schema.site) == 1
+    sqlite_database.close()
+    other.close()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer, postgres_template: str, clock: FakeClock) -> Database:
+    """A database on PostgreSQL alone."""
+    name = f"faults_{time.monotonic_ns()}"
+    with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}".encode())
+    opened = Database(postgres_server.url(name), clock=clock)
+    row = {"tenant_id": TENANT, "code": "one", "name": "", "created_at_ms": 0}
+    opened.write_now(TENANT, lambda tx: tx.conn.execute(sa.insert(schema.tenant).values(row)))
+    return opened
+
+
+_CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_connections_cut_while_idle_are_not_noticed_by_the_next_transaction(
+    postgres_database: Database, postgres_server: PostgresServer
+) -> None:
+    database = postgres_database
+    add_site(database)
+    name = database.read_now(
+        TENANT, lambda tx: tx.conn.exec_driver_sql("SELECT current_database()").scalar_one()
+    )
+    with psycopg.connect(
+        host=str(postgres_server.data), user="postgres", dbname=name, autocommit=True
+    ) as other:
+        other.execute(_CUT_OTHERS.encode())
+
+    add_site(database, code="B")
+
+    assert count(database, schema.site) == 2
+    database.close()
+
+
+def test_a_connection_cut_in_the_middle_leaves_nothing_and_the_next_one_works(
+    postgres_database: Database, postgres_server: PostgresServer
+) -> None:
+    database = postgres_database
+
+    def cut_oneself(tx: Tx) -> None:
+        _fill(tx, 3)
+        mine = tx.conn.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (mine,))
+        _fill(tx, 3)
+
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        database.write_now(TENANT, cut_oneself)
+
+    assert count(database, schema.site) == 0
+    add_site(database)
+    assert count(database, schema.site) == 1
+    database.close()
+
+
+async def test_a_server_that_goes_away_is_unavailable_and_used_again_when_it_is_back(
+    clock: FakeClock,
+) -> None:
+    found = find_postgres_bin()
+    if found is None:
+        pytest.skip("no PostgreSQL")
+    with running_postgres(found) as server:
+        url = server.url("postgres")
+        upgrade(url)
+        database = Database(url, clock=clock)
+        await database.read(TENANT, lambda tx: tx.now_ms)
+        control = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
+        stop = [*control, str(found / "pg_ctl"), "-D", str(server.data / "db"), "-m", "immediate"]
+        await asyncio.to_thread(subprocess.run, [*stop, "-w", "stop"], check=True, capture_output=True)
+        with pytest.raises(Unavailable):
+            await database.read(TENANT, lambda tx: tx.now_ms)
+        options = f"-c listen_addresses='' -c unix_socket_directories={server.data} -c fsync=off"
+        start = [*control, str(found / "pg_ctl"), "-D", str(server.data / "db"), "-w", "-o", options]
+        await asyncio.to_thread(subprocess.run, [*start, "-l", str(server.data / "log"), "start"], check=True)
+        begun = time.monotonic()
+
+        assert await database.read(TENANT, lambda tx: tx.now_ms) == clock.now_ms
+
+        assert time.monotonic() - begun < 5
+        database.close()
