@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from cloud.api.readings import PointValuesView, point_value_view
-from cloud.api.route import Call, Id, Nothing, Request, Route, View
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.api.words import CLOCK_QUALITIES, ClockWord
 from cloud.command_key import public_hex
 from cloud.domain.access import Action
@@ -97,6 +97,16 @@ class GatewayDetailView(View, frozen=True):
     streams: tuple[StreamView, ...]
 
 
+class DeviceView(View, frozen=True):
+    """Something with an address on a gateway's line."""
+
+    device_id: str
+    gateway_id: str
+    code: str
+    profile: str
+    title: str
+
+
 class IngestProblemView(View, frozen=True):
     """A block that could not be taken; its bytes are kept until a person has settled it."""
 
@@ -156,6 +166,12 @@ async def renew_gateway_token(call: Call[Nothing, Nothing]) -> GatewayTokenView:
 async def revoke_gateway(call: Call[Nothing, Nothing]) -> None:
     """Let nobody speak for the slot any more."""
     await call.write(gateways.revoke, GatewayId(call.id("gateway_id")))
+
+
+async def list_gateway_devices(call: Call[PageQuery, Nothing]) -> Page[DeviceView]:
+    """List what hangs on a gateway's lines, by code."""
+    found = await call.read(gateways.list_devices, GatewayId(call.id("gateway_id")))
+    return cut(found, call.query, lambda device: device.code, lambda device: view_of(device, DeviceView))
 
 
 async def list_gateway_values(call: Call[Nothing, Nothing]) -> PointValuesView:
@@ -263,6 +279,15 @@ ROUTES = (
         description="The old one is worthless from now on. Also brings back a revoked slot.",
     ),
     Route("POST", _ONE + "/revoke", "Revoke a gateway", _MANAGE, revoke_gateway, None),
+    Route(
+        "GET",
+        _ONE + "/devices",
+        "List a gateway's devices",
+        _READ,
+        list_gateway_devices,
+        Page[DeviceView],
+        query=PageQuery,
+    ),
     Route(
         "GET", _ONE + "/values", "List what a gateway says now", _READ, list_gateway_values, PointValuesView
     ),

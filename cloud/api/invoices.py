@@ -107,7 +107,7 @@ async def list_invoices(call: Call[InvoiceQuery, Nothing]) -> Page[InvoiceSummar
 
 async def get_invoice(call: Call[Nothing, Nothing]) -> InvoiceView:
     """Show a document with its lines."""
-    return _invoice_view(await call.read(invoices.get_invoice, InvoiceId(call.id("invoice_id"))))
+    return invoice_view(await call.read(invoices.get_invoice, InvoiceId(call.id("invoice_id"))))
 
 
 async def get_line_trace(call: Call[Nothing, Nothing]) -> LineTrace:
@@ -129,7 +129,8 @@ async def recompute_line(call: Call[Nothing, Nothing]) -> RecomputedView:
     )
 
 
-def _invoice_view(invoice: Invoice) -> InvoiceView:
+def invoice_view(invoice: Invoice) -> InvoiceView:
+    """Return a document as it is told."""
     return view_of(
         invoice,
         InvoiceView,

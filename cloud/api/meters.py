@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from cloud.api.readings import INSTANT_MS_MAX, PointValueView, point_value_view
 from cloud.api.route import Call, Nothing, Open, Page, PageQuery, Request, Route, View, page_of, view_of
-from cloud.api.words import QualityWord, decimal_or_none, micro_of, quality_word
+from cloud.api.words import QualityWord, checked_decimal, decimal_or_none, micro_of, quality_word
 from cloud.domain.access import Action
 from cloud.domain.ids import InstallationId, SeriesId, SiteId
 from cloud.domain.meter import Freshness, Installation, MeterDetail, MeterRow
@@ -253,7 +253,7 @@ def _new_meter(body: NewExchange) -> NewMeter:
         body.model,
         micro_of("opening_value", body.opening_value),
         None if body.series_id is None else SeriesId(body.series_id),
-        body.multiplier,
+        checked_decimal("multiplier", body.multiplier),
         None if body.register_modulus is None else micro_of("register_modulus", body.register_modulus),
         None if body.max_per_day is None else micro_of("max_per_day", body.max_per_day),
     )

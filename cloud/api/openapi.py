@@ -182,7 +182,7 @@ def _failures(route: Route) -> dict[str, Any]:
     if not isinstance(route.policy, Open) or route.method != "GET":
         names |= {"forbidden"}
     if "{" in route.path or takes_something:
-        names |= {"not-found"}
+        names |= {"conflict", "not-found"}
     if route.body is not None:
         names |= {"malformed", "too-large", "unsupported-media-type"}
     if route.method != "GET":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Page, PageQuery, Route, View, page_of
+from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
 from cloud.api.words import (
     CLOCK_QUALITIES,
     QUALITIES,
@@ -28,6 +28,13 @@ class HistoryQuery(PageQuery, frozen=True, kw_only=True):
 
     from_ms: Annotated[int, Meta(ge=0, le=INSTANT_MS_MAX)]
     to_ms: Annotated[int, Meta(ge=0, le=INSTANT_MS_MAX)]
+
+
+class EvidenceQuery(Request, frozen=True, kw_only=True):
+    """Which exchange: `epoch` and `evidence_seq` of a reading."""
+
+    epoch: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    evidence_seq: Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class ReadingView(View, frozen=True):
@@ -70,6 +77,19 @@ class PointValuesView(View, frozen=True):
     items: tuple[PointValueView, ...]
 
 
+class EvidenceView(View, frozen=True):
+    """The raw exchange on the wire; `sha256` was stored when it came in, `is_intact` that it still fits."""
+
+    protocol: str
+    line: str
+    request_hex: str
+    reply_hex: str
+    captured_at_ms: int
+    round_trip_us: int
+    sha256: str
+    is_intact: bool
+
+
 async def list_readings(call: Call[HistoryQuery, Nothing]) -> Page[ReadingView]:
     """List a point's readings in a stretch of time, oldest first."""
     query, series_id = call.query, SeriesId(call.number("series_id"))
@@ -83,6 +103,21 @@ async def list_device_values(call: Call[Nothing, Nothing]) -> PointValuesView:
     """List what a device's points say now."""
     found = await call.read(readings.current, DeviceId(call.id("device_id")))
     return PointValuesView(items=tuple(point_value_view(value) for value in found))
+
+
+async def get_evidence(call: Call[EvidenceQuery, Nothing]) -> EvidenceView:
+    """Show the raw exchange a reading was taken from."""
+    query, series_id = call.query, SeriesId(call.number("series_id"))
+    kept = await call.read(readings.evidence_of, series_id, query.epoch, query.evidence_seq)
+    shown = kept.evidence
+    return view_of(
+        shown,
+        EvidenceView,
+        request_hex=shown.request.hex(),
+        reply_hex=shown.reply.hex(),
+        sha256=kept.sha256,
+        is_intact=shown.digest().hex() == kept.sha256,
+    )
 
 
 def reading_view(reading: StoredReading) -> ReadingView:
@@ -129,6 +164,16 @@ ROUTES = (
         Page[ReadingView],
         query=HistoryQuery,
         description="A gap is a reading without a value, or no reading; never a zero.",
+    ),
+    Route(
+        "GET",
+        "/api/v1/points/{series_id}/evidence",
+        "Show the raw exchange of a reading",
+        Action.READ_METERS,
+        get_evidence,
+        EvidenceView,
+        query=EvidenceQuery,
+        description="`gatehouse decode frame` explains its bytes.",
     ),
     Route(
         "GET",

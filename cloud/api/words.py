@@ -65,6 +65,12 @@ def quality_word(quality: Quality | None) -> QualityWord | None:
     return None if quality is None else QUALITIES[quality]
 
 
+def checked_decimal(field: str, value: Decimal) -> Decimal:
+    """Return a decimal of the request if it is a number of at most six decimals; Invalid names the field."""
+    micro_of(field, value)
+    return value
+
+
 def micro_of(field: str, value: Decimal) -> int:
     """Return a decimal of the request in millionths; Invalid names the field if that would not be exact."""
     try:

@@ -22,6 +22,7 @@ from cloud.domain.user import User
 from cloud.services import alarms
 from cloud.store import audit, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
+from cloud.store.points import Device
 from protocol.envelope import Hello, Welcome
 from protocol.event import Severity
 from provisioning.identity import GatewayToken, new_token
@@ -123,6 +124,14 @@ def get_gateway(tx: Tx, actor: User, gateway_id: GatewayId) -> tuple[Gateway, li
     if found is None:
         raise NotFound(f"there is no gateway {gateway_id}")
     return found, ingest.stream_statuses(tx, gateway_id)
+
+
+def list_devices(tx: Tx, actor: User, gateway_id: GatewayId) -> list[Device]:
+    """Return what hangs on a gateway's lines, by code."""
+    require(actor, Action.READ_GATEWAYS)
+    if gateways.find_slot(tx, gateway_id) is None:
+        raise NotFound(f"there is no gateway {gateway_id}")
+    return points.list_devices(tx, gateway_id)
 
 
 def values(tx: Tx, actor: User, gateway_id: GatewayId) -> list[PointValue]:

@@ -248,7 +248,7 @@ def list_payments(tx: Tx, actor: User, account_id: AccountId) -> list[Receipt]:
     """Return an account's payments, newest first, those taken back and what took them back included."""
     require(actor, Action.READ_OWN_ACCOUNTS)
     require_account(actor, account_id)
-    return payments.payments_of(tx, account_id)
+    return payments.payments_of(tx, _books(tx, account_id).account.account_id)
 
 
 def list_arrears(tx: Tx, actor: User, site_id: SiteId, as_of: date) -> list[Arrears]:

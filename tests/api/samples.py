@@ -6,6 +6,19 @@ from typing import Any
 from cloud.api.route import Route
 from tests.api.contract import DOCUMENT
 
+_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_BY_PATTERN = {
+    _ID: str(uuid.UUID(int=7)),
+    r"^\S(.*\S)?$": "x",
+    r"^[12][0-9]{3}-(0[1-9]|1[0-2])$": "2026-10",
+    r"^[0-9]{1,9}(\.[0-9]{1,9})?(/[1-9][0-9]{0,8})?$": "0.001",
+}
+
+
+def sample_headers(route: Route) -> dict[str, str]:
+    """Return the headers the route insists on."""
+    return {"Idempotency-Key": str(uuid.uuid4())} if route.needs_key else {}
+
 
 def sample_body(route: Route) -> Any:
     """Return a body the route takes, or None if it takes none."""
@@ -43,7 +56,7 @@ def sample(schema: dict[str, Any]) -> Any:
         case "boolean":
             return True
         case "string" if "pattern" in schema:
-            return str(uuid.UUID(int=7)) if "[0-9a-f]{12}" in schema["pattern"] else "2026-10"
+            return _BY_PATTERN[schema["pattern"]]
         case "string" if schema.get("format") == "date":
             return "2026-10-01"
         case "string" if schema.get("format") == "decimal":

@@ -13,7 +13,7 @@ from cloud.api.routes import ROUTES
 from cloud.domain.access import POLICY
 from cloud.domain.user import Role
 from tests.api.conftest import Cloud, Reply
-from tests.api.samples import sample_body, sample_query
+from tests.api.samples import sample_body, sample_headers, sample_query
 
 LOGIN_ROLES = [role for role in Role if role is not Role.SYSTEM]
 
@@ -31,7 +31,12 @@ def _filled(path: str) -> str:
 
 async def _try(cloud: Cloud, route: Route, path: str, token: str = "") -> Reply:
     return await cloud.call(
-        route.method, path, token=token, json=sample_body(route), params=sample_query(route)
+        route.method,
+        path,
+        token=token,
+        json=sample_body(route),
+        params=sample_query(route),
+        headers=sample_headers(route),
     )
 
 
