@@ -21,7 +21,7 @@ import msgspec
 from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.errors import CloudFault
-from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Hello, Welcome, encode_batch
+from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, Hello, Welcome, encode_batch
 from protocol.sync import (
     ATTEMPT_TIMEOUT_S,
     BATCH_BYTES_MAX,
@@ -192,6 +192,9 @@ class Lane:
         if not blocks:
             return None
         self._buffer.in_flight[self._stream] = blocks[-1].last_seq
+        return self._packed(blocks)
+
+    def _packed(self, blocks: list[Block]) -> _InFlight:
         body = encode_batch(
             Batch(
                 ENVELOPE_VERSION,
@@ -230,6 +233,9 @@ class Lane:
             )
             await self._buffer.put_aside(self._stream, problem.first_seq, problem.code, problem.detail)
         rows = await self._buffer.acknowledge(self._stream, ack.acked_through)
+        if ack.acked_through + 1 < batch.first_seq:
+            self._give_up(ack.acked_through + 1, batch.first_seq - 1)
+            return
         if ack.acked_through < batch.first_block_last_seq and not ack.problems:
             raise CloudFault(
                 f"the cloud has rows up to {ack.acked_through} and took none from {batch.first_seq} on"
@@ -243,6 +249,18 @@ class Lane:
         state = self.state
         state.acked_rows += rows
         state.last_acked_at_ms, state.fault = self._clock.wall_ms(), ""
+
+    def _give_up(self, first_seq: int, last_seq: int) -> None:
+        """Tell the cloud next that rows it lacks are not here any more: it was restored from a backup.
+
+        They were deleted on its own word. Without a tombstone it would wait for them for ever, and we for
+        its acknowledgement of everything since.
+        """
+        log.error(
+            "the cloud has lost rows it had acknowledged, and they are no longer here",
+            extra={"stream": self._stream.value, "first_seq": first_seq, "last_seq": last_seq},
+        )
+        self._in_flight = self._packed([Block(first_seq, last_seq - first_seq + 1, b"")])
 
     async def _pause(self, fault: CloudFault) -> None:
         """Wait before the next attempt; a batch that was too much is cut smaller."""
