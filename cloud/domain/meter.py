@@ -55,7 +55,7 @@ class Installation:
     """That a meter hung at a service point, half-open in time, with the register at both ends.
 
     Usage is (closing − opening) × `multiplier`; `series_id` is the point that reads the register, None
-    for a meter read by hand.
+    for a meter read by hand. `register` names a further dial of the same meter ("peak"); empty is the total.
     """
 
     installation_id: InstallationId
@@ -68,6 +68,7 @@ class Installation:
     closing_value_micro: int | None
     multiplier: Decimal
     reason: str
+    register: str = ""
 
 
 @dataclass(frozen=True, slots=True)

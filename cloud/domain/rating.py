@@ -28,6 +28,11 @@ from cloud.domain.tariff import (
     PricedLine,
 )
 from cloud.domain.tariff_document import Tariff, version_in_force
+from cloud.domain.tariffs.flat import Flat
+from cloud.domain.tariffs.matrix import Matrix
+from cloud.domain.tariffs.tiered import Tiered
+from cloud.domain.tariffs.time_of_use import TimeOfUse
+from cloud.domain.time_of_use import Calendar
 
 # The component of the line that makes the lines add up where a tariff rounds the total.
 ROUNDING_COMPONENT = "rounding"
@@ -51,12 +56,13 @@ class PlannedSlice:
 
 @dataclass(frozen=True, slots=True)
 class SliceUsage:
-    """What was used in a slice; `by_period` and `sequence` as in `Basis`."""
+    """What was used in a slice; `by_period`, `sequence` and `time_split` as in `Basis`."""
 
     quantity: Decimal
     method: SliceMethod = SliceMethod.WHOLE
     by_period: Mapping[str, Decimal] = field(default_factory=lambda: NO_PERIODS)
     sequence: tuple[tuple[str, Decimal], ...] = ()
+    time_split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,22 @@ def plan(versions: Sequence[Tariff], period: ServicePeriod) -> list[PlannedSlice
         planned += [PlannedSlice(cut, tariff) for cut in part.split_at(breaks)]
         at = part.end_on
     return planned
+
+
+def asks_usage(tariff: Tariff) -> bool:
+    """Tell whether a tariff prices what a meter measures."""
+    return any(isinstance(rule, Flat | Matrix | Tiered | TimeOfUse) for rule in tariff.charges)
+
+
+def asks_periods(tariff: Tariff) -> bool:
+    """Tell whether a tariff prices by the time of use."""
+    return any(isinstance(rule, Matrix | TimeOfUse) for rule in tariff.charges)
+
+
+def calendar_of(tariff: Tariff) -> Calendar | None:
+    """Return a tariff's time-of-use calendar, None where only the meter knows it."""
+    calendars = [rule.calendar for rule in tariff.charges if isinstance(rule, Matrix | TimeOfUse)]
+    return next((calendar for calendar in calendars if calendar is not None), None)
 
 
 def history_since(planned: Sequence[PlannedSlice]) -> date | None:
@@ -154,6 +176,7 @@ def rate(
             customer.area_m2,
             customer.count,
             customer.holder_since,
+            usage.time_split,
         )
         for charge_no, rule in enumerate(planned.tariff.charges):
             position = rule.place(basis, history)

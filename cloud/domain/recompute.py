@@ -59,6 +59,8 @@ def recompute(trace: LineTrace) -> Recomputed:
         quantity = _usage_quantity(trace.usage, faults)
         if quantity != trace.usage.quantity:
             faults.append(f"readings give {quantity}, the bill says {trace.usage.quantity}")
+        if trace.basis.time_split == "registers":
+            _check_registers(trace, faults)
     base = [
         PricedLine(line.component, line.amount_fen, line.is_percent, Fraction(line.exact))
         for line in trace.base
@@ -118,6 +120,17 @@ def _usage_quantity(usage: TracedUsage, faults: list[str]) -> Decimal:
     if usage.method != "days" or len(usage.slices) < 2:
         return total
     return money.split_quantity(total, usage.slices)[usage.slice_no]
+
+
+def _check_registers(trace: LineTrace, faults: list[str]) -> None:
+    assert trace.usage is not None, "only a usage has registers"
+    used: dict[str, Decimal] = {}
+    for segment in trace.usage.segments:
+        part = _segment_quantity(segment, [])
+        used[segment.register] = money.EXACT.add(used.get(segment.register, Decimal(0)), part)
+    for period, quantity in trace.basis.by_period.items():
+        if used.get(period) != quantity:
+            faults.append(f"register {period} gives {used.get(period)}, the bill says {quantity}")
 
 
 def _segment_quantity(segment: TracedSegment, faults: list[str]) -> Decimal:

@@ -15,12 +15,13 @@ from cloud.domain.periods import PeriodCode
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """One commodity so far: used, charged, the tier it is in and how much is left until the next.
+    """One commodity or fee so far: used, charged, the tier it is in and how much is left until the next.
 
+    A fee without a meter has no service point; its code is its label.
     `tier` and `until_next_tier` are None where the tariff has no ladder or the last tier is reached.
     """
 
-    service_point_id: ServicePointId
+    service_point_id: ServicePointId | None
     service_point_code: str
     commodity: str
     unit: str
@@ -48,9 +49,9 @@ class RunningService:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "RunningService":
         """Return it from what `to_json` made."""
-        left = document["until_next_tier"]
+        left, point = document["until_next_tier"], document["service_point_id"]
         return cls(
-            ServicePointId(document["service_point_id"]),
+            None if point is None else ServicePointId(point),
             document["service_point_code"],
             document["commodity"],
             document["unit"],

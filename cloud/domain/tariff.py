@@ -34,6 +34,8 @@ class Basis:
 
     `by_period` holds the quantity by time-of-use period where that is known and adds up to
     `quantity`; `sequence` the same in order of time, one entry for each uninterrupted stretch.
+    `time_split` says how it is known: "registers" of the meter, "intervals" between readings, or
+    "linear" where some interval had to be divided by time.
     `earlier` are the slices of the same bill before this one. `area_m2` and `count` serve charges
     that follow the premises; `holder_since` is when the account took over the service point.
     """
@@ -50,6 +52,7 @@ class Basis:
     area_m2: Decimal | None = None
     count: int = 1
     holder_since: date | None = None
+    time_split: str = ""
 
     @property
     def is_last(self) -> bool:

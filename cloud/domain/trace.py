@@ -57,6 +57,7 @@ class TracedSegment(Struct, frozen=True, kw_only=True):
     opening: TracedReading
     closing: TracedReading
     quantity: Decimal
+    register: str = ""
 
 
 class TracedUsage(Struct, frozen=True, kw_only=True):
@@ -126,6 +127,7 @@ class TracedBasis(Struct, frozen=True, kw_only=True):
     sequence: tuple[tuple[str, Decimal], ...]
     area_m2: Decimal | None
     count: int
+    time_split: str = ""
 
 
 class LineTrace(Struct, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ class UsageSegment:
     dial_difference_micro: int
     quantity: Decimal
     register_modulus_micro: int | None = None
+    register: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ def segment_between(
         difference.modular_micro,
         quantity_of(difference.modular_micro, installation.multiplier),
         dial.modulus_micro,
+        installation.register,
     )
 
 

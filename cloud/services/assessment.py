@@ -8,49 +8,34 @@ comes back as problems that name the meter.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cloud.domain.errors import Invalid
-from cloud.domain.ids import InstallationId, InvoiceId, SeriesId, ServicePointId, TariffId
+from cloud.domain.holidays import parse_holidays
+from cloud.domain.ids import InvoiceId, ServicePointId, TariffId
 from cloud.domain.meter import Installation
-from cloud.domain.periods import ServicePeriod, local_date, midnight_ms
+from cloud.domain.periods import ServicePeriod, midnight_ms
 from cloud.domain.rating import (
     Customer,
     PlannedSlice,
     RatedLine,
-    SliceMethod,
-    SliceUsage,
+    asks_periods,
+    calendar_of,
     history_since,
     plan,
     rate,
-    share_by_days,
 )
 from cloud.domain.tariff import PastUsage
-from cloud.domain.tariff_document import ChangeSplit, Tariff
-from cloud.domain.usage import (
-    DialReading,
-    ProblemKind,
-    Usage,
-    UsageProblem,
-    UsageSegment,
-    measure,
-)
-from cloud.store import boundaries, manual_readings, tariffs, usage
-from cloud.store.boundaries import Boundary
+from cloud.domain.tariff_document import Tariff
+from cloud.domain.usage import ProblemKind, UsageProblem
+from cloud.services.dials import Dials, read_dials
+from cloud.services.measuring import MeasuredSlice, SpecialDays, measure_slices
+from cloud.store import special_days, tariffs, usage
 from cloud.store.db import Tx
 from cloud.store.subjects import Service, Subject
-
-
-@dataclass(frozen=True, slots=True)
-class AssessedSlice:
-    """A slice with its usage and the segments that follow from: of itself, or of the whole by days."""
-
-    planned: PlannedSlice
-    used: SliceUsage
-    segments: tuple[UsageSegment, ...]
+from cloud.tariffs import shipped_holidays
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +43,7 @@ class AssessedService:
     """One supply of an account, measured and priced. `tariff_ids` are by version number."""
 
     service: Service
-    slices: tuple[AssessedSlice, ...]
+    slices: tuple[MeasuredSlice, ...]
     lines: tuple[RatedLine, ...]
     tariff_ids: Mapping[int, TariffId]
 
@@ -94,41 +79,12 @@ class _Plans:
         return self._known[key]
 
 
-@dataclass(slots=True)
-class _Dials:
-    """Which reading bills a meter at the start of a day.
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all accounts of an assessment share: dials, and days that are not like others."""
 
-    The one an adjoining bill used; else one a person read or had estimated for that moment; else the
-    nearest of the wire. `as_of_ms` None: the period has ended. Otherwise days that have not begun by
-    then are billed by the newest reading.
-    """
-
-    zone: ZoneInfo
-    as_of_ms: int | None
-    billed: dict[date, dict[tuple[ServicePointId, InstallationId], DialReading]] = field(default_factory=dict)
-    manual: dict[date, dict[InstallationId, DialReading]] = field(default_factory=dict)
-    nearest: dict[int, dict[SeriesId, Boundary]] = field(default_factory=dict)
-    newest: dict[SeriesId, DialReading] = field(default_factory=dict)
-
-    def has_begun(self, on: date) -> bool:
-        """Tell whether a day had begun at the moment of assessment."""
-        return self.as_of_ms is None or midnight_ms(on, self.zone) <= self.as_of_ms
-
-    def at(self, installation: Installation, on: date) -> Boundary:
-        """Return the reading that bills an installation at the start of a day, or why none does."""
-        key = installation.service_point_id, installation.installation_id
-        met = self.billed.get(on, {}).get(key)
-        if met is not None:
-            return met
-        by_hand = self.manual.get(on, {}).get(installation.installation_id)
-        if by_hand is not None:
-            return by_hand
-        if installation.series_id is None:
-            return (ProblemKind.MISSING_READING, "the meter is read by hand and nobody entered a reading")
-        if not self.has_begun(on):
-            newest = self.newest.get(installation.series_id)
-            return newest or (ProblemKind.MISSING_READING, "no reading yet")
-        return self.nearest[midnight_ms(on, self.zone)][installation.series_id]
+    dials: Dials
+    special: SpecialDays
 
 
 def assess(
@@ -151,7 +107,10 @@ def assess(
     ids = {
         code: {one.version.tariff.version: one.tariff_id for one in found} for code, found in stored.items()
     }
-    dials = _read_dials(tx, services, plans, _Dials(zone, as_of_ms), except_invoices)
+    context = _Context(
+        _read_dials(tx, services, plans, zone, as_of_ms, except_invoices),
+        _special_days(tx, subjects, services, plans),
+    )
     history = _read_history(tx, services, plans)
     outcomes: list[Assessment | list[UsageProblem]] = []
     for subject in subjects:
@@ -159,13 +118,13 @@ def assess(
         problems: list[UsageProblem] = []
         for service in subject.services:
             point = service.service_point_id
-            billed = [*history.get(point, ()), *pending.get(point, ())]
-            outcome = _assess_service(subject, service, plans.of(service), dials, billed)
+            billed = [] if point is None else [*history.get(point, ()), *pending.get(point, ())]
+            outcome = _assess_service(subject, service, plans.of(service), context, billed)
             if isinstance(outcome, list):
                 problems += outcome
             else:
                 slices, lines = outcome
-                done.append(AssessedService(service, slices, lines, ids[service.tariff_code]))
+                done.append(AssessedService(service, tuple(slices), lines, ids[service.tariff_code]))
         outcomes.append(problems or Assessment(subject, tuple(done)))
     return outcomes
 
@@ -174,17 +133,22 @@ def _assess_service(
     subject: Subject,
     service: Service,
     planned: list[PlannedSlice] | str,
-    dials: _Dials,
+    context: _Context,
     billed: Sequence[usage.HistoryRow],
-) -> tuple[tuple[AssessedSlice, ...], tuple[RatedLine, ...]] | list[UsageProblem]:
-    start_ms = midnight_ms(service.dates.start_on, dials.zone)
+) -> tuple[list[MeasuredSlice], tuple[RatedLine, ...]] | list[UsageProblem]:
+    start_ms = midnight_ms(service.dates.start_on, context.dials.zone)
     if isinstance(planned, str):
         return [UsageProblem(ProblemKind.NO_TARIFF, _serial(service), start_ms, planned)]
-    slices = _measure_slices(service, planned, dials)
-    if not slices or isinstance(slices[0], UsageProblem):
-        return [problem for problem in slices if isinstance(problem, UsageProblem)]
-    parts = tuple(part for part in slices if isinstance(part, AssessedSlice))
-    customer = Customer(subject.account.household_size, subject.area_m2, holder_since=service.holder_since)
+    measured = measure_slices(service, planned, context.dials, context.special)
+    parts = [part for part in measured if isinstance(part, MeasuredSlice)]
+    if not parts:
+        return [problem for problem in measured if isinstance(problem, UsageProblem)]
+    customer = Customer(
+        subject.account.household_size,
+        service.area_m2 if service.area_m2 is not None else subject.area_m2,
+        service.count,
+        service.holder_since,
+    )
     past = [
         PastUsage(row.dates, row.quantity, row.account_id == subject.account.account_id) for row in billed
     ]
@@ -195,84 +159,49 @@ def _assess_service(
     return parts, tuple(lines)
 
 
-def _measure_slices(
-    service: Service, planned: Sequence[PlannedSlice], dials: _Dials
-) -> Sequence[AssessedSlice | UsageProblem]:
-    """Measure a service slice by slice where there are readings at the cuts, else as a whole by days."""
-    whole = _measure(service, service.dates, dials)
-    if isinstance(whole, list):
-        return whole
-    if len(planned) == 1:
-        return [AssessedSlice(planned[0], SliceUsage(whole.quantity), whole.segments)]
-    if all(part.tariff.change_split is ChangeSplit.READING for part in planned):
-        measured = [_measure(service, part.dates, dials) for part in planned]
-        if not any(isinstance(part, list) for part in measured):
-            return [
-                AssessedSlice(part, SliceUsage(found.quantity, SliceMethod.READING), found.segments)
-                for part, found in zip(planned, measured, strict=True)
-                if isinstance(found, Usage)
-            ]
-    begun = [_begun_part(part.dates, dials) for part in planned]
-    spans = [part for part in begun if part is not None]
-    shares = share_by_days(whole.quantity, spans)
-    shares += [SliceUsage(Decimal(0), SliceMethod.DAYS)] * (len(planned) - len(spans))
-    return [AssessedSlice(part, share, whole.segments) for part, share in zip(planned, shares, strict=True)]
-
-
-def _begun_part(dates: ServicePeriod, dials: _Dials) -> ServicePeriod | None:
-    """Return the days of a slice that had begun at the moment of assessment."""
-    if dials.as_of_ms is None:
-        return dates
-    today = local_date(dials.as_of_ms, dials.zone)
-    return dates.meet(None, today + timedelta(days=1))
-
-
-def _measure(service: Service, dates: ServicePeriod, dials: _Dials) -> Usage | list[UsageProblem]:
-    if not dials.has_begun(dates.start_on):
-        return Usage(Decimal(0), ())
-    start_ms, end_ms = dates.bounds_ms(dials.zone)
-    days = {start_ms: dates.start_on, end_ms: dates.end_on}
-
-    def reading_at(installation: Installation, at_ms: int) -> Boundary:
-        found = dials.at(installation, days[at_ms])
-        is_open = at_ms == end_ms and not dials.has_begun(dates.end_on)
-        if is_open and (not isinstance(found, DialReading) or found.measured_at_ms < start_ms):
-            # Nothing was read since the period began: so far nothing was used.
-            begun_here = installation.from_at_ms >= start_ms
-            opening = DialReading(installation.opening_value_micro, installation.from_at_ms, "opening")
-            return opening if begun_here else dials.at(installation, dates.start_on)
-        return found
-
-    return measure(service.installations, start_ms, end_ms, reading_at)
-
-
 def _read_dials(
-    tx: Tx, services: Iterable[Service], plans: _Plans, dials: _Dials, except_invoices: Collection[InvoiceId]
-) -> _Dials:
-    """Read every dial any service will ask for, a few statements an instant."""
+    tx: Tx,
+    services: Iterable[Service],
+    plans: _Plans,
+    zone: ZoneInfo,
+    as_of_ms: int | None,
+    except_invoices: Collection[InvoiceId],
+) -> Dials:
+    """Read every dial any service will ask for."""
     asked: dict[date, list[Installation]] = {}
+    by_interval: list[Installation] = []
     for service in services:
         planned = plans.of(service)
-        if isinstance(planned, str):
+        if isinstance(planned, str) or service.service_point_id is None:
             continue
+        tracks = list(service.installations)
+        if any(asks_periods(part.tariff) for part in planned):
+            tracks += [track for found in service.registers.values() for track in found]
+            by_interval += () if service.registers else service.installations
         for on in {service.dates.start_on, *(part.dates.end_on for part in planned)}:
-            asked.setdefault(on, []).extend(service.installations)
-    still_open: set[SeriesId] = set()
-    for on, installations in asked.items():
-        points = sorted({one.service_point_id for one in installations})
-        billed = dials.billed[on] = usage.billed_dials(tx, points, on, except_invoices)
-        unbilled = [one for one in installations if (one.service_point_id, one.installation_id) not in billed]
-        at_ms = midnight_ms(on, dials.zone)
-        dials.manual[on] = manual_readings.readings_at(tx, [one.installation_id for one in unbilled], at_ms)
-        series = {one.series_id for one in unbilled if one.series_id is not None}
-        if dials.has_begun(on):
-            dials.nearest[at_ms] = boundaries.readings_nearest(tx, series, at_ms)
-        else:
-            still_open |= series
-    if dials.as_of_ms is not None and still_open:
-        first_ms = midnight_ms(min(asked), dials.zone)
-        dials.newest = boundaries.latest_readings(tx, still_open, first_ms, dials.as_of_ms)
-    return dials
+            asked.setdefault(on, []).extend(tracks)
+    return read_dials(tx, zone, as_of_ms, asked, by_interval, except_invoices)
+
+
+def _special_days(
+    tx: Tx, subjects: Sequence[Subject], services: Iterable[Service], plans: _Plans
+) -> SpecialDays:
+    """Read what is known of special days, where some tariff asks for them."""
+    regions = {
+        part.tariff.region
+        for service in services
+        for part in _planned(plans.of(service))
+        if (calendar := calendar_of(part.tariff)) and any(slots.days for slots in calendar.periods)
+    }
+    if not regions or not subjects:
+        return SpecialDays(None, {})
+    body = shipped_holidays(min(regions))
+    told = special_days.told_at(tx, subjects[0].account.site_id)
+    return SpecialDays(None if body is None else parse_holidays(body), told)
+
+
+def _planned(found: list[PlannedSlice] | str) -> Sequence[PlannedSlice]:
+    return () if isinstance(found, str) else found
 
 
 def _read_history(
@@ -285,7 +214,7 @@ def _read_history(
     for service in services:
         planned = plans.of(service)
         first = None if isinstance(planned, str) else history_since(planned)
-        if first is not None:
+        if first is not None and service.service_point_id is not None:
             points.add(service.service_point_id)
             since.append(first)
             until.append(service.dates.start_on)

@@ -116,7 +116,7 @@ def snapshot_of(assessment: Assessment) -> dict[str, Any]:
         "services": [
             {
                 "service_point": service.service.service_point_code,
-                "commodity": service.service.commodity.value,
+                "commodity": "" if service.service.commodity is None else service.service.commodity.value,
                 "tariff": service.service.tariff_code,
                 "start_on": service.service.dates.start_on.isoformat(),
                 "end_on": service.service.dates.end_on.isoformat(),
@@ -130,12 +130,15 @@ def usage_of(invoice_id: InvoiceId, assessment: Assessment) -> Iterator[BilledUs
     """Return what was billed at each service point, slice by slice."""
     account_id = assessment.subject.account.account_id
     for service in assessment.services:
+        point = service.service.service_point_id
+        if point is None:
+            continue
         by_days = service.slices[0].used.method is SliceMethod.DAYS
         days = tuple(part.planned.dates.days for part in service.slices) if by_days else ()
         for slice_no, part in enumerate(service.slices):
             yield BilledUsage(
                 invoice_id,
-                service.service.service_point_id,
+                point,
                 slice_no,
                 account_id,
                 part.planned.dates,
@@ -180,6 +183,7 @@ def _trace_of(line: RatedLine) -> dict[str, Any]:
         "household_size": basis.household_size,
         "area_m2": None if basis.area_m2 is None else plain(basis.area_m2),
         "count": basis.count,
+        "time_split": basis.time_split,
         "by_period": {period: plain(quantity) for period, quantity in basis.by_period.items()},
         "sequence": [[period, plain(quantity)] for period, quantity in basis.sequence],
         "ladder": None if line.position is None else _ladder_to_json(line.position),

@@ -226,6 +226,7 @@ def _basis(facts: Mapping[str, Any]) -> TracedBasis:
         sequence=tuple((period, Decimal(quantity)) for period, quantity in facts["sequence"]),
         area_m2=None if area is None else Decimal(area),
         count=facts["count"],
+        time_split=facts["time_split"],
     )
 
 
@@ -277,6 +278,7 @@ def _segment(context: _Context, segment: UsageSegment) -> TracedSegment:
         opening=_reading(context, segment.opening),
         closing=_reading(context, segment.closing),
         quantity=segment.quantity,
+        register=segment.register,
     )
 
 

@@ -125,6 +125,8 @@ def _add_usage(pending: dict[ServicePointId, list[HistoryRow]], outcome: Assessm
     account_id = outcome.subject.account.account_id
     for service in outcome.services:
         point = service.service.service_point_id
+        if point is None:
+            continue
         rows = pending.setdefault(point, [])
         rows += [
             HistoryRow(point, account_id, part.planned.dates, part.used.quantity) for part in service.slices
@@ -147,7 +149,7 @@ def _so_far(assessed: AssessedService) -> RunningService:
     return RunningService(
         assessed.service.service_point_id,
         assessed.service.service_point_code,
-        assessed.service.commodity.value,
+        assessed.slices[0].planned.tariff.commodity,
         assessed.slices[0].planned.tariff.unit,
         quantity,
         sum(line.amount_fen for line in assessed.lines),

@@ -56,6 +56,37 @@ def latest_readings(
     return _dial_readings(_beside(tx, wanted, until_ms, until_ms - from_ms, is_before=True, is_good=True))
 
 
+def readings_between(
+    tx: Tx, series_ids: Iterable[SeriesId], from_ms: int, until_ms: int
+) -> dict[SeriesId, list[DialReading]]:
+    """Return the good readings of registers measured in `(from_ms, until_ms)`, oldest first."""
+    wanted = sorted(set(series_ids))
+    found: dict[SeriesId, list[DialReading]] = {series_id: [] for series_id in wanted}
+    if not wanted:
+        return found
+    # What did these registers say in between?
+    rows = tx.conn.execute(
+        sa.select(
+            reading.c.series_id,
+            reading.c.measured_at_ms,
+            reading.c.epoch,
+            reading.c.seq,
+            reading.c.value_micro,
+        )
+        .where(
+            reading.c.tenant_id == tx.tenant_id,
+            reading.c.series_id.in_(wanted),
+            reading.c.measured_at_ms > from_ms,
+            reading.c.measured_at_ms < until_ms,
+            *_conditions(reading, is_good=True),
+        )
+        .order_by(reading.c.series_id, reading.c.measured_at_ms, reading.c.epoch, reading.c.seq)
+    )
+    for series_id, measured_at_ms, epoch, seq, value_micro in rows:
+        found[series_id].append(DialReading(value_micro, measured_at_ms, "wire", series_id, epoch, seq))
+    return found
+
+
 def _beside(
     tx: Tx, series_ids: Sequence[SeriesId], at_ms: int, tolerance_ms: int, *, is_before: bool, is_good: bool
 ) -> Iterable[Any]:

@@ -101,6 +101,22 @@ def documents_of(tx: Tx, account_id: AccountId, period_id: PeriodId) -> list[Inv
     return _invoices(tx, invoice.c.account_id == account_id, invoice.c.period_id == period_id)
 
 
+def billed_until(tx: Tx, account_id: AccountId) -> date | None:
+    """Return the day after the last period an account has a document for; None if it has none."""
+    # How far has this account been billed?
+    until: date | None = tx.conn.execute(
+        sa.select(sa.func.max(billing_period.c.end_on))
+        .join(
+            invoice,
+            sa.and_(
+                invoice.c.tenant_id == billing_period.c.tenant_id, invoice.c.period_id == billing_period.c.id
+            ),
+        )
+        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.account_id == account_id)
+    ).scalar_one_or_none()
+    return until
+
+
 def count_of_period(tx: Tx, period_id: PeriodId) -> tuple[int, int]:
     """Return how many documents a period has, and what they come to."""
     # How much was billed?

@@ -3,10 +3,11 @@
 Everything is read for many accounts at once, a fixed number of statements whatever their number.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,20 +18,37 @@ from cloud.domain.people import Account
 from cloud.domain.periods import ServicePeriod
 from cloud.domain.premises import Commodity
 from cloud.store.db import Tx
-from cloud.store.schema import account, installation, meter, service_point, space, supply
+from cloud.store.schema import (
+    account,
+    installation,
+    installation_register,
+    meter,
+    service_point,
+    space,
+    subscription,
+    supply,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One supply of an account within a period: where, by which tariff, on which days, by which meters."""
+    """One thing an account is charged for within a period: by which tariff, on which days.
 
-    service_point_id: ServicePointId
+    A supply has a service point and the meters that hung there; `registers` are their further dials, by
+    period of use. A subscription has neither: its code is its label, and it may have an area and a count
+    of its own.
+    """
+
+    service_point_id: ServicePointId | None
     service_point_code: str
-    commodity: Commodity
+    commodity: Commodity | None
     tariff_code: str
     dates: ServicePeriod
     holder_since: date
-    installations: tuple[Installation, ...]
+    installations: tuple[Installation, ...] = ()
+    registers: Mapping[str, tuple[Installation, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    area_m2: Decimal | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +61,23 @@ class Subject:
 
 
 def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[AccountId]:
-    """Return the accounts of a site that were supplied on some day of a period, by number."""
+    """Return the accounts of a site that are charged for some day of a period, by number."""
+
+    def has(table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.exists().where(
+            table.c.tenant_id == account.c.tenant_id,
+            table.c.account_id == account.c.id,
+            _during(table, period),
+        )
+
     # Who is to be billed?
     rows = tx.conn.execute(
         sa.select(account.c.id)
-        .join(supply, sa.and_(supply.c.tenant_id == account.c.tenant_id, supply.c.account_id == account.c.id))
-        .where(account.c.tenant_id == tx.tenant_id, account.c.site_id == site_id, _during(period))
-        .group_by(account.c.id, account.c.number)
+        .where(
+            account.c.tenant_id == tx.tenant_id,
+            account.c.site_id == site_id,
+            sa.or_(has(supply), has(subscription)),
+        )
         .order_by(account.c.number)
     )
     return [AccountId(row.id) for row in rows]
@@ -97,31 +125,41 @@ def load_subjects(
     supplies = _supplies(tx, account_ids, period)
     points = sorted({row.service_point_id for rows in supplies.values() for row in rows})
     installations = _installations(tx, points, bounds_ms)
+    registers = _registers(tx, installations)
+    subscriptions = _subscriptions(tx, account_ids, period)
     subjects = []
     for row in _accounts(tx, account_ids):
-        services = []
-        for one in supplies.get(row.id, []):
-            dates = period.meet(one.from_on, one.to_on)
-            assert dates is not None, "the statement selects supplies of the period"
-            services.append(
-                Service(
-                    ServicePointId(one.service_point_id),
-                    one.code,
-                    Commodity(one.commodity),
-                    one.tariff_code,
-                    dates,
-                    one.from_on,
-                    tuple(installations.get(one.service_point_id, ())),
-                )
-            )
+        services = [
+            _metered(one, period, installations, registers) for one in supplies.get(row.id, [])
+        ] + subscriptions.get(row.id, [])
         area = None if row.built_area_dm2 is None else Decimal(row.built_area_dm2).scaleb(-2)
         subjects.append(Subject(_account_from_row(row), area, tuple(services)))
     return subjects
 
 
-def _during(period: ServicePeriod) -> sa.ColumnElement[bool]:
+def _metered(
+    one: Any,
+    period: ServicePeriod,
+    installations: Mapping[str, list[Installation]],
+    registers: Mapping[str, dict[str, tuple[Installation, ...]]],
+) -> Service:
+    dates = period.meet(one.from_on, one.to_on)
+    assert dates is not None, "the statement selects supplies of the period"
+    return Service(
+        ServicePointId(one.service_point_id),
+        one.code,
+        Commodity(one.commodity),
+        one.tariff_code,
+        dates,
+        one.from_on,
+        tuple(installations.get(one.service_point_id, ())),
+        registers.get(one.service_point_id, {}),
+    )
+
+
+def _during(table: sa.Table, period: ServicePeriod) -> sa.ColumnElement[bool]:
     return sa.and_(
-        supply.c.from_on < period.end_on, sa.or_(supply.c.to_on.is_(None), supply.c.to_on > period.start_on)
+        table.c.from_on < period.end_on, sa.or_(table.c.to_on.is_(None), table.c.to_on > period.start_on)
     )
 
 
@@ -184,7 +222,9 @@ def _supplies(tx: Tx, account_ids: Sequence[AccountId], period: ServicePeriod) -
                 service_point.c.id == supply.c.service_point_id,
             ),
         )
-        .where(supply.c.tenant_id == tx.tenant_id, supply.c.account_id.in_(account_ids), _during(period))
+        .where(
+            supply.c.tenant_id == tx.tenant_id, supply.c.account_id.in_(account_ids), _during(supply, period)
+        )
         .order_by(service_point.c.commodity, service_point.c.code, supply.c.from_on)
     )
     for row in rows:
@@ -252,3 +292,87 @@ def _installations(
         )
         by_point.setdefault(row.service_point_id, []).append(found)
     return by_point
+
+
+def _registers(
+    tx: Tx, installations: Mapping[str, list[Installation]]
+) -> dict[str, dict[str, tuple[Installation, ...]]]:
+    """Return the further dials of meters, by service point and period of use, as installations of their own.
+
+    A service point whose meters do not all have the same registers has none that could bill it.
+    """
+    hung = {one.installation_id: one for found in installations.values() for one in found}
+    by_point: dict[str, dict[str, list[Installation]]] = {}
+    if not hung:
+        return {}
+    # Which further dials have these meters?
+    rows = tx.conn.execute(
+        sa.select(
+            installation_register.c.installation_id,
+            installation_register.c.period,
+            installation_register.c.series_id,
+            installation_register.c.opening_value_micro,
+            installation_register.c.closing_value_micro,
+        )
+        .where(
+            installation_register.c.tenant_id == tx.tenant_id,
+            installation_register.c.installation_id.in_(sorted(hung)),
+        )
+        .order_by(installation_register.c.installation_id, installation_register.c.period)
+    )
+    for row in rows:
+        meter_there = hung[InstallationId(row.installation_id)]
+        track = replace(
+            meter_there,
+            series_id=SeriesId(row.series_id),
+            opening_value_micro=row.opening_value_micro,
+            closing_value_micro=row.closing_value_micro,
+            register=row.period,
+        )
+        by_register = by_point.setdefault(meter_there.service_point_id, {})
+        by_register.setdefault(row.period, []).append(track)
+    return {
+        point: {register: tuple(tracks) for register, tracks in by_register.items()}
+        for point, by_register in by_point.items()
+        if all(len(tracks) == len(installations[point]) for tracks in by_register.values())
+    }
+
+
+def _subscriptions(
+    tx: Tx, account_ids: Sequence[AccountId], period: ServicePeriod
+) -> dict[str, list[Service]]:
+    by_account: dict[str, list[Service]] = {}
+    # What are they charged for without a meter?
+    rows = tx.conn.execute(
+        sa.select(
+            subscription.c.account_id,
+            subscription.c.tariff_code,
+            subscription.c.label,
+            subscription.c.count,
+            subscription.c.area_m2,
+            subscription.c.from_on,
+            subscription.c.to_on,
+        )
+        .where(
+            subscription.c.tenant_id == tx.tenant_id,
+            subscription.c.account_id.in_(account_ids),
+            _during(subscription, period),
+        )
+        .order_by(subscription.c.tariff_code, subscription.c.label, subscription.c.from_on)
+    )
+    for row in rows:
+        dates = period.meet(row.from_on, row.to_on)
+        assert dates is not None, "the statement selects subscriptions of the period"
+        by_account.setdefault(row.account_id, []).append(
+            Service(
+                None,
+                row.label,
+                None,
+                row.tariff_code,
+                dates,
+                row.from_on,
+                area_m2=row.area_m2,
+                count=row[3],
+            )
+        )
+    return by_account

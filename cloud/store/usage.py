@@ -113,12 +113,16 @@ def history_of(
     return by_point
 
 
+# Names a dial: a service point may have several meters in a period, a meter several registers.
+DialKey = tuple[ServicePointId, InstallationId, str]
+
+
 def billed_dials(
     tx: Tx,
     service_points: Sequence[ServicePointId],
     on: date,
     except_invoices: Collection[InvoiceId] = (),
-) -> dict[tuple[ServicePointId, InstallationId], DialReading]:
+) -> dict[DialKey, DialReading]:
     """Return the dials at which bills ended, or began, on a day, by installation.
 
     The next bill begins where the one before ended, and one issued late ends where the next began, so
@@ -139,12 +143,12 @@ def billed_dials(
         # Of an invoice, its credit note and its replacement the last one holds.
         .order_by(usage.c.invoice_id, usage.c.slice_no)
     ).all()
-    dials: dict[tuple[ServicePointId, InstallationId], DialReading] = {}
+    dials: dict[DialKey, DialReading] = {}
     for is_end in (False, True):
         for row in rows:
             if (row.end_on == on) is is_end:
                 for part in segments_from_json(row.segments):
-                    key = ServicePointId(row.service_point_id), part.installation_id
+                    key = ServicePointId(row.service_point_id), part.installation_id, part.register
                     dials[key] = part.closing if is_end else part.opening
     return dials
 
@@ -226,6 +230,7 @@ def segments_from_json(document: Mapping[str, Any]) -> tuple[UsageSegment, ...]:
             int(part["dial_difference_micro"]),
             Decimal(part["quantity"]),
             part["register_modulus_micro"],
+            part["register"],
         )
         for part in document["segments"]
     )
@@ -242,6 +247,7 @@ def _segment_to_json(segment: UsageSegment) -> dict[str, Any]:
         "judgement": segment.judgement.value,
         "dial_difference_micro": segment.dial_difference_micro,
         "quantity": money.plain(segment.quantity),
+        "register": segment.register,
     }
 
 

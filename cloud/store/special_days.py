@@ -1,0 +1,34 @@
+"""Days of a site that were told to be of another kind: heat, a local holiday."""
+
+from datetime import date
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import SiteId
+from cloud.store.db import Tx
+from cloud.store.schema import day_type
+
+
+def tell_day(tx: Tx, site_id: SiteId, on: date, kind: str, source: str) -> None:
+    """Note what kind of day it was, and who says so; said again, the last holds."""
+    statement = tx.insert(day_type).values(
+        tenant_id=tx.tenant_id, site_id=site_id, on_date=on, kind=kind, source=source
+    )
+    # Note one day.
+    tx.conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "site_id", "on_date"],
+            set_={"kind": statement.excluded.kind, "source": statement.excluded.source},
+        )
+    )
+
+
+def told_at(tx: Tx, site_id: SiteId) -> dict[date, str]:
+    """Return the kind of every day that was told of."""
+    # Which days were not like others here?
+    rows = tx.conn.execute(
+        sa.select(day_type.c.on_date, day_type.c.kind).where(
+            day_type.c.tenant_id == tx.tenant_id, day_type.c.site_id == site_id
+        )
+    )
+    return {row.on_date: row.kind for row in rows}
