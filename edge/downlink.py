@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from edge.actuator import Actuator
 from edge.admission import Admitted, Desk, Interlock, Turned
 from edge.clock import Clock
 from edge.config import CommandInterlock, CommandSettings, DeviceId
-from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline
+from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault
 from edge.intake import Intake
 from edge.intents import Intents
 from protocol.command import (
@@ -156,7 +155,7 @@ class Downlink:
             return Turned(command.command_id, CommandState.REFUSED, reason)
         try:
             await asyncio.to_thread(self._intents.accept, command, self._clock.wall_ms())
-        except sqlite3.Error as error:
+        except StorageFault as error:
             reason = f"it could not be written down, so it was not done: {error}"
             return Turned(command.command_id, CommandState.REFUSED, reason)
         return admitted

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.errors import StorageFault
 from protocol.command import FINAL_STATES, Command, CommandState
 
 _SCHEMA = """
@@ -59,9 +60,9 @@ class Intents:
         return row is not None
 
     def accept(self, command: Command, accepted_at_ms: int) -> None:
-        """Write the intent; durable when this returns. sqlite3.Error if it is not: then do not act."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Write the intent; durable when this returns. StorageFault if it is not: then do not act."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(
                 "INSERT INTO intent (counter, command_id, device_id, action, accepted_at_ms)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -77,9 +78,10 @@ class Intents:
                 "DELETE FROM intent WHERE outcome IS NOT NULL AND counter <= ?", (command.counter - _KEPT,)
             )
             self._db.execute("COMMIT")
-        except sqlite3.Error:
-            self._db.execute("ROLLBACK")
-            raise
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StorageFault(f"book of commands: {error}") from error
 
     def settle(self, command_id: str, outcome: CommandState, detail: str) -> None:
         """Write how it ended; only a command without an outcome takes one."""

@@ -96,7 +96,8 @@ def running_postgres(bin_: Path, *, durable: bool = False) -> Iterator[PostgresS
     if as_nobody:
         shutil.chown(data, "nobody")
     durability = "" if durable else "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-    options = f"-c listen_addresses='' -c unix_socket_directories={data} -c jit=off -c deadlock_timeout=50ms {durability}"
+    place = f"-c listen_addresses='' -c unix_socket_directories={data}"
+    options = f"{place} -c jit=off -c deadlock_timeout=50ms {durability}"
     server = PostgresServer(bin_, data)
     try:
         _run(
