@@ -10,19 +10,20 @@ default of dropping a run that comes a second late is switched off.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from cloud.domain.ids import TenantId
+from cloud.domain.gateway import GatewayState
+from cloud.domain.ids import GatewayId, TenantId
 from cloud.domain.user import SessionLimits, system_user
 from cloud.services import calendar, commands, gateways, tenants
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
 
-# A gateway that falls silent is alarmed at most this long after the limit of its silence.
-WATCH_INTERVAL_S = 10
+# A gateway that falls silent is seen at most this long after the limit of its silence.
+WATCH_INTERVAL_S = 5
 # A command of whose outcome nothing was heard is called unknown at most this long after its time.
 COMMANDS_INTERVAL_S = 5
 # Soon enough after midnight, wherever in the world a site is.
@@ -39,6 +40,7 @@ class Jobs:
     database: Database
     limits: SessionLimits
     started_at_ms: int
+    gateway_states: dict[TenantId, dict[GatewayId, GatewayState]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Keep at it until cancelled; everything that is due is done at once, then at its intervals."""
@@ -66,13 +68,12 @@ class Jobs:
                 log.info("calendar turned", extra={"tenant_id": tenant_id, **done})
 
     async def watch_gateways(self) -> None:
-        """Raise and end alarms about gateways that fell silent or came back."""
+        """See which gateways fell silent or came back; tell it, and alarm it if it lasts."""
         for tenant_id in await self._tenants():
-            changed = await self.database.write(
-                tenant_id, gateways.watch, system_user(tenant_id), self.started_at_ms
+            known = self.gateway_states.get(tenant_id, {})
+            self.gateway_states[tenant_id] = await self.database.write(
+                tenant_id, gateways.watch, system_user(tenant_id), self.started_at_ms, known
             )
-            if changed:
-                log.info("gateways changed", extra={"tenant_id": tenant_id, "count": changed})
 
     async def end_commands(self) -> None:
         """End the commands that can no longer come to a good end."""

@@ -43,7 +43,7 @@ except ImportError:  # pragma: no cover - depends on the machine
 
 log = logging.getLogger(__name__)
 
-HELLO_INTERVAL_S = 30.0
+HELLO_INTERVAL_S = 10.0
 # Full jitter between nothing and a growing ceiling: a thousand gateways must not return in step.
 _FIRST_PAUSE_S = 0.5
 _PAUSE_MAX_S = 60.0
@@ -276,7 +276,7 @@ class Lane:
 
 
 class Greeter:
-    """Says Hello when the agent starts and every half minute, so that the cloud sees us alive."""
+    """Says Hello when the agent starts and every ten seconds, so that the cloud sees us alive."""
 
     def __init__(
         self,

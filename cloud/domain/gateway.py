@@ -8,8 +8,11 @@ from enum import Enum
 
 from cloud.domain.ids import GatewayId, SiteId, TenantId
 
-# Boxes say hello every 30 s and post whenever something was read: two misses and some delay are forgiven.
-OFFLINE_AFTER_MS = 75 * 1000
+# Boxes say hello every 10 s and post whenever something was read: a second hello may be late. With the
+# interval at which somebody looks, a lost box is seen within 30 s.
+OFFLINE_AFTER_MS = 25 * 1000
+# A radio link that drops out for half a minute is seen, and wakes nobody.
+ALARMED_AFTER_MS = 60 * 1000
 
 
 class GatewayState(Enum):

@@ -4,10 +4,13 @@ The invariant: who a gateway is comes from its credential alone, checked at ever
 revoking it takes effect at the next one. The token is shown once; the store has its hash.
 """
 
+from collections.abc import Mapping
+
 from cloud.domain.access import Action, require
 from cloud.domain.change import GatewayChanged
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from cloud.domain.gateway import (
+    ALARMED_AFTER_MS,
     OFFLINE_AFTER_MS,
     Gateway,
     GatewayIdentity,
@@ -85,30 +88,32 @@ def hello(tx: Tx, gateway: GatewayIdentity, said: Hello) -> Welcome:
     return Welcome(gateway.code, tx.now_ms, held, counters)
 
 
-def watch(tx: Tx, actor: User, listening_since_ms: int) -> int:
-    """Raise an alarm for every gateway that has fallen silent, end those of gateways that are back.
+def watch(
+    tx: Tx, actor: User, listening_since_ms: int, known: Mapping[GatewayId, GatewayState]
+) -> dict[GatewayId, GatewayState]:
+    """Look who has fallen silent and who is back; return the state of each gateway.
 
-    Nobody is called silent for a time in which we did not listen: after a stop of ours everybody has as
-    long as ever to be heard of. Returns how many have changed.
+    A change against what was `known` is told to listeners; a longer silence raises an alarm, and being
+    back ends it. Nobody is called silent for a time in which we did not listen: after a stop of ours
+    everybody has as long as ever to be heard of.
     """
     require(actor, Action.MANAGE_GATEWAYS)
-    is_patient = tx.now_ms - listening_since_ms <= OFFLINE_AFTER_MS
-    changed = 0
+    listened_ms = tx.now_ms - listening_since_ms
+    states: dict[GatewayId, GatewayState] = {}
     for box in gateways.list_gateways(tx):
-        identity = GatewayIdentity(tx.tenant_id, box.gateway_id, box.site_id, box.code)
-        if box.state is GatewayState.OFFLINE:
-            if is_patient:
-                continue
-            since_ms = box.last_seen_at_ms or tx.now_ms
-            has_changed = alarms.raise_own(
-                tx, identity, OFFLINE_ALARM, Severity.MAJOR, f"{box.name} ({box.code})", since_ms
-            )
-        else:
-            has_changed = alarms.clear_own(tx, identity, OFFLINE_ALARM)
-        if has_changed:
-            changed += 1
+        if box.state is GatewayState.OFFLINE and listened_ms <= OFFLINE_AFTER_MS:
+            continue
+        states[box.gateway_id] = box.state
+        if known.get(box.gateway_id, box.state) is not box.state:
             tx.announce(GatewayChanged(tx.tenant_id, box.site_id, box.gateway_id, box.state.value))
-    return changed
+        identity = GatewayIdentity(tx.tenant_id, box.gateway_id, box.site_id, box.code)
+        last_seen_at_ms = box.last_seen_at_ms or tx.now_ms
+        if box.state is not GatewayState.OFFLINE:
+            alarms.clear_own(tx, identity, OFFLINE_ALARM)
+        elif min(listened_ms, tx.now_ms - last_seen_at_ms) > ALARMED_AFTER_MS:
+            message = f"{box.name} ({box.code})"
+            alarms.raise_own(tx, identity, OFFLINE_ALARM, Severity.MAJOR, message, last_seen_at_ms)
+    return states
 
 
 def list_gateways(tx: Tx, actor: User, site_id: SiteId | None = None) -> list[Gateway]:

@@ -4,8 +4,10 @@ from datetime import date
 
 import pytest
 
+from cloud.domain.change import GatewayChanged
 from cloud.domain.errors import Forbidden
-from cloud.domain.gateway import OFFLINE_AFTER_MS, GatewayIdentity, GatewayState
+from cloud.domain.gateway import ALARMED_AFTER_MS, OFFLINE_AFTER_MS, GatewayIdentity, GatewayState
+from cloud.domain.ids import GatewayId
 from cloud.domain.overview import Consequence, Need, NeedKind, Overview, in_order
 from cloud.domain.user import Role, User, system_user
 from cloud.services import alarms, gateways, overview
@@ -123,29 +125,43 @@ def _hello(database: Database, gateway: GatewayIdentity) -> None:
     database.write_now(TENANT, gateways.hello, gateway, said)
 
 
-def _watch(database: Database, listening_since_ms: int = 0) -> int:
-    return database.write_now(TENANT, gateways.watch, system_user(TENANT), listening_since_ms)
+_States = dict[GatewayId, GatewayState]
 
 
-def test_a_silent_gateway_is_alarmed_once_and_cleared_when_it_is_back(
-    database: Database, clock: FakeClock
+def _watch(database: Database, known: _States | None = None, since_ms: int = 0) -> _States:
+    return database.write_now(TENANT, gateways.watch, system_user(TENANT), since_ms, known or {})
+
+
+def test_a_silent_gateway_is_seen_then_alarmed_once_and_cleared_when_it_is_back(
+    database: Database, database_url: str, clock: FakeClock
 ) -> None:
     gateway, _ = add_gateway(database, add_site(database))
     manager = add_manager(database)
+    heard: list[object] = []
+    watching = Database(database_url, clock=clock, on_commit=heard.extend)
     _hello(database, gateway)
+    states = _watch(watching)
 
     clock.advance(ms=OFFLINE_AFTER_MS)
-    still = _watch(database)
+    still = _watch(watching, states)
     clock.advance(ms=1)
-    lost, again = _watch(database), _watch(database)
+    lost = _watch(watching, still)
+    early = database.read_now(TENANT, alarms.list_alarms, manager).items
+    clock.advance(ms=ALARMED_AFTER_MS - OFFLINE_AFTER_MS)
+    _watch(watching, _watch(watching, lost))
     [alarm] = database.read_now(TENANT, alarms.list_alarms, manager).items
-    [box] = database.read_now(TENANT, gateways.list_gateways, manager)
     _hello(database, gateway)
-    back = _watch(database)
+    back = _watch(watching, lost)
+    watching.close()
 
-    assert (still, lost, again, back) == (0, 1, 0, 1)
+    assert [set(seen.values()) for seen in (still, lost, back)] == [
+        {GatewayState.ONLINE},
+        {GatewayState.OFFLINE},
+        {GatewayState.ONLINE},
+    ]
+    assert early == ()
     assert (alarm.kind, alarm.raised_at_ms, alarm.severity) == ("gateway_offline", START_MS, Severity.MAJOR)
-    assert box.state is GatewayState.OFFLINE
+    assert [change.state for change in heard if isinstance(change, GatewayChanged)] == ["offline", "online"]
     assert database.read_now(TENANT, alarms.list_alarms, manager).items == ()
     assert count(database, schema.alarm) == 1
 
@@ -157,10 +173,15 @@ def test_after_a_stop_of_ours_gateways_have_time_to_be_heard_of(database: Databa
     started_at_ms = clock.now_ms
 
     clock.advance(ms=OFFLINE_AFTER_MS)
-    patient = _watch(database, started_at_ms)
+    patient = _watch(database, since_ms=started_at_ms)
+    clock.advance(ms=ALARMED_AFTER_MS - OFFLINE_AFTER_MS)
+    seen = _watch(database, since_ms=started_at_ms)
+    unalarmed = count(database, schema.alarm)
     clock.advance(ms=1)
+    _watch(database, since_ms=started_at_ms)
 
-    assert (patient, _watch(database, started_at_ms)) == (0, 1)
+    assert (patient, set(seen.values()), unalarmed) == ({}, {GatewayState.OFFLINE}, 0)
+    assert count(database, schema.alarm) == 1
 
 
 def test_a_slot_nobody_speaks_for_and_a_revoked_one_are_not_silent(
@@ -173,7 +194,7 @@ def test_a_slot_nobody_speaks_for_and_a_revoked_one_are_not_silent(
     database.write_now(TENANT, gateways.revoke, system_user(TENANT), gone.gateway_id)
     clock.advance(days=2)
 
-    assert _watch(database) == 0
+    assert set(_watch(database).values()) == {GatewayState.WAITING, GatewayState.REVOKED}
     assert count(database, schema.alarm) == 0
 
 
