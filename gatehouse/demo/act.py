@@ -105,18 +105,32 @@ class Act:
     def _live_through(self, plan: Calendar) -> State:
         """Read the past over the lines: each month's first instant from January, then every hour."""
         self._screen.say(f"Living through the past: {plan.hours:,} hours, read over the wire")
-        return self._replay(plan.from_ms, plan.to_ms, plan.monthly_ms)
+        return self._through_today(self._replay(plan.from_ms, plan.to_ms, plan.monthly_ms))
 
     def _catch_up(self, kept: State) -> State:
         first_ms, last_ms = calendar.catch_up(kept.lived_to_ms, self._now_ms())
-        if first_ms > last_ms:
-            return kept
-        self._screen.say("Reading the hours since the last start")
-        return self._replay(first_ms, last_ms)
+        if first_ms <= last_ms:
+            self._screen.say("Reading the hours since the last start")
+            kept = self._replay(first_ms, last_ms)
+        return self._through_today(kept)
 
-    def _replay(self, from_ms: int, to_ms: int, earlier_ms: Sequence[int] = ()) -> State:
+    def _through_today(self, lived: State) -> State:
+        """Read the running day as densely as its charts want it."""
+        first_ms, last_ms = calendar.today(lived.lived_to_ms, self._now_ms())
+        if first_ms > last_ms:
+            return lived
+        self._screen.say("Living through today, every five minutes")
+        return self._replay(first_ms, last_ms, every_ms=calendar.FIVE_MINUTES_MS)
+
+    def _replay(
+        self,
+        from_ms: int,
+        to_ms: int,
+        earlier_ms: Sequence[int] = (),
+        every_ms: int = calendar.HOUR_MS,
+    ) -> State:
         self._screen.begin()
-        for step in self._stage.replay(from_ms, to_ms, earlier_ms):
+        for step in self._stage.replay(from_ms, to_ms, every_ms, earlier_ms):
             label = calendar.told(step.at_ms)
             self._screen.progress(Progress(step.step, step.steps, step.readings, "readings", label))
         return State(seed=self._stage.seed, lived_to_ms=to_ms)

@@ -1,7 +1,8 @@
 """Which instants a demonstration lives through: whole past months, and the running one up to now.
 
-The invariant: every instant is a whole hour at the site, they rise, and the first of every month from
-January on is among them, so that the ladders of a year begin where a year begins.
+The invariant: every instant is a whole hour at the site or, of the running day, five minutes; they
+rise, and the first of every month from January on is among them, so that the ladders of a year begin
+where a year begins.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUR_MS = 3_600_000
+FIVE_MINUTES_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """`monthly_ms` are single instants, read as meters were before; then hourly to `to_ms`, included."""
+    """`monthly_ms` are single instants, read as meters were before; then hourly to `to_ms`, last midnight."""
 
     opened_on: str  # ISO date: the first of January
     monthly_ms: tuple[int, ...]
@@ -50,14 +52,19 @@ def plan(now_ms: int, months: int, days: int | None = None) -> Calendar:
         opened_on=f"{opened:%Y-%m-%d}",
         monthly_ms=tuple(_ms(start) for start in starts if _ms(start) < from_ms),
         from_ms=from_ms,
-        to_ms=now_ms // HOUR_MS * HOUR_MS,
+        to_ms=_midnight_ms(now),
         months=tuple(f"{start:%Y-%m}" for start in starts[:-1]),
     )
 
 
 def catch_up(last_ms: int, now_ms: int) -> tuple[int, int]:
-    """Return the first and last hourly instant after `last_ms`; first is after last if there is none."""
-    return (last_ms // HOUR_MS + 1) * HOUR_MS, now_ms // HOUR_MS * HOUR_MS
+    """Return the hourly instants after `last_ms` to the last midnight; first is after last if none are."""
+    return (last_ms // HOUR_MS + 1) * HOUR_MS, _midnight_ms(datetime.fromtimestamp(now_ms / 1000, ZONE))
+
+
+def today(last_ms: int, now_ms: int) -> tuple[int, int]:
+    """Return the five-minute instants after `last_ms` up to now; first is after last if there are none."""
+    return (last_ms // FIVE_MINUTES_MS + 1) * FIVE_MINUTES_MS, now_ms // FIVE_MINUTES_MS * FIVE_MINUTES_MS
 
 
 def told(at_ms: int) -> str:
@@ -68,6 +75,10 @@ def told(at_ms: int) -> str:
 def _months_before(start: datetime, months: int) -> datetime:
     number = start.year * 12 + start.month - 1 - months
     return start.replace(year=number // 12, month=number % 12 + 1)
+
+
+def _midnight_ms(now: datetime) -> int:
+    return _ms(now.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def _ms(at: datetime) -> int:

@@ -32,7 +32,6 @@ DEFAULT_CLOUD_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8070
 _START_TIMEOUT_S = 60.0
 _CONTROL_TIMEOUT_S = 60.0  # a page of the ledger has fifty thousand entries
 _CLOSING_WAIT_S = 20
-_HOUR_S = 3600
 
 _T = TypeVar("_T")
 
@@ -112,13 +111,15 @@ class Stage:
             environment={"GATEHOUSE_PASSWORD": DEMO_PASSWORD, "NO_PROXY": HOST},
         )
 
-    def replay(self, from_ms: int, to_ms: int, earlier_ms: Sequence[int] = ()) -> Iterator[ReplayStep]:
-        """Let the edge read every hour of a past, and single instants before it; yield how far it is."""
+    def replay(
+        self, from_ms: int, to_ms: int, every_ms: int, earlier_ms: Sequence[int] = ()
+    ) -> Iterator[ReplayStep]:
+        """Let the edge read a past, and single instants before it; yield how far it is."""
         lines = self._children.lines(
             "replay",
             *("edge", "--log-level", "warning", "replay", str(self._edge_config)),
             *(part for at_ms in earlier_ms for part in ("--also", str(at_ms))),
-            *("--from", str(from_ms), "--to", str(to_ms), "--every", str(_HOUR_S)),
+            *("--from", str(from_ms), "--to", str(to_ms), "--every", str(every_ms // 1000)),
             *("--clock-control", self.control_url, "--progress", "json"),
         )
         for line in lines:

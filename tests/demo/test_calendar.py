@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from gatehouse.demo.calendar import HOUR_MS, ZONE, catch_up, plan, told
+from gatehouse.demo.calendar import HOUR_MS, ZONE, catch_up, plan, today, told
 
 
 def at(text: str) -> int:
@@ -15,8 +15,8 @@ def test_two_whole_months_and_the_running_one_are_hourly() -> None:
     calendar = plan(at("2026-11-23T18:42:07"), months=2)
 
     assert told(calendar.from_ms) == "2026-09-01 00:00"
-    assert told(calendar.to_ms) == "2026-11-23 18:00"
-    assert calendar.hours == (30 + 31 + 22) * 24 + 19
+    assert told(calendar.to_ms) == "2026-11-23 00:00"
+    assert calendar.hours == (30 + 31 + 22) * 24 + 1
 
 
 def test_the_year_before_is_read_once_a_month() -> None:
@@ -72,13 +72,27 @@ def test_instants_rise_and_are_whole_hours(now: str, days: int | None) -> None:
     assert calendar.to_ms <= at(now)
 
 
-def test_a_second_start_reads_the_hours_it_slept() -> None:
-    first_ms, last_ms = catch_up(at("2026-11-23T18:42:07"), at("2026-11-24T07:05:00"))
+def test_a_second_start_reads_the_hours_it_slept_and_then_its_day() -> None:
+    slept_ms, now_ms = at("2026-11-22T18:42:07"), at("2026-11-24T07:08:00")
 
-    assert (told(first_ms), told(last_ms)) == ("2026-11-23 19:00", "2026-11-24 07:00")
+    first_ms, midnight_ms = catch_up(slept_ms, now_ms)
+    next_ms, last_ms = today(midnight_ms, now_ms)
+
+    assert (told(first_ms), told(midnight_ms)) == ("2026-11-22 19:00", "2026-11-24 00:00")
+    assert (told(next_ms), told(last_ms)) == ("2026-11-24 00:05", "2026-11-24 07:05")
 
 
-def test_a_second_start_in_the_same_hour_reads_nothing() -> None:
-    first_ms, last_ms = catch_up(at("2026-11-23T18:42:07"), at("2026-11-23T18:59:00"))
+def test_a_second_start_on_the_same_day_goes_on_where_it_was() -> None:
+    slept_ms, now_ms = at("2026-11-23T18:42:07"), at("2026-11-23T18:59:00")
 
-    assert first_ms > last_ms
+    first_ms, midnight_ms = catch_up(slept_ms, now_ms)
+    next_ms, last_ms = today(slept_ms, now_ms)
+
+    assert first_ms > midnight_ms
+    assert (told(next_ms), told(last_ms)) == ("2026-11-23 18:45", "2026-11-23 18:55")
+
+
+def test_a_second_start_within_five_minutes_reads_nothing() -> None:
+    next_ms, last_ms = today(at("2026-11-23T18:41:00"), at("2026-11-23T18:44:59"))
+
+    assert next_ms > last_ms
