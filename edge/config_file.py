@@ -60,6 +60,7 @@ _SPOKEN_ON: Mapping[str, frozenset[type]] = {
     "dlt645": frozenset({SerialLine, TcpLine}),
     "dlt645-1997": frozenset({SerialLine, TcpLine}),
     "dlt645-2007": frozenset({SerialLine, TcpLine}),
+    "mbus": frozenset({SerialLine, TcpLine}),
     "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
     "mqtt-zigbee2mqtt": frozenset({MqttLine}),
 }
@@ -68,6 +69,10 @@ _ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
     "dlt645": (r"\d{12}", "12 digits in quotes"),
     "dlt645-1997": (r"\d{12}", "12 digits in quotes"),
     "dlt645-2007": (r"\d{12}", "12 digits in quotes"),
+    "mbus": (
+        r"\d|[1-9]\d|1\d\d|2[0-4]\d|250|\d{8}(-[A-Z]{3}(-[0-9A-F]{2}-[0-9A-F]{2})?)?",
+        "0 to 250 or eight digits, with maker, version and medium if need be (12345678-KAM-08-04), in quotes",
+    ),
     "modbus": (r"\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]", "a unit id from 0 to 255"),
     "mqtt-zigbee2mqtt": (r"[^+#/\x00][^+#\x00]{0,127}", "the device's friendly name, without + or #"),
 }

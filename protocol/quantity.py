@@ -82,6 +82,9 @@ _ALL = (
     Quantity("hot_water_volume", "m3", _C, "", "9-0:1.0.0", "hot water volume"),
     Quantity("gas_volume", "m3", _C, "", "7-0:3.0.0", "gas volume"),
     Quantity("heat_energy", "kWh", _C, "", "6-0:1.0.0", "heat energy"),
+    # Meters in joules: 1 GJ is 277.77… kWh, which no integer of millionths is.
+    Quantity("heat_energy_joule", "GJ", _C, "", "6-0:1.0.0", "heat energy"),
+    Quantity("heat_power", "kW", _I, "", "6-0:8.0.0", "heat power"),
     Quantity("cooling_energy", "kWh", _C, "", "5-0:1.0.0", "cool energy"),
     Quantity("volume_flow", "m3/h", _I, "", "8-0:2.0.0", "flow"),
     Quantity("flow_temperature", "°C", _I, "", "6-0:10.0.0", "supply temp"),

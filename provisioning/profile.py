@@ -88,6 +88,23 @@ class Cjt188Source:
 
 
 @dataclass(frozen=True, slots=True)
+class MbusSource:
+    """A record of an M-Bus readout by what it measures, or a bit of the status, or an old counter.
+
+    `measures` and `function` are the names the codec gives ("Energy", "Instantaneous value").
+    `counter` is 1 or 2 in an old fixed-length reply, 0 otherwise.
+    """
+
+    measures: str
+    function: str
+    storage: int = 0
+    tariff: int = 0
+    subunit: int = 0
+    status_bit: int | None = None
+    counter: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Zigbee2mqttSource:
     """A key of the JSON a zigbee2mqtt device publishes."""
 
@@ -95,7 +112,7 @@ class Zigbee2mqttSource:
     scale: Decimal
 
 
-PointSource: TypeAlias = Cjt188Source | Dlt645Source | ModbusSource | Zigbee2mqttSource
+PointSource: TypeAlias = Cjt188Source | Dlt645Source | MbusSource | ModbusSource | Zigbee2mqttSource
 
 
 @dataclass(frozen=True, slots=True)

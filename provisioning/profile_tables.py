@@ -4,7 +4,7 @@ The invariant: what does not fit these shapes is refused by key; what fits may s
 `profiles.py` finds out.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -55,6 +55,18 @@ class Dlt645PointEither(Dlt645Point, forbid_unknown_fields=True, kw_only=True):
 class Cjt188Point(PointTable, forbid_unknown_fields=True, kw_only=True):
     field: str
     data_identifier: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{4}$")] = "901F"
+
+
+class MbusPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
+    measures: str = ""
+    function: Literal["Instantaneous value", "Maximum value", "Minimum value", "Value during error state"] = (
+        "Instantaneous value"
+    )
+    storage: Annotated[int, msgspec.Meta(ge=0)] = 0
+    tariff: Annotated[int, msgspec.Meta(ge=0)] = 0
+    subunit: Annotated[int, msgspec.Meta(ge=0)] = 0
+    status_bit: Annotated[int, msgspec.Meta(ge=0, le=7)] | None = None
+    counter: Literal[0, 1, 2] = 0
 
 
 class ModbusPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
@@ -129,6 +141,11 @@ class Dlt645ProfileEither(ProfileTable, forbid_unknown_fields=True, kw_only=True
     golden: list[GoldenFrames] = []
 
 
+class MbusProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mbus"):
+    points: list[MbusPoint]
+    golden: list[GoldenFrames] = []
+
+
 class ModbusProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="modbus"):
     points: list[ModbusPoint]
     modbus: ModbusSettings = msgspec.field(default_factory=ModbusSettings)
@@ -146,6 +163,7 @@ AnyProfile: TypeAlias = (
     | Dlt645Profile
     | Dlt645Profile1997
     | Dlt645ProfileEither
+    | MbusProfile
     | ModbusProfile
     | Zigbee2mqttProfile
 )

@@ -27,6 +27,8 @@ and no two points share a name. Adding a model is adding a file.
     dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it
     dlt645-1997       the same with four digits: data_identifier = "9010"; block = "901F"
     dlt645            both: data_identifier = "00010000", data_identifier_1997 = "9010"; the driver finds out
+    mbus              measures = "Energy" and, where need be, function = "Maximum value", storage, tariff,
+                      subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"
     mqtt-zigbee2mqtt  key = "lock_state", scale = "1"
 
@@ -64,6 +66,7 @@ from provisioning.profile import (
     Cjt188Source,
     Dlt645Source,
     Golden,
+    MbusSource,
     MessageEvent,
     ModbusSource,
     PointProfile,
@@ -84,6 +87,8 @@ from provisioning.profile_tables import (
     EventTable,
     GoldenFrames,
     GoldenMessage,
+    MbusPoint,
+    MbusProfile,
     ModbusPoint,
     ModbusProfile,
     PointTable,
@@ -148,7 +153,7 @@ class _Reader:
                 meter_type = table.cjt188.meter_type
             case Zigbee2mqttProfile():
                 events = tuple(self._event(e, names, f"events[{i}]") for i, e in enumerate(table.events))
-            case Dlt645Profile() | Dlt645Profile1997() | Dlt645ProfileEither():
+            case Dlt645Profile() | Dlt645Profile1997() | Dlt645ProfileEither() | MbusProfile():
                 pass
         return Profile(
             name,
@@ -202,6 +207,8 @@ class _Reader:
                 return Dlt645Source(point.data_identifier, point.block, point.block_item)
             case Cjt188Point():
                 return Cjt188Source(point.data_identifier, point.field)
+            case MbusPoint():
+                return self._mbus_source(point, at)
             case Zigbee2mqttPoint():
                 return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
             case ModbusPoint():
@@ -209,6 +216,20 @@ class _Reader:
                 return self._modbus_source(point, profile.modbus.word_order, at)
             case _:
                 raise AssertionError(f"a point of {type(point).__name__} has no source")
+
+    def _mbus_source(self, point: MbusPoint, at: str) -> MbusSource:
+        ways = [bool(point.measures), point.status_bit is not None, point.counter != 0]
+        if sum(ways) != 1:
+            self.problems.append(f"{at}: expected exactly one of measures, status_bit and counter")
+        return MbusSource(
+            point.measures,
+            point.function,
+            point.storage,
+            point.tariff,
+            point.subunit,
+            point.status_bit,
+            point.counter,
+        )
 
     def _modbus_source(self, point: ModbusPoint, word_order: str, at: str) -> ModbusSource:
         is_bit = point.table.is_bits or point.bit is not None
@@ -244,6 +265,8 @@ class _Reader:
         )
 
     def _golden(self, table: GoldenFrames | GoldenMessage, names: list[str], at: str) -> Golden:
+        if not table.values:
+            self.problems.append(f"{at}.values: a golden exchange says at least one value")
         for name in table.values:
             if name not in names:
                 self.problems.append(f"{at}.values.{name}: the profile has no such point")

@@ -8,6 +8,7 @@ from edge.driver import Bus, Driver, EvidenceKeeper
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.drivers.dlt645_either import EitherEditionDriver
+from edge.drivers.mbus import MbusDriver
 from edge.drivers.modbus import ModbusDriver
 
 DRIVERS: Mapping[str, Callable[[DeviceConfig, Bus, EvidenceKeeper], Driver]] = MappingProxyType(
@@ -16,6 +17,7 @@ DRIVERS: Mapping[str, Callable[[DeviceConfig, Bus, EvidenceKeeper], Driver]] = M
         "dlt645": EitherEditionDriver,
         "dlt645-1997": Dlt645Driver,
         "dlt645-2007": Dlt645Driver,
+        "mbus": MbusDriver,
         "modbus": ModbusDriver,
     }
 )

@@ -26,6 +26,7 @@ from edge.driver import (
 )
 from edge.drivers.dlt645_edition import EDITIONS
 from edge.drivers.frame_receiver import FrameReceiver
+from edge.drivers.joined import joined
 from edge.errors import EXCHANGE_FAILURES, NoReply
 from protocol.errors import FrameError, ProtocolError, Refused
 from protocol.fieldbus.dlt645_format import DataIdentifier, decode_items
@@ -176,7 +177,7 @@ class Dlt645Driver:
             payload += part
         item.silences = 0
         values = decode_items(item.identifier, payload).values
-        return self._readings(item, values, _joined(exchanges))
+        return self._readings(item, values, joined(exchanges))
 
     async def _exchange(self, request: Frame, item: _Item, part: int = 0) -> tuple[Heard, Frame, bytes]:
         receiver: FrameReceiver[Frame] = FrameReceiver(
@@ -227,15 +228,3 @@ def _reply_length(item: _Item) -> int:
     width = sum(form.width for form in identifier.formats) or 6
     count = max((place for _, place in item.points), default=0) + 1 if identifier.is_block else 1
     return 4 + 12 + 4 + width * count
-
-
-def _joined(exchanges: list[Heard]) -> Heard:
-    """Return one exchange for all frames of an answer, stamped with the first, which holds its time."""
-    if len(exchanges) == 1:
-        return exchanges[0]
-    return Heard(
-        b"".join(heard.request for heard in exchanges),
-        b"".join(heard.reply for heard in exchanges),
-        exchanges[0].measured_at_ms,
-        sum(heard.round_trip_us for heard in exchanges),
-    )

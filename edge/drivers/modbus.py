@@ -30,7 +30,7 @@ from protocol.fieldbus import modbus
 from protocol.reading import Quality, Reading
 from provisioning.profile import ModbusTable
 
-_FUNCTION_CODES = {
+FUNCTION_CODES = {
     ModbusTable.COIL: modbus.FunctionCode.READ_COILS,
     ModbusTable.DISCRETE_INPUT: modbus.FunctionCode.READ_DISCRETE_INPUTS,
     ModbusTable.HOLDING_REGISTER: modbus.FunctionCode.READ_HOLDING_REGISTERS,
@@ -152,7 +152,7 @@ class ModbusDriver:
         }
 
     def _prepare(self, block: Block, group: str) -> _Reader:
-        code = _FUNCTION_CODES[block.table]
+        code = FUNCTION_CODES[block.table]
         request = modbus.Request(self._unit_id, code, block.start, block.quantity)
         return _Reader(
             block,
