@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from edge.buffer_store import Store, StreamState, open_store
+from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
 from edge.config import BufferSettings
 from edge.errors import StorageFault
@@ -80,11 +80,13 @@ class Buffer:
         clock: Clock,
         rng: random.Random,
         billing_keys: frozenset[str] = frozenset(),
+        connect: Callable[[Path], sqlite3.Connection] = connect_file,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._random = rng
         self._billing_keys = billing_keys
+        self._connect = connect
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._store: Store | None = None
         self._lock = -1
@@ -266,7 +268,7 @@ class Buffer:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._take_lock(path.with_name(path.name + ".lock"))
             try:
-                self._store = open_store(path, self._new_epoch, created_at_ms)
+                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect)
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError as error:
@@ -275,7 +277,7 @@ class Buffer:
                     "buffer is damaged; it was moved aside and a new one begun",
                     extra={"reason": str(error), "moved_to": str(self.moved_aside)},
                 )
-                self._store = open_store(path, self._new_epoch, created_at_ms)
+                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect)
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
         self.epoch = self._store.epoch

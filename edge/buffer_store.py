@@ -291,12 +291,22 @@ class _Transaction:
 _BLOCK_OVERHEAD_BYTES = 24
 
 
-def open_store(path: Path, new_epoch: Callable[[], int], created_at_ms: int) -> Store:
+def connect_file(path: Path) -> sqlite3.Connection:
+    """Open a database file, or make it; transactions are begun by whoever uses it."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def open_store(
+    path: Path,
+    new_epoch: Callable[[], int],
+    created_at_ms: int,
+    connect: Callable[[Path], sqlite3.Connection] = connect_file,
+) -> Store:
     """Open the store, making it if there is none; sqlite3.DatabaseError if the file is damaged.
 
     StorageFault if it was written by a newer agent: that file is left untouched.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = connect(path)
     try:
         _refuse_newer(connection, path)
         _configure(connection)
