@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_every_locked_package_is_pinned_and_hashed() -> None:
 
     assert len(entries) > 50
     assert unhashed == []
+
+
+def test_every_dependency_says_what_it_saves_and_costs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = [
+        *project["project"]["dependencies"],
+        *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
+        *project["dependency-groups"]["dev"],
+    ]
+    names = {re.split(r"[\[<>=; ]", name, maxsplit=1)[0] for name in declared} - {"gatehouse"}
+    decided = (ROOT / "docs" / "decisions" / "0003-dependencies.md").read_text(encoding="utf-8")
+    first_cells = " ".join(line.split("|")[1] for line in decided.splitlines() if line.startswith("| "))
+
+    undecided = {name for name in names if not name.startswith("types-") and name not in first_cells}
+
+    assert undecided == set()
 
 
 def test_npm_lock_names_no_host() -> None:
