@@ -21,7 +21,6 @@ UV = ROOT / ".uv" / "bin" / "uv"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
-STATIC = ROOT / "cloud" / "console" / "static"
 
 MINIMUM = (3, 11)
 
@@ -88,17 +87,9 @@ def _install_packages(environment: dict[str, str]) -> None:
 
 
 def _build_web_assets() -> None:
-    builder = ROOT / "scripts" / "build_web.py"
-    stamp = STATIC / ".ok"
-    sources = sorted(p for p in (ROOT / "cloud" / "console" / "web").rglob("*") if p.is_file())
-    sources = [p for p in sources if "node_modules" not in p.parts]
-    state = _digest(builder, *sources)
-    if stamp.exists() and stamp.read_text() == state:
-        return
+    # The script itself knows whether anything it reads has changed, and says so in one line.
     _say("4/4", "the console's scripts and styles (npm packages, built here)")
-    _run([PYTHON, builder], dict(os.environ))
-    STATIC.mkdir(exist_ok=True)
-    stamp.write_text(state)
+    _run([PYTHON, ROOT / "scripts" / "build_web.py"], dict(os.environ))
 
 
 def uv_environment() -> dict[str, str]:

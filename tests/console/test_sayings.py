@@ -8,6 +8,7 @@ from cloud.console.sayings import say
 from cloud.domain.user import Locale
 from protocol.evidence import Evidence
 from protocol.fieldbus import dlt645
+from provisioning.profiles import load_profile, profile_names
 
 CHINESE, ENGLISH = language_of(Locale.CHINESE), language_of(Locale.ENGLISH)
 
@@ -32,6 +33,13 @@ def test_a_known_sentence_is_translated_around_its_values(said: str, zh: str) ->
 
 def test_an_unknown_sentence_is_shown_as_it_was_said() -> None:
     assert say("the maker's own register 7", CHINESE) == "the maker's own register 7"
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_what_a_profile_says_of_an_alarm_is_translated(name: str) -> None:
+    for point in load_profile(name).points:
+        if point.alarm:
+            assert say(point.alarm.message, CHINESE) != point.alarm.message, point.name
 
 
 def exchange() -> Evidence:
