@@ -77,7 +77,8 @@ class DialReading:
 
     `source` is "wire" for a reading from a gateway (then series, epoch and seq name it), "opening"
     and "closing" for the values a person noted when the meter was installed or removed, "manual" for
-    one a person read since, "estimate" for one nobody read: `anchor_micro` is then the last actual dial
+    one a person read since, "rollover" if that person saw that the dial had passed its zero, "estimate"
+    for one nobody read: `anchor_micro` is then the last actual dial
     before it, and `record_id` names the record of either.
     """
 
@@ -224,8 +225,14 @@ def segment_between(
 
 
 def _difference(opening: DialReading, closing: DialReading, dial: Dial, elapsed_ms: int) -> Difference:
-    """Judge two readings; below an estimate, but not below what was actually read, is a true-up."""
+    """Judge two readings; below an estimate, but not below what was actually read, is a true-up.
+
+    A rollover that a person vouches for needs no plausibility.
+    """
     anchor = opening.anchor_micro
+    drop = closing.value_micro - opening.value_micro
+    if closing.source == "rollover" and drop < 0 and dial.modulus_micro is not None:
+        return Difference(Judgement.ROLLOVER, drop % dial.modulus_micro)
     if anchor is None or not anchor <= closing.value_micro < opening.value_micro:
         return judge(opening.value_micro, closing.value_micro, dial, elapsed_ms)
     return Difference(Judgement.TRUE_UP, closing.value_micro - opening.value_micro)

@@ -47,19 +47,29 @@ class ProposedEstimate:
 
 
 def record_reading(
-    tx: Tx, actor: User, installation_id: InstallationId, on: date, value: Decimal, reason: str
+    tx: Tx,
+    actor: User,
+    installation_id: InstallationId,
+    on: date,
+    value: Decimal,
+    reason: str,
+    *,
+    is_rollover: bool = False,
 ) -> str:
     """Record what a meter showed at the beginning of a day; the last one recorded for it holds.
 
+    `is_rollover` says that the person is sure the dial passed its zero since the last bill.
     Invalid for a value the dial cannot show or without a reason; Conflict for a day that has not begun.
     """
     require(actor, Action.ENTER_READINGS)
     installation, at_ms = _at(tx, installation_id, on)
     value_micro = _checked(installation, value, reason)
+    if is_rollover and installation.meter.register_modulus_micro is None:
+        raise Invalid(f"the full scale of meter {installation.meter.serial} is not known; enter it first")
     record_id = manual_readings.insert_reading(
-        tx, installation_id, at_ms, value_micro, reason, _author(actor)
+        tx, installation_id, at_ms, value_micro, reason, _author(actor), is_rollover=is_rollover
     )
-    detail = {"at_ms": at_ms, "value_micro": value_micro}
+    detail = {"at_ms": at_ms, "value_micro": value_micro, "is_rollover": int(is_rollover)}
     audit.record(tx, actor.user_id, "record_reading", "installation", installation_id, detail)
     return record_id
 

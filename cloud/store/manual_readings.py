@@ -16,7 +16,10 @@ TOLERANCE_MS = 12 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class ManualReading:
-    """One record: who read or estimated what, for which moment, and why. `kind` is "manual" or "estimate"."""
+    """One record: who read or estimated what, for which moment, and why.
+
+    `kind` is "manual", "estimate", or "rollover" where the person also saw that the dial passed its zero.
+    """
 
     record_id: str
     installation_id: InstallationId
@@ -37,9 +40,12 @@ def insert_reading(
     reason: str,
     recorded_by: UserId | None,
     anchor_value_micro: int | None = None,
+    *,
+    is_rollover: bool = False,
 ) -> str:
     """Add a record; with an anchor it is an estimate. A later one for the moment holds from now on."""
     record_id = tx.new_id()
+    kind = "rollover" if is_rollover else "manual" if anchor_value_micro is None else "estimate"
     # Add one record.
     tx.conn.execute(
         tx.insert(manual_reading).values(
@@ -48,7 +54,7 @@ def insert_reading(
             installation_id=installation_id,
             at_ms=at_ms,
             value_micro=value_micro,
-            kind="manual" if anchor_value_micro is None else "estimate",
+            kind=kind,
             anchor_value_micro=anchor_value_micro,
             reason=reason,
             recorded_by=recorded_by,

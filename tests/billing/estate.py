@@ -52,6 +52,7 @@ class Estate:
     points: dict[str, ServicePointId] = field(default_factory=dict)
     series: dict[str, SeriesId] = field(default_factory=dict)
     installations: dict[str, InstallationId] = field(default_factory=dict)
+    exchanges: dict[str, int] = field(default_factory=dict)
     next_seq: int = 1
 
     def add_flat(
@@ -116,7 +117,9 @@ class Estate:
                 tx, self.installations[code], at_ms, micro_from_decimal(Decimal(closing_value))
             )
             commodity = Commodity.WATER if code.startswith("W") else Commodity.ELECTRICITY
-            self._hang(tx, code, f"{code}-new", commodity, at_ms, opening_value, multiplier, modulus, "350")
+            self.exchanges[code] = self.exchanges.get(code, 0) + 1
+            serial = f"{code}-new{'' if self.exchanges[code] == 1 else self.exchanges[code]}"
+            self._hang(tx, code, serial, commodity, at_ms, opening_value, multiplier, modulus, "350")
 
         self.database.write_now(TENANT, work)
 

@@ -202,7 +202,7 @@ manual_reading = sa.Table(
     integer("recorded_at_ms"),
     refers("installation", "installation_id"),
     refers("app_user", "recorded_by"),
-    check("kind", "kind IN ('estimate', 'manual')"),
+    check("kind", "kind IN ('estimate', 'manual', 'rollover')"),
     check("anchor", "(kind = 'estimate') = (anchor_value_micro IS NOT NULL)"),
     sa.Index("ix_manual_reading_installation", "tenant_id", "installation_id", "at_ms"),
 )

@@ -93,7 +93,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(kind = 'estimate') = (anchor_value_micro IS NOT NULL)", name=op.f("ck_manual_reading_anchor")
         ),
-        sa.CheckConstraint("kind IN ('estimate', 'manual')", name=op.f("ck_manual_reading_kind")),
+        sa.CheckConstraint("kind IN ('estimate', 'manual', 'rollover')", name=op.f("ck_manual_reading_kind")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "installation_id"],
             ["installation.tenant_id", "installation.id"],
