@@ -1,27 +1,23 @@
 """`gatehouse edge`: run the agent on the box in the building, and look at what it does."""
 
 import asyncio
-import importlib
-import logging
 import signal
 import sys
 import urllib.request
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
+from edge.cli import CONFIG, checked, log_to_stderr, run_async
 from edge.config import Config
 from edge.config_file import load_config
-from edge.errors import EdgeError
-from provisioning.identity import IdentityError
+from edge.toolbox import COMMANDS
 from provisioning.strict import Malformed
 
-_CONFIG = click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _STATUS_TIMEOUT_S = 5
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -32,20 +28,20 @@ _LEVELS = ("debug", "info", "warning", "error")
 )
 def edge(log_level: str) -> None:
     """Run the agent on the box in the building."""
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
 
 
 @edge.command()
-@_CONFIG
+@CONFIG
 def run(config: Path) -> None:
     """Poll, buffer and send until told to stop (SIGTERM, SIGINT); then exit 0 with all on disk."""
     from edge.agent import run_agent
 
-    _run(_until_signal(run_agent, _checked(config)))
+    run_async(_until_signal(run_agent, checked(config)))
 
 
 @edge.command()
-@_CONFIG
+@CONFIG
 def check(config: Path) -> None:
     """Check CONFIG without touching a port: print what would be polled and the bus time it takes."""
     from edge.check import plan, report
@@ -60,7 +56,7 @@ def check(config: Path) -> None:
 
 
 @edge.command()
-@_CONFIG
+@CONFIG
 @click.option("--from", "from_text", required=True, help="First instant: ISO 8601, or epoch milliseconds.")
 @click.option("--to", "to_text", required=True, help="Last instant, included.")
 @click.option(
@@ -82,7 +78,7 @@ def replay(
     from edge.replay import Progress
     from edge.replay import replay as replay_past
 
-    loaded = _checked(config)
+    loaded = checked(config)
     from_ms, to_ms = (_instant_ms(text, loaded.time_zone) for text in (from_text, to_text))
     if to_ms < from_ms:
         raise click.ClickException(f"--to {to_text} is before --from {from_text}")
@@ -102,7 +98,7 @@ def replay(
             told = f"step {done.step}/{done.steps}, {done.readings} readings, {done.acked} acked"
             click.echo(f"{at:%Y-%m-%d %H:%M}  {told}")
 
-    _run(
+    run_async(
         replay_past(
             loaded,
             instants_ms,
@@ -113,13 +109,13 @@ def replay(
 
 
 @edge.command()
-@_CONFIG
+@CONFIG
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def status(config: Path, *, as_json: bool) -> None:
     """Show what the running agent of CONFIG says of itself."""
     from edge.health import Health
 
-    loaded = _checked(config)
+    loaded = checked(config)
     if not loaded.page_port:
         raise click.ClickException("page.port is 0 in the configuration: the agent cannot be asked")
     url = f"http://127.0.0.1:{loaded.page_port}/status.json"
@@ -148,13 +144,6 @@ def status(config: Path, *, as_json: bool) -> None:
     click.echo(f"fault: {health.buffer_fault or health.hello_fault or 'none'}")
 
 
-def _checked(path: Path) -> Config:
-    try:
-        return load_config(path)
-    except Malformed as error:
-        raise click.ClickException(str(error)) from None
-
-
 def _instant_ms(text: str, zone: ZoneInfo) -> int:
     if text.lstrip("-").isdecimal():
         return int(text)
@@ -176,44 +165,8 @@ async def _until_signal(work: Callable[[Config, asyncio.Event], Awaitable[None]]
     await work(config, stop)
 
 
-def _run(work: Coroutine[Any, Any, Any]) -> None:
-    """Run the coroutine on uvloop where there is one; turn what a person can act on into a message."""
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(work)
-    except (EdgeError, IdentityError, Malformed) as error:
-        raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(130) from None
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
-    except ImportError:
-        return None
-    return factory
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_KeyValue("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-
-
-_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-class _KeyValue(logging.Formatter):
-    """Puts a record's extra fields behind its constant message, as key=value."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with a traceback below it if there is one."""
-        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD_FIELDS}
-        line = super().format(record)
-        return line + "".join(f" {key}={value!r}" for key, value in fields.items()) if fields else line
+for _command in COMMANDS:
+    edge.add_command(_command)
 
 
 if __name__ == "__main__":

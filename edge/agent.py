@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
+from edge.hatch import serve_hatch
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.intake import Intake
 from edge.kernel_clock import is_kernel_clock_synced
@@ -175,6 +176,7 @@ async def _run_parts(
         "buffer": field.buffer.run,
         "poller": field.poller.run,
         "clock": lambda: _watch_clock(clock),
+        "hatch": lambda: serve_hatch(config, field),
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         **{f"listener {listener.line.line_id}": listener.run for listener in field.listeners},

@@ -60,6 +60,7 @@ class Ask:
     receiver: Receiver
     identity: Hashable = None
     question: Hashable = None
+    timeout_ms: int | None = None  # where it differs from the line's
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,10 @@ class Line:
             found = self.devices[address] = DeviceOnLine(Breaker(self._random))
         return found
 
+    def forget(self, address: str) -> None:
+        """Drop what is known of an address that is not polled."""
+        self.devices.pop(address, None)
+
     def next_number(self) -> int:
         """Return a number from 1 to 65535 that no recent request on this bus carried."""
         self._number = self._number % 0xFFFF + 1
@@ -272,7 +276,7 @@ class Line:
 
     def _deadline_s(self, ask: Ask, device: DeviceOnLine) -> float:
         """Return how long to listen; a probe of a device that is gone is kept short."""
-        patience_s = self.settings.timeout_ms / 1000
+        patience_s = (ask.timeout_ms or self.settings.timeout_ms) / 1000
         breaker = device.breaker
         if breaker.is_open and self._round_trip_s and breaker.probes % _FULL_PROBE_EVERY:
             known_us = max(device.round_trips_us, default=int(self._round_trip_s * 1_000_000))

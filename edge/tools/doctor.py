@@ -1,0 +1,192 @@
+"""What somebody far away needs to know about a box, and no secret: a report, and a bundle of it.
+
+The invariant: of a file that holds secrets only whether it can be used is told; user names and
+passwords are struck out of the configuration.
+"""
+
+import io
+import os
+import platform
+import re
+import shutil
+import socket
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edge.buffer_store import SCHEMA_VERSION
+from edge.check import plan, report
+from edge.config import Config, ListenLine, MqttLine, SerialLine
+from edge.kernel_clock import is_kernel_clock_synced
+from provisioning.identity import IdentityError, read_credential
+from provisioning.strict import Malformed
+
+_REACH_TIMEOUT_S = 3.0
+# Below this a buffer of the default size cannot fill.
+_FREE_BYTES_MIN = 256 * 1024 * 1024
+_LIBRARIES = (
+    "aiohttp",
+    "aiomqtt",
+    "backports-zstd",
+    "gatehouse",
+    "msgspec",
+    "pymodbus",
+    "pyserial",
+    "sqlite-utils",
+)
+_SECRET = re.compile(r"^(\s*(?:username|password\w*|token\w*)\s*=\s*).*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `is_well` None: only told."""
+
+    subject: str
+    is_well: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        mark = {True: "ok  ", False: "FAIL", None: "    "}[self.is_well]
+        return f"{mark} {self.subject}: {self.text}"
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Yield what there is to say, in the order in which things are needed."""
+    yield Finding("system", None, f"{platform.platform()}, Python {platform.python_version()}")
+    yield Finding("libraries", None, ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
+    yield Finding(
+        "clock",
+        is_kernel_clock_synced() or None,
+        "kept right by the system"
+        if is_kernel_clock_synced()
+        else "not kept right by the system: the cloud must confirm it",
+    )
+    yield _plan_finding(config)
+    yield from _lines(config)
+    yield _disk(config.buffer.path)
+    yield _buffer(config.buffer.path)
+    yield from _cloud(config)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _plan_finding(config: Config) -> Finding:
+    try:
+        plans = plan(config)
+    except Malformed as error:
+        return Finding("configuration", False, "; ".join(error.problems))
+    full = [one.line_id for one in plans if one.utilisation > 1]
+    text = f"{len(config.devices)} devices on {len(config.lines)} lines"
+    if full:
+        return Finding(
+            "configuration", False, f"{text}; more polls than the bus carries on {', '.join(full)}"
+        )
+    return Finding("configuration", True, text)
+
+
+def _lines(config: Config) -> Iterator[Finding]:
+    for line_id, line in config.lines.items():
+        subject = f"line {line_id}"
+        if isinstance(line, SerialLine):
+            yield _serial(subject, Path(line.path))
+        elif isinstance(line, ListenLine):
+            yield Finding(subject, None, f"panels call port {line.port} of {line.host}")
+        else:
+            yield _reach(subject, line.host, line.port, is_broker=isinstance(line, MqttLine))
+    ports = sorted(path.name for path in Path("/dev/serial/by-id").glob("*"))
+    yield Finding("serial ports", None, ", ".join(ports) or "none below /dev/serial/by-id")
+
+
+def _serial(subject: str, path: Path) -> Finding:
+    if not path.exists():
+        return Finding(subject, False, f"{path} does not exist: is the adapter plugged in?")
+    if not os.access(path, os.R_OK | os.W_OK):
+        return Finding(
+            subject, False, f"{path} may not be opened: add the agent's user to the group of the port"
+        )
+    is_fixed = "by-id" in path.parts or "by-path" in path.parts
+    hint = "" if is_fixed else "; its name may change when plugged anew, use /dev/serial/by-id/…"
+    return Finding(subject, True, f"{path} is there{hint}")
+
+
+def _reach(subject: str, host: str, port: int, *, is_broker: bool = False) -> Finding:
+    what = "broker" if is_broker else "device"
+    try:
+        with socket.create_connection((host, port), _REACH_TIMEOUT_S):
+            return Finding(subject, True, f"{what} {host}:{port} accepts connections")
+    except OSError as error:
+        return Finding(subject, False, f"{what} {host}:{port}: {error}")
+
+
+def _disk(path: Path) -> Finding:
+    folder = next((parent for parent in path.parents if parent.exists()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free >= _FREE_BYTES_MIN, f"{free // 1024 // 1024} MiB free at {folder}")
+
+
+def _buffer(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("buffer", None, f"{path} does not exist yet")
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.1)) as connection:
+            known = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            streams = connection.execute(
+                "SELECT name, stored_rows, acked_rows, evicted_rows, put_aside_rows FROM stream"
+            ).fetchall()
+    except sqlite3.OperationalError as error:
+        return Finding("buffer", None, f"{path}: {error}; the running agent holds it, see status")
+    except sqlite3.DatabaseError as error:
+        return Finding("buffer", False, f"{path}: {error}")
+    counted = "; ".join(
+        f"{name} {stored} stored, {acked} acked, {evicted} evicted, {aside} put aside"
+        for name, stored, acked, evicted, aside in streams
+    )
+    return Finding("buffer", known <= SCHEMA_VERSION, f"{path}, schema {known}: {counted}")
+
+
+def _cloud(config: Config) -> Iterator[Finding]:
+    if config.credential_file is None:
+        yield Finding("cloud", None, "none is configured")
+        return
+    try:
+        credential = read_credential(config.credential_file)
+    except IdentityError as error:
+        yield Finding("credential", False, str(error))
+        return
+    yield Finding("credential", True, f"{config.credential_file} is for gateway {credential.gateway_code}")
+    url = urlsplit(credential.cloud_url)
+    yield _reach("cloud", url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+
+
+def write_bundle(target: Path, config: Config, findings: list[Finding], status: bytes) -> None:
+    """Write report, configuration without secrets and the agent's status (b"" if none runs) to a tar.gz."""
+    try:
+        planned = "\n".join(report(config, plan(config)))
+    except Malformed as error:
+        planned = str(error)
+    files = {
+        "report.txt": "\n".join(map(str, findings)).encode(),
+        "plan.txt": planned.encode(),
+        "edge.toml": without_secrets(config.origin.read_text(encoding="utf-8")).encode(),
+        "status.json": status,
+    }
+    with tarfile.open(target, "w:gz") as bundle:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"gatehouse-{config.gateway_code}/{name}")
+            entry.size = len(content)
+            bundle.addfile(entry, io.BytesIO(content))
+
+
+def without_secrets(text: str) -> str:
+    """Return a configuration with user names and passwords struck out."""
+    return _SECRET.sub(r'\1"struck out"', text)
