@@ -21,8 +21,9 @@ from cloud.ingest import INGEST
 from cloud.jobs import Jobs
 from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
+from cloud.outbox import Outbox
 from cloud.running import keep_running_charges
-from cloud.services import tenants
+from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database, is_embedded
 from cloud.store.relay import Relay
@@ -82,7 +83,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         if relay is not None:
             relay.tell(changes)
 
-    database = Database(url, clock=app[CLOCK], on_commit=tell)
+    database = Database(url, clock=app[CLOCK], on_commit=tell, before_commit=webhooks.enqueue)
     app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     carrying = None if relay is None else loop.create_task(relay.run(), name="relay")
@@ -102,6 +103,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     database, loop = app[DATABASE], asyncio.get_running_loop()
     work: dict[str, Callable[[], Awaitable[None]]] = {
         "jobs": Jobs(database, app[SESSION_LIMITS], app[CLOCK]()).run,
+        "outbox": Outbox(database, app[LIVE], app[CLOCK], app[CONFIG].webhooks).run,
         "running charges": partial(keep_running_charges, database, app[LIVE], app[CLOCK], DEFAULT_TENANT),
     }
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.

@@ -90,6 +90,14 @@ class Sessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             )
 
 
+class Webhooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where other systems may be told of what happens."""
+
+    # Receivers in one's own network, and over plain HTTP: only where no manager could misuse it to reach
+    # what the outside must not.
+    allow_private: bool = False
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the log is written, always to standard error."""
 
@@ -116,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     http: Http = Http()
     database: DatabaseConfig = DatabaseConfig()
     sessions: Sessions = Sessions()
+    webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     commands: Commands = Commands()
 

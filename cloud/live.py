@@ -29,7 +29,7 @@ class Closed(Exception):
 class Listener:
     """One listener's queue: take changes one by one with `next`; `mark` then names the place reached."""
 
-    def __init__(self, tenant_id: TenantId, mark: str) -> None:
+    def __init__(self, tenant_id: TenantId | None, mark: str) -> None:
         self.tenant_id = tenant_id
         self.mark = mark
         self._queue: asyncio.Queue[tuple[str, Change] | None] = asyncio.Queue(WAITING_MAX)
@@ -96,6 +96,18 @@ class Hub:
         finally:
             self._listeners.discard(listener)
 
+    @contextlib.contextmanager
+    def listen_to_all(self) -> Iterator[Listener]:
+        """Hear every tenant's changes: for the cloud's own work, never for a person."""
+        listener = Listener(None, self._mark(self._count))
+        if self._is_closed:
+            listener.end()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
     def publish(self, changes: Sequence[object]) -> None:
         """Hand committed changes to their tenants' listeners; `Database(on_commit=…)` calls it."""
         # A loop that has been closed has no listeners left to tell.
@@ -119,7 +131,7 @@ class Hub:
             self._count += 1
             self._remembered.append((self._count, change))
             for listener in self._listeners:
-                if listener.tenant_id == change.tenant_id:
+                if listener.tenant_id in (None, change.tenant_id):
                     listener.offer(self._mark(self._count), change)
 
     def _catch_up(self, listener: Listener, after: str) -> None:

@@ -26,6 +26,7 @@ from cloud.api import (
     sites,
     tariffs,
     users,
+    webhooks,
 )
 from cloud.api.route import Route
 
@@ -53,6 +54,7 @@ _NOUNS = (
     sites,
     tariffs,
     users,
+    webhooks,
 )
 
 ROUTES: tuple[Route, ...] = tuple(chain.from_iterable(noun.ROUTES for noun in _NOUNS))

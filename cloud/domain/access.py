@@ -32,6 +32,7 @@ class Action(Enum):
     MANAGE_PREMISES = "manage_premises"
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
+    MANAGE_WEBHOOKS = "manage_webhooks"
     READ_ALARMS = "read_alarms"
     READ_AUDIT = "read_audit"
     READ_COMMANDS = "read_commands"
@@ -75,6 +76,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_TARIFFS: _MONEY,
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
+        Action.MANAGE_WEBHOOKS: _MANAGERS,
         Action.READ_ALARMS: _READS_SITE,
         Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
         Action.READ_COMMANDS: _ON_SITE | {Role.AUDITOR},

@@ -6,7 +6,7 @@ difference to what is there afterwards.
 
 from cloud.domain.periods import local_date, month_code, time_zone
 from cloud.domain.user import SessionLimits, User
-from cloud.services import billing, idempotency, maintenance, rate_limits, users
+from cloud.services import billing, idempotency, maintenance, rate_limits, users, webhooks
 from cloud.store import job_runs, premises
 from cloud.store.db import Tx
 
@@ -31,4 +31,5 @@ def turn(tx: Tx, actor: User, limits: SessionLimits) -> dict[str, int]:
         done["forgotten"] += users.forget_ended_sessions(tx, limits)
         done["forgotten"] += rate_limits.forget_old(tx)
         done["forgotten"] += idempotency.forget_old(tx)
+        done["forgotten"] += webhooks.forget_old(tx)
     return done

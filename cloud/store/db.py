@@ -168,14 +168,19 @@ class Database:
         *,
         clock: Clock,
         on_commit: Callable[[Sequence[object]], None] | None = None,
+        before_commit: Callable[[Tx, Sequence[object]], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        """Open `url`. `on_commit` is called on a database thread with what a transaction announced."""
+        """Open `url`. `on_commit` is called on a database thread with what a transaction announced.
+
+        `before_commit` is called inside that transaction, to write down what must not be forgotten of it.
+        """
         parsed = engine_url(url)
         self._clock = clock
         self._new_id = NewIds(clock)
         self._on_commit = on_commit
+        self._before_commit = before_commit
         self._gate = Gate()
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
@@ -286,9 +291,10 @@ class Database:
             is_done = False
             try:
                 with self._way(attempt, is_read=is_read), engine.begin() as conn:
-                    result = work(
-                        Tx(conn, tenant_id, self._clock(), self._new_id, announced), *args, **kwargs
-                    )
+                    tx = Tx(conn, tenant_id, self._clock(), self._new_id, announced)
+                    result = work(tx, *args, **kwargs)
+                    if announced and self._before_commit is not None:
+                        self._before_commit(tx, tuple(announced))
                     is_done = True
             except (exc.DBAPIError, exc.TimeoutError) as error:
                 if not _is_repeatable(error) or attempt == ATTEMPTS_MAX:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Role
+from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Role, Webhooks
 from cloud.domain.ids import AccountId, TenantId
 from cloud.domain.user import Locale, User, system_user
 from cloud.domain.user import Role as UserRole
@@ -125,7 +125,12 @@ def sqlite_url(empty_database: Path, tmp_path: Path) -> str:
 
 @asynccontextmanager
 async def running_cloud(
-    url: str, clock: StandingClock, *, role: Role = Role.ALL, **http: Any
+    url: str,
+    clock: StandingClock,
+    *,
+    role: Role = Role.ALL,
+    allow_private_webhooks: bool = False,
+    **http: Any,
 ) -> AsyncIterator[Cloud]:
     """Run a cloud on `url` for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
@@ -134,6 +139,7 @@ async def running_cloud(
             http=Http(port=0, shutdown_timeout_s=2, **http),
             database=DatabaseConfig(url=url),
             commands=Commands(key_file=f"{folder}/command.key"),
+            webhooks=Webhooks(allow_private=allow_private_webhooks),
         )
         app = make_app(config, clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
@@ -154,13 +160,16 @@ async def cloud(sqlite_url: str) -> AsyncIterator[Cloud]:
         yield running
 
 
+@pytest.fixture
+def migrated_postgres_url(postgres_url: str) -> str:
+    """The URL of a migrated PostgreSQL database of the test's own."""
+    migrate.upgrade(postgres_url)
+    return postgres_url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def any_cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
     """A running cloud on each engine: for what leans on locks and conflicts."""
-    if request.param == "sqlite":
-        url: str = request.getfixturevalue("sqlite_url")
-    else:
-        url = request.getfixturevalue("postgres_url")
-        migrate.upgrade(url)
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "migrated_postgres_url")
     async with running_cloud(url, StandingClock()) as running:
         yield running

@@ -52,11 +52,14 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         {"method": "cash", "amount_fen": 100, "received_on": "2026-11-20"},
         headers={"Idempotency-Key": "a payment of one yuan"},
     )
+    webhook = await homes.post("/api/v1/webhooks", {"url": "https://erp.example/hook", "events": ["invoice"]})
+    ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
         "command_id": alarm["alarm_id"],
+        "delivery_id": ping["delivery_id"],
         "device_id": equipment["device_id"],
         "equipment_id": equipment["equipment_id"],
         "gateway_id": gateway["gateway_id"],
@@ -73,6 +76,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "tariff_code": ELECTRICITY,
         "user_id": (await homes.get("/api/v1/users"))["items"][0]["user_id"],
         "version": 1,
+        "webhook_id": webhook["webhook_id"],
         "work_order_id": order["work_order_id"],
     }
 
@@ -85,7 +89,7 @@ async def _everything(homes: Homes, ids: dict[str, Any]) -> dict[str, Any]:
     """Return what every reading route answers about these ids, without what moves by itself."""
     found: dict[str, Any] = {}
     for route in ROUTES:
-        if route.method != "GET" or _OWN.match(route.path) or "audit" in route.path:
+        if route.method != "GET" or _OWN.match(route.path) or re.search("audit|deliveries", route.path):
             continue
         reply = await homes.cloud.call(
             "GET", _filled(route, ids), token=homes.token, params=sample_query(route)

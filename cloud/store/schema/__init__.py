@@ -1,5 +1,5 @@
-"""Every table of the cloud, in seven rooms: people, premises, field, commands, billing,
-upkeep, and what the doors keep for themselves.
+"""Every table of the cloud, in eight rooms: people, premises, field, commands, billing,
+upkeep, what other systems are told, and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
@@ -42,6 +42,7 @@ from cloud.store.schema.field import (
     point_current,
     reading,
 )
+from cloud.store.schema.outbound import webhook, webhook_delivery
 from cloud.store.schema.people import app_user, audit_entry, session, user_account
 from cloud.store.schema.people import tenant_table as tenant
 from cloud.store.schema.premises import account, building, service_point, site, space, supply
@@ -129,5 +130,7 @@ __all__ = [
     "tenant",
     "usage",
     "user_account",
+    "webhook",
+    "webhook_delivery",
     "work_order",
 ]
