@@ -64,6 +64,13 @@ class NotThis:
     right: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """An answer that may be stated in several ways: as a list of parts or as their sum."""
+
+    ways: tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class Inputs:
     """A case's inputs, remembering which were read, so that none is overlooked."""
@@ -118,6 +125,9 @@ def differences(expected: Any, computed: Any, at: str) -> list[str]:
         case NotThis(right):
             same = not differences(expected, right, at)
             return [f"{at}: {expected} is recorded as wrong, and we compute it too"] if same else []
+        case Either(ways):
+            tried = [differences(expected, way, at) for way in ways]
+            return min(tried, key=len)
         case AnyOf(values):
             return [] if expected in values else [f"{at}: {expected!r} expected, is one of {sorted(values)}"]
     match expected:
@@ -139,6 +149,8 @@ def differences(expected: Any, computed: Any, at: str) -> list[str]:
 
 def unknown_keys(expected: Any, computed: Any, at: str) -> list[str]:
     """Return the expected values nobody computed."""
+    if isinstance(computed, Either):
+        return min((unknown_keys(expected, way, at) for way in computed.ways), key=len)
     if isinstance(expected, list) and isinstance(computed, Sequence) and not isinstance(computed, str):
         pairs = zip(expected, computed, strict=False)
         return [key for index, (e, c) in enumerate(pairs) for key in unknown_keys(e, c, f"{at}[{index}]")]

@@ -63,10 +63,12 @@ def multiplier(inputs: Inputs, _case: Case) -> dict[str, Any]:
 def register_difference(inputs: Inputs, _case: Case) -> dict[str, Any]:
     """Judge two readings of one dial: normal, rolled over, or held for a person."""
     digits = inputs.take("digits")
-    modulus = inputs.number("modulus") if "modulus" in inputs else None
+    stated = inputs.first("modulus", "full_scale")
+    modulus = None if stated is None else money.decimal(stated)
     if modulus is None and digits is not None:
         modulus = Decimal(10) ** int(digits)
-    most = inputs.number("max_daily") if "max_daily" in inputs else None
+    limit = inputs.first("max_daily", "max_per_day")
+    most = None if limit is None else money.decimal(limit)
     dial = Dial(None if modulus is None else _micro(modulus), None if most is None else _micro(most))
     opening, closing = _micro(inputs.number("prev")), _micro(inputs.number("cur"))
     elapsed_ms = int(inputs.number("days", "1") * DAY_MS)

@@ -36,6 +36,11 @@ def tiers(inputs: Inputs, _case: Case) -> dict[str, Any]:
     """Price a quantity on a ladder: monthly, annual, by period, scaled by days, with other charges."""
     currency = Currency(str(inputs.take("currency") or "CNY"))
     policy, step = builder.rounding(inputs, currency)
+    if "amount" in inputs:
+        alone = money.round_fen(
+            inputs.number("amount"), currency, Rounding(money.ROUNDINGS[policy].direction)
+        )
+        return {"total": currency.text(alone), "amount": currency.text(alone)}
     inputs.take("season")  # a label: the bounds given are those of the season
     charges = [builder.ladder_charge(inputs), *_extras(inputs)]
     versions = builder.build(charges, currency=currency.code, rounding=policy, rounding_step=step)
@@ -183,8 +188,9 @@ def _along_the_ladder(inputs: Inputs, _case: Case) -> dict[str, Any]:
     currency = Currency(str(inputs.take("currency") or "CNY"))
     charges = [builder.tiered("energy", inputs.need("bounds"), inputs.need("prices"), {"cycle": "year"})]
     versions = builder.build([*charges, *_extras(inputs)], currency=currency.code)
-    quantities = [money.decimal(quantity) for quantity in inputs.need("periods")]
-    months = _months(inputs, len(quantities))
+    stated = inputs.need("periods")
+    quantities = [money.decimal(_quantity_of(period)) for period in stated]
+    months = _months(inputs, len(quantities), stated)
     opening = inputs.number("base_ytd", "0")
     first = months[0] if months else _MONTH
     before = ServicePeriod(first.start_on - timedelta(days=1), first.start_on)
@@ -205,8 +211,16 @@ def _along_the_ladder(inputs: Inputs, _case: Case) -> dict[str, Any]:
     return answer
 
 
-def _months(inputs: Inputs, count: int) -> list[ServicePeriod]:
+def _quantity_of(period: Any) -> Any:
+    if not isinstance(period, dict):
+        return period
+    return next(period[name] for name in ("qty", "usage", "quantity") if name in period)
+
+
+def _months(inputs: Inputs, count: int, periods: list[Any]) -> list[ServicePeriod]:
     stated = inputs.first("months", "period_codes", "codes")
+    if stated is None and isinstance(periods[0], dict):
+        stated = [next(period[name] for name in ("period", "month", "code")) for period in periods]
     if stated is not None:
         return [month_of(date.fromisoformat(f"{_month_code(code)}-01")) for code in stated]
     months = [month_of(date(2026, 2, 1))]
@@ -251,9 +265,9 @@ def _part_of_month(inputs: Inputs, days: Any, currency: Currency) -> dict[str, A
 
 def _rate(versions: Sequence[Tariff], inputs: Inputs) -> list[RatedLine]:
     days = inputs.take("days")
-    period = (
-        _MONTH if days is None else ServicePeriod(_MONTH.start_on, _MONTH.start_on + timedelta(int(days)))
-    )
+    period = _MONTH
+    if days is not None:
+        period = ServicePeriod(_MONTH.start_on, _MONTH.start_on + timedelta(builder.whole_days(days)))
     persons = inputs.first("household_size", "persons", "people")
     customer = Customer(household_size=None if persons is None else int(persons))
     planned = plan(versions, period)

@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from cloud.billing_cases.case import Case, Inputs, NotSupported
+from cloud.billing_cases.case import Case, Either, Inputs, NotSupported
 from cloud.domain import money
 from cloud.domain.allocation import Owed, allocate
 from cloud.domain.apportionment import Room, ShareBasis, adjustments, apportion, apportion_by
@@ -38,8 +38,10 @@ def shares(inputs: Inputs, _case: Case) -> dict[str, Any]:
         answer["independent_rounding_sum"] = answer["independent_rounding_sum_wrong"] = currency.text(
             sum(alone)
         )
-    if (later := inputs.first("weights_after", "corrected_weights", "new_weights")) is not None:
-        again = apportion(total_fen, {room: money.decimal(weight) for room, weight in later.items()})
+    later = inputs.first("weights_after", "corrected_weights", "new_weights", "corrected")
+    if later is not None and isinstance(weights, dict):
+        changed = {room: money.decimal(weight) for room, weight in later.items()}
+        again = apportion(total_fen, {**weights, **changed})
         answer["shares_after"] = {room: currency.text(fen) for room, fen in again.items()}
         moved = adjustments(parts, again)
         answer["adjustments"] = {room: currency.text(fen) for room, fen in moved.items()}
@@ -52,8 +54,9 @@ def late(inputs: Inputs, _case: Case) -> dict[str, Any]:
     principal_fen = currency.fen(inputs.need("principal"))
     cap, cap_fen = _cap(inputs, principal_fen, currency)
     next_year = inputs.first("next_year_rate", "rate_next_year", "rate_cross_year", "cross_year_rate")
+    rate = inputs.first("rate", "rate_same_year", "same_year_rate") or inputs.need("rate")
     rule = LateFeeRule(
-        per_day(_ratio(inputs.need("rate"))),
+        per_day(_ratio(rate)),
         next_year_rate=None if next_year is None else _ratio(next_year),
         cap=cap,
         cap_fen=cap_fen,
@@ -62,8 +65,12 @@ def late(inputs: Inputs, _case: Case) -> dict[str, Any]:
     due, as_of = _days_late(inputs)
     payments = _payments(inputs, currency)
     fee = late_fee(Debt(due, principal_fen), payments, rule, as_of, currency)
+    across = max(0, (as_of - max(due, date(due.year, 12, 31))).days)
     return {
         "days": fee.days_overdue,
+        "days_same_year": fee.days_overdue - across,
+        "days_cross_year": across,
+        "days_next_year": across,
         "late_fee": currency.text(fee.fee_fen),
         "computed": currency.text(fee.computed_fen),
         "uncapped": currency.text(fee.computed_fen),
@@ -91,13 +98,15 @@ def late_by_steps(inputs: Inputs, _case: Case) -> dict[str, Any]:
     by_day = [late_fees(debts, payments, rule, on, currency) for on in days]
     totals = [currency.text(sum(fee.fee_fen for fee in fees)) for fees in by_day]
     last = by_day[-1]
+    parts = [currency.text(fee.fee_fen) for fee in last]
+    left = [currency.text(fee.outstanding_fen) for fee in last]
     return {
-        "late_fee": totals if isinstance(as_of, list) else totals[0],
-        "late_fees": [currency.text(fee.fee_fen) for fee in last],
-        "penalties": [currency.text(fee.fee_fen) for fee in last],
+        "late_fee": totals if isinstance(as_of, list) else Either((totals[0], parts)),
+        "late_fees": parts,
+        "penalties": parts,
         "total": totals[-1],
-        "outstanding": currency.text(sum(fee.outstanding_fen for fee in last)),
-        "outstandings": [currency.text(fee.outstanding_fen) for fee in last],
+        "outstanding": Either((currency.text(sum(fee.outstanding_fen for fee in last)), left)),
+        "outstandings": left,
         "rate_percent": money.round_quantity(rate * 100),
     }
 
@@ -228,7 +237,10 @@ def _room(index: int, stated: Mapping[str, Any]) -> Room:
 
 def _several_debts(inputs: Inputs, payment_fen: int, currency: Currency) -> dict[str, Any]:
     debts = []
-    for index, stated in enumerate(inputs.need("debts")):
+    listed = inputs.need("debts")
+    if isinstance(listed, dict):
+        listed = [{"id": debt_id, "amount": amount} for debt_id, amount in listed.items()]
+    for index, stated in enumerate(listed):
         known = {"id", "due", "amount", "principal", "interest", "costs", "security", "burden"}
         if strange := sorted(set(stated) - known):
             raise NotSupported(f"debts[{index}]: {strange[0]!r} is not understood")

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.billing_cases.case import Inputs, NotSupported
 from cloud.domain.errors import Invalid
-from cloud.domain.money import Currency
+from cloud.domain.money import Currency, decimal
 from cloud.domain.tariff_document import Tariff, TariffVersion, parse_document
 
 OPEN_FROM = date(1990, 1, 1)
@@ -91,8 +91,22 @@ def ladder(inputs: Inputs) -> dict[str, Any]:
         document["household"] = rule
     days = inputs.first("cycle_days", "period_days")
     if not is_annual and (days is not None or "days" in inputs):
-        document["scale"] = {"by": "days", "cycle": str(days or _CYCLE_DAYS.get(cycle) or _no_cycle(cycle))}
+        length = decimal(str(days or _CYCLE_DAYS.get(cycle) or _no_cycle(cycle)))
+        document["scale"] = {"by": "days", "cycle": str(length * _parts_of_day(inputs.take("days")))}
     return document
+
+
+def whole_days(days: object) -> int:
+    """Return a length in days; one with decimals (60.82) in as many parts of a day as it takes.
+
+    Only its proportion to the cycle matters, and the ladder's cycle is stretched alike.
+    """
+    return int(decimal(str(days)) * _parts_of_day(days))
+
+
+def _parts_of_day(days: object) -> int:
+    exponent = decimal(str(days if days is not None else 1)).as_tuple().exponent
+    return int(10 ** max(0, -int(exponent)))
 
 
 def household(inputs: Inputs) -> dict[str, Any] | None:

@@ -75,6 +75,13 @@ def test_expectation_nobody_computes_is_not_supported() -> None:
     assert outcome.details == ("expected.co2: nothing computes this",)
 
 
+def test_inputs_of_another_shape_are_not_supported_and_do_not_end_the_run() -> None:
+    outcome = run_case(Case(id="X", topic="tier_annual", input={"qty": ["1"], "bounds": 5}, expected={}))
+
+    assert outcome.verdict is Verdict.NOT_SUPPORTED
+    assert outcome.details[0].startswith("the inputs have a shape nobody expects")
+
+
 def test_unknown_topic_is_not_supported() -> None:
     outcome = run_case(Case(id="X", topic="astrology", input={}, expected={}))
 
@@ -133,6 +140,19 @@ OTHER_INPUTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"lines": [{"tier": 1, "qty": "6"}, {"tier": 2, "qty": "15.5"}, {"tier": 3, "qty": "9.5"},
                    {"tier": 4, "qty": "4"}], "total": "161.96"},
+    ),
+    "half a Hong Kong cycle in days with decimals": (
+        "tier_period",
+        {
+            "qty": "35", "ytd": "0", "bounds": ["12", "43", "62"], "prices": ["0", "4.16", "6.45", "9.05"],
+            "cycle": "4 months", "days": "60.82", "currency": "HKD",
+        },
+        {"total": "161.96"},
+    ),
+    "negative tie is rounded away from zero": (
+        "rounding",
+        {"amount": "-1.005"},
+        {"total": "-1.01"},
     ),
     # Kumamoto City waterworks: 71 m3 in two months, billed as 36 + 35.
     "second half of the Kumamoto example": (
@@ -202,6 +222,24 @@ OTHER_INPUTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"debts": [["2026-07-15", "700"], ["2026-06-15", "500"]], "payments": [["2026-08-10", "600"]],
          "as_of": "2026-09-15", "rate_percent": "16", "rate_cap_percent": "9.5"},
         {"late_fees": ["6.08", "4.12"], "late_fee": "10.20", "outstandings": ["600.00", "0.00"]},
+    ),
+    "late fee of each debt": (
+        "late_fee_steps",
+        {"debts": [{"due": "2026-06-15", "principal": "500"}, {"due": "2026-07-15", "principal": "700"}],
+         "payments": [["2026-08-10", "600"]], "as_of": "2026-09-15", "rate_percent": "9.5"},
+        {"late_fee": ["4.12", "6.08"], "total": "10.20", "outstanding": ["0.00", "600.00"]},
+    ),
+    "corrected area": (
+        "apportion",
+        {"total": "100.00", "weights": {"101": "1", "102": "1"}, "corrected": {"102": "3"}},
+        {"shares": {"101": "50.00", "102": "50.00"}, "shares_after": {"101": "25.00", "102": "75.00"},
+         "adjustments": {"101": "-25.00", "102": "25.00"}},
+    ),
+    "span with months named": (
+        "true_up",
+        {"base_ytd": "170", "periods": [{"period": "202612", "qty": "30"}, {"period": "202701", "qty": "20"}],
+         "bounds": ["180"], "prices": ["3.0", "4.5"], "fixed": "10"},
+        {"periods": ["130.00", "70.00"]},
     ),
     "overpayment is credit": (
         "payment_order",
