@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.config import BusSettings, Config, DeviceConfig, LineConfig, MqttLine, SerialLine
+from edge.config import (
+    BusLine,
+    BusSettings,
+    Config,
+    DeviceConfig,
+    LineConfig,
+    ListenLine,
+    MqttLine,
+    SerialLine,
+)
 from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
 from edge.drivers import DRIVERS
 from edge.errors import EdgeError
@@ -67,7 +76,7 @@ def plan(config: Config) -> list[LinePlan]:
         problems += error.problems
     plans: list[LinePlan] = []
     for line_id, line in config.lines.items():
-        if isinstance(line, MqttLine):
+        if not isinstance(line, BusLine):
             plans.append(LinePlan(line_id, _describe(line), (), 0.0))
             continue
         bus = _PaperBus(line.bus)
@@ -107,6 +116,8 @@ def _describe(line: LineConfig) -> str:
         return f"serial {line.path} {line.bus.baud} baud, parity {line.parity.value}"
     if isinstance(line, MqttLine):
         return f"MQTT broker {line.host}:{line.port}, below {line.base_topic}/"
+    if isinstance(line, ListenLine):
+        return f"port {line.port} of {line.host}, where {line.protocol} panels call"
     if line.bus.baud:
         return f"serial server {line.host}:{line.port}, {line.bus.baud} baud behind it"
     return f"Modbus TCP {line.host}:{line.port}"

@@ -62,6 +62,14 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     username = ""
     password_file = ""
 
+    [[lines]]
+    id = "fire-panels"
+    transport = "listen"                # panels call us; every message is confirmed once it is on disk
+    protocol = "gb26875.3"              # "gb26875.3" (fire-alarm transmitters) | "sia-dc09" (alarm panels)
+    host = "0.0.0.0"
+    port = 9100
+    silence_s = 600                     # a panel silent for longer is told as offline
+
     [[devices]]
     id = "em-101"                       # points are "<id>/<point name>"
     line = "bus-1"
@@ -150,8 +158,19 @@ class MqttLine:
     password_file: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class ListenLine:
+    """A port of ours that panels call. `silence_s` is how long one may say nothing."""
+
+    line_id: LineId
+    host: str
+    port: int
+    protocol: str
+    silence_s: float
+
+
 BusLine: TypeAlias = ModbusTcpLine | SerialLine | TcpLine
-LineConfig: TypeAlias = BusLine | MqttLine
+LineConfig: TypeAlias = BusLine | ListenLine | MqttLine
 
 
 @dataclass(frozen=True, slots=True)

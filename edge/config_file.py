@@ -25,6 +25,7 @@ from edge.config import (
     DeviceId,
     LineConfig,
     LineId,
+    ListenLine,
     ModbusTcpLine,
     MqttLine,
     Parity,
@@ -60,20 +61,24 @@ _SPOKEN_ON: Mapping[str, frozenset[type]] = {
     "dlt645": frozenset({SerialLine, TcpLine}),
     "dlt645-1997": frozenset({SerialLine, TcpLine}),
     "dlt645-2007": frozenset({SerialLine, TcpLine}),
+    "gb26875.3": frozenset({ListenLine}),
     "mbus": frozenset({SerialLine, TcpLine}),
     "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
     "mqtt-zigbee2mqtt": frozenset({MqttLine}),
+    "sia-dc09": frozenset({ListenLine}),
 }
 _ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
     "cjt188": (r"\d{14}", "14 digits in quotes"),
     "dlt645": (r"\d{12}", "12 digits in quotes"),
     "dlt645-1997": (r"\d{12}", "12 digits in quotes"),
     "dlt645-2007": (r"\d{12}", "12 digits in quotes"),
+    "gb26875.3": (r"[0-9a-fA-F]{12}", "the source address as sent, 12 hex digits in quotes"),
     "mbus": (
         r"\d|[1-9]\d|1\d\d|2[0-4]\d|250|\d{8}(-[A-Z]{3}(-[0-9A-F]{2}-[0-9A-F]{2})?)?",
         "0 to 250 or eight digits, with maker, version and medium if need be (12345678-KAM-08-04), in quotes",
     ),
     "modbus": (r"\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]", "a unit id from 0 to 255"),
+    "sia-dc09": (r"[0-9A-Fa-f]{1,16}", "the account, 1 to 16 hex digits in quotes"),
     "mqtt-zigbee2mqtt": (r"[^+#/\x00][^+#\x00]{0,127}", "the device's friendly name, without + or #"),
 }
 
@@ -149,7 +154,15 @@ class _Mqtt(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field=
     password_file: str = ""
 
 
-_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt
+class _Listen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="listen"):
+    id: _Id
+    protocol: Literal["gb26875.3", "sia-dc09"]
+    host: str = "0.0.0.0"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    silence_s: Annotated[float, msgspec.Meta(ge=0.1, le=604_800)] = 600
+
+
+_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt | _Listen
 
 
 class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -169,7 +182,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     page: _Page = msgspec.field(default_factory=_Page)
     commands: _Commands | None = None
     lines: list[_Line]
-    devices: list[_Device]
+    devices: list[_Device] = []  # none: to look at a bus before describing it
     rules: list[dict[str, object]] = []
 
 
@@ -235,6 +248,8 @@ class _Reader:
                 return TcpLine(_bus(line, line.baud, 11), line.host, line.port)
             case _ModbusTcp():
                 return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
+            case _Listen():
+                return ListenLine(LineId(line.id), line.host, line.port, line.protocol, line.silence_s)
             case _Mqtt():
                 secret = self._folder / line.password_file if line.password_file else None
                 return MqttLine(
@@ -252,6 +267,11 @@ class _Reader:
             self.problems.append(
                 f"{at}.line: {profile.protocol} of profile {profile.name} is not spoken on line "
                 f"{device.line!r}, which is a {type(line).__name__}"
+            )
+        if isinstance(line, ListenLine) and line.protocol != profile.protocol:
+            self.problems.append(
+                f"{at}.line: line {device.line!r} listens for {line.protocol}, profile {profile.name} "
+                f"speaks {profile.protocol}"
             )
         pattern, expected = _ADDRESS_FORMS[profile.protocol]
         written = device.address

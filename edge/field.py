@@ -13,7 +13,7 @@ from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.clock import Clock
-from edge.config import Config, DeviceId, LineId, MqttLine
+from edge.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine
 from edge.counters import CounterGuard, CounterLimits
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
@@ -21,10 +21,12 @@ from edge.intake import Intake
 from edge.line import Line
 from edge.listener import MqttListener
 from edge.poller import Poller
+from edge.reception import PanelReceiver
 from edge.rule import RuleScope
 from edge.rules import load_rules
 from edge.rules.device_alarm import DeviceAlarm
 from edge.rules.offline import Offline
+from edge.stations import station_for
 from edge.transport import transport_for
 from protocol.quantity import Quantity
 
@@ -35,7 +37,7 @@ class Field:
 
     buffer: Buffer
     lines: Mapping[LineId, Line]
-    listeners: tuple[MqttListener, ...]
+    listeners: tuple[MqttListener | PanelReceiver, ...]
     intake: Intake
     poller: Poller
     actuators: Mapping[DeviceId, Actuator]
@@ -76,12 +78,18 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
     limits = counter_limits(config)
     async with Buffer(config.buffer, clock, rng, frozenset(limits)) as buffer:
         guard = CounterGuard(limits)
-        intake = Intake(buffer, [*rules, DeviceAlarm(alarms)], Offline(), guard, clock)
+        stations = {
+            line: station_for(line, config.devices, clock, config.time_zone)
+            for line in config.lines.values()
+            if isinstance(line, ListenLine)
+        }
+        panels = [panel for station in stations.values() for panel in station.panels]
+        intake = Intake(buffer, [*rules, DeviceAlarm(alarms), *panels], Offline(), guard, clock)
         await intake.restore()
         lines = {
             line_id: Line(line.bus, transport_for(line), clock, rng)
             for line_id, line in config.lines.items()
-            if not isinstance(line, MqttLine)
+            if isinstance(line, BusLine)
         }
         evidence = EvidenceKeeper(config.time_zone)
         drivers: list[Driver] = [
@@ -103,9 +111,10 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
             if isinstance(line, MqttLine)
         )
         try:
+            receivers = (PanelReceiver(line, at, intake, clock) for line, at in stations.items())
             poller = Poller(lines, drivers, intake, clock)
             actuators = actuators_of(drivers, listeners, intake)
-            yield Field(buffer, lines, listeners, intake, poller, actuators)
+            yield Field(buffer, lines, (*listeners, *receivers), intake, poller, actuators)
         finally:
             for line in lines.values():
                 line.close()

@@ -10,13 +10,14 @@ from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from edge.config import BusSettings, DeviceConfig, DeviceId, LineId
+from edge.config import BusSettings, DeviceConfig, DeviceId, LineId, ListenLine
 from edge.driver import Ask, Bus, EvidenceKeeper, Heard, Priority
 from edge.drivers import DRIVERS
 from edge.drivers.mqtt import Zigbee2mqttDevice
 from edge.errors import BadFrame
+from edge.stations import STATIONS, station_for
 from protocol.errors import ProtocolError
-from protocol.fieldbus import cjt188, dlt645, mbus
+from protocol.fieldbus import cjt188, dlt645, gb26875, mbus, sia_dc09
 from protocol.quantity import decimal_from_micro
 from protocol.reading import ClockQuality, Quality, Reading
 from provisioning.profile import Golden, Profile
@@ -32,9 +33,9 @@ _WAKE_UP = b"\xfe"
 
 
 class _StoppedClock:
-    """Nothing in an exchange of golden frames depends on when it is."""
+    """Nothing in an exchange of golden frames depends on when it is: this clock is not to be trusted."""
 
-    quality = ClockQuality.SYNCED
+    quality = ClockQuality.UNSYNCED
 
     def wall_ms(self) -> int:
         return 0
@@ -78,6 +79,10 @@ def golden_readings(profile: Profile, golden: Golden) -> list[Reading]:
     address, serial = _address(profile, golden)
     device = DeviceConfig(_DEVICE, _LINE, replace(profile, points=points), address, groups)
     evidence = EvidenceKeeper(_ZONE)
+    if profile.protocol in STATIONS:
+        listen = ListenLine(_LINE, "", 0, profile.protocol, silence_s=60.0)
+        conversation = station_for(listen, [device], _StoppedClock(), _ZONE).conversation()
+        return [reading for report in conversation.feed(golden.reply) for reading in report.readings]
     if profile.protocol == "mqtt-zigbee2mqtt":
         told = Zigbee2mqttDevice(device, evidence).tell(
             "", golden.reply, is_retained=False, line=_LINE, clock=_StoppedClock()
@@ -114,10 +119,14 @@ def _address(profile: Profile, golden: Golden) -> tuple[str, int]:
             return frame.address, frame.serial or 1
         case "dlt645" | "dlt645-1997" | "dlt645-2007":
             return dlt645.decode_frame(golden.reply).meter_address, 1
+        case "gb26875.3":
+            return gb26875.decode_packet(golden.reply).source.hex(), 1
         case "mbus":
             return str(mbus.decode_frame(golden.reply).address), 1
         case "modbus":
             return str(golden.request[0]), 1
+        case "sia-dc09":
+            return str(sia_dc09.decode_message(golden.reply).account), 1
         case _:
             return "golden", 1
 

@@ -64,9 +64,16 @@ class Intake:
                 log.warning("rule state of another form is ignored", extra={"rule": rule_id})
         self._saved = {rule.rule_id: rule.state() for rule in self._rules}
 
-    def accept(self, readings: Sequence[Reading], events: Sequence[Event] = ()) -> asyncio.Future[None]:
-        """Take readings, and events a device sent by itself; the future is done once they are on disk."""
+    def accept(
+        self, readings: Sequence[Reading], events: Sequence[Event] = (), *, told_by: str = ""
+    ) -> asyncio.Future[None]:
+        """Take readings, and events a device sent by itself; the future is done once they are on disk.
+
+        `told_by` is the id of the rule whose memory those events changed, to be stored with them.
+        """
         found = list(events)
+        if told_by:
+            self._touched.add(told_by)
         watchers, latest, watches = self._watchers, self.latest, self._guard.watches
         now_ms = self._clock.monotonic_ms()
         judged: list[Reading] = []

@@ -105,6 +105,13 @@ class MbusSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelSource:
+    """The kind of event of which a panel holds at least one raised."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Zigbee2mqttSource:
     """A key of the JSON a zigbee2mqtt device publishes."""
 
@@ -112,7 +119,9 @@ class Zigbee2mqttSource:
     scale: Decimal
 
 
-PointSource: TypeAlias = Cjt188Source | Dlt645Source | MbusSource | ModbusSource | Zigbee2mqttSource
+PointSource: TypeAlias = (
+    Cjt188Source | Dlt645Source | MbusSource | ModbusSource | PanelSource | Zigbee2mqttSource
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ class ModbusPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
     absent: list[int] = []
 
 
+class PanelPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
+    condition: _Name
+
+
 class Zigbee2mqttPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
     key: str
     scale: str = "1"
@@ -152,6 +156,16 @@ class ModbusProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag=
     golden: list[GoldenFrames] = []
 
 
+class Gb26875Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="gb26875.3"):
+    points: list[PanelPoint]
+    golden: list[GoldenFrames] = []
+
+
+class SiaDc09Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="sia-dc09"):
+    points: list[PanelPoint]
+    golden: list[GoldenFrames] = []
+
+
 class Zigbee2mqttProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-zigbee2mqtt"):
     points: list[Zigbee2mqttPoint]
     events: list[EventTable] = []
@@ -163,7 +177,9 @@ AnyProfile: TypeAlias = (
     | Dlt645Profile
     | Dlt645Profile1997
     | Dlt645ProfileEither
+    | Gb26875Profile
     | MbusProfile
     | ModbusProfile
+    | SiaDc09Profile
     | Zigbee2mqttProfile
 )

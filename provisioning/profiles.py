@@ -30,6 +30,7 @@ and no two points share a name. Adding a model is adding a file.
     mbus              measures = "Energy" and, where need be, function = "Maximum value", storage, tariff,
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"
+    gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
     mqtt-zigbee2mqtt  key = "lock_state", scale = "1"
 
 A state quantity may name its raw values, `codes = { locked = "locked", "2" = "alarm" }` (raw on the
@@ -69,6 +70,7 @@ from provisioning.profile import (
     MbusSource,
     MessageEvent,
     ModbusSource,
+    PanelSource,
     PointProfile,
     PointSource,
     Profile,
@@ -85,13 +87,16 @@ from provisioning.profile_tables import (
     Dlt645Profile1997,
     Dlt645ProfileEither,
     EventTable,
+    Gb26875Profile,
     GoldenFrames,
     GoldenMessage,
     MbusPoint,
     MbusProfile,
     ModbusPoint,
     ModbusProfile,
+    PanelPoint,
     PointTable,
+    SiaDc09Profile,
     Zigbee2mqttPoint,
     Zigbee2mqttProfile,
 )
@@ -153,7 +158,14 @@ class _Reader:
                 meter_type = table.cjt188.meter_type
             case Zigbee2mqttProfile():
                 events = tuple(self._event(e, names, f"events[{i}]") for i, e in enumerate(table.events))
-            case Dlt645Profile() | Dlt645Profile1997() | Dlt645ProfileEither() | MbusProfile():
+            case (
+                Dlt645Profile()
+                | Dlt645Profile1997()
+                | Dlt645ProfileEither()
+                | Gb26875Profile()
+                | MbusProfile()
+                | SiaDc09Profile()
+            ):
                 pass
         return Profile(
             name,
@@ -209,6 +221,8 @@ class _Reader:
                 return Cjt188Source(point.data_identifier, point.field)
             case MbusPoint():
                 return self._mbus_source(point, at)
+            case PanelPoint():
+                return PanelSource(point.condition)
             case Zigbee2mqttPoint():
                 return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
             case ModbusPoint():

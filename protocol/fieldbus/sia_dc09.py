@@ -137,6 +137,12 @@ def acknowledgement_of(message: Message, timestamp: str | None = None) -> Messag
     )
 
 
+def encode_nak(timestamp: str) -> bytes:
+    """Return the receiver's refusal of a message sent at a wrong time; it carries the receiver's own, UTC."""
+    body = f'"NAK"0000R0L0A0[]_{timestamp}'
+    return f"{LF}{checksum(body):04X}{len(body):04X}{body}{CR}".encode("ascii")
+
+
 def decode_message(wire: bytes) -> Message:
     """Return the one message these bytes are; FrameError names all that is wrong."""
     crc, length, body = split_message(wire)
@@ -243,3 +249,20 @@ def sia_code_of(event: ContactIdData) -> str | None:
     """Return SIA's two letters for a Contact ID event, None where there is no counterpart."""
     codes = _SIA_CODES.get(event.event)
     return None if codes is None else codes[1] if event.qualifier == "3" else codes[0]
+
+
+def contact_id_of(code: str) -> tuple[str, str] | None:
+    """Return Contact ID's event and qualifier for SIA's two letters, None where there is no counterpart."""
+    return _CONTACT_ID_EVENTS.get(code)
+
+
+def _contact_id_events() -> dict[str, tuple[str, str]]:
+    """Return the table the other way round; where several events have one code, the first stands for all."""
+    events: dict[str, tuple[str, str]] = {}
+    for event, (begin, end) in _SIA_CODES.items():
+        events.setdefault(begin, (event, "1"))
+        events.setdefault(end, (event, "3"))
+    return events
+
+
+_CONTACT_ID_EVENTS = _contact_id_events()

@@ -1,0 +1,112 @@
+"""Receiving panels: a port they call, their messages to disk, and only then the confirmation.
+
+The invariant: nothing is confirmed that is not on disk; if the disk fails or takes too long, the
+connection is closed without a word, so that the panel repeats its message. A panel that stays
+silent longer than its line allows is told as offline.
+"""
+
+import asyncio
+import logging
+
+from edge.clock import Clock
+from edge.config import DeviceId, ListenLine
+from edge.errors import EdgeError, StorageFault
+from edge.intake import Intake
+from edge.panel import Report, Station
+from edge.rules.offline import DEVICE_OFFLINE
+
+log = logging.getLogger(__name__)
+
+# Panels repeat after 10 s at the latest (GB/T 26875.3 §6.4), DC-09 ones after 20 s.
+_STORE_MAX_S = 5.0
+_READ_SIZE = 4096
+# A site has a handful of panels; more are a mistake or an attack.
+_CONNECTIONS_MAX = 64
+_LOOK_MAX_S = 10.0
+
+
+class PanelReceiver:
+    """One port and the panels that call it."""
+
+    def __init__(self, line: ListenLine, station: Station, intake: Intake, clock: Clock) -> None:
+        self.line = line
+        self.messages = 0
+        self.port = line.port
+        self._station = station
+        self._intake = intake
+        self._clock = clock
+        self._connections: set[asyncio.Task[None]] = set()
+        self._heard_at_ms: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Listen for ever."""
+        server = await asyncio.start_server(self._serve, self.line.host, self.line.port)
+        self.port = int(server.sockets[0].getsockname()[1])
+        began_ms = self._clock.monotonic_ms()
+        self._heard_at_ms = {panel.device.device_id: began_ms for panel in self._station.panels}
+        log.info("panels are received", extra={"line": self.line.line_id, "port": self.port})
+        try:
+            async with server:
+                while True:
+                    self._supervise()
+                    await asyncio.sleep(min(_LOOK_MAX_S, self.line.silence_s / 4))
+        finally:
+            for task in list(self._connections):
+                task.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._connections) >= _CONNECTIONS_MAX:
+            log.warning("too many connections", extra={"line": self.line.line_id})
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (OSError, TimeoutError, EdgeError) as error:
+            log.warning("a panel's connection ends", extra={"line": self.line.line_id, "reason": str(error)})
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversation = self._station.conversation()
+        # Silence beyond what the line allows ends a connection that nobody would miss.
+        while True:
+            async with asyncio.timeout(2 * self.line.silence_s):
+                data = await reader.read(_READ_SIZE)
+            if not data:
+                return
+            for report in conversation.feed(data):
+                await self._take(report)
+                writer.write(report.answer)
+                await writer.drain()
+
+    async def _take(self, report: Report) -> None:
+        """Put a message on disk; StorageFault or TimeoutError, and nothing changed, if that fails."""
+        self.messages += 1
+        if report.device_id:
+            self._heard(DeviceId(report.device_id))
+        if not report.events and not report.readings:
+            return
+        stored = self._intake.accept(report.readings, report.events, told_by=report.rule_id)
+        try:
+            async with asyncio.timeout(_STORE_MAX_S):
+                await asyncio.shield(stored)
+        except (asyncio.CancelledError, TimeoutError, StorageFault):
+            report.undo()
+            raise
+        report.stored()
+
+    def _heard(self, device_id: DeviceId) -> None:
+        self._heard_at_ms[device_id] = self._clock.monotonic_ms()
+        self._intake.note(DEVICE_OFFLINE, device_id, is_offline=False, reason="")
+
+    def _supervise(self) -> None:
+        now_ms = self._clock.monotonic_ms()
+        for device_id, heard_at_ms in self._heard_at_ms.items():
+            silent_s = (now_ms - heard_at_ms) / 1000
+            if silent_s > self.line.silence_s:
+                reason = f"silent for more than {self.line.silence_s:g} s"
+                self._intake.note(DEVICE_OFFLINE, device_id, is_offline=True, reason=reason)

@@ -1,0 +1,26 @@
+"""Who answers panels on a line, by the protocol the line listens for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from edge.clock import Clock
+from edge.config import DeviceConfig, ListenLine
+from edge.drivers.gb26875 import FirePanels
+from edge.drivers.sia_dc09 import AlarmPanels
+from edge.panel import Station
+
+_Maker = Callable[[Sequence[DeviceConfig], str, Clock, ZoneInfo], Station]
+
+STATIONS: Mapping[str, _Maker] = MappingProxyType(
+    {
+        "gb26875.3": FirePanels,
+        "sia-dc09": lambda devices, line, clock, _: AlarmPanels(devices, line, clock),
+    }
+)
+
+
+def station_for(line: ListenLine, devices: Sequence[DeviceConfig], clock: Clock, zone: ZoneInfo) -> Station:
+    """Return what answers on the line for the devices of the configuration that are on it."""
+    ours = [device for device in devices if device.line_id == line.line_id]
+    return STATIONS[line.protocol](ours, line.line_id, clock, zone)

@@ -1,0 +1,505 @@
+"""Panels that call us, over real sockets: on disk first, confirmed then, once each, whatever arrives."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from edge.buffer import Buffer
+from edge.config import BufferSettings, LineId, ListenLine
+from edge.counters import CounterGuard
+from edge.drivers.gb26875 import FirePanels
+from edge.drivers.sia_dc09 import AlarmPanels
+from edge.errors import StorageFault
+from edge.intake import Intake
+from edge.panel import Station
+from edge.reception import PanelReceiver
+from edge.rules.offline import Offline
+from protocol.event import Event, EventState, Severity
+from protocol.fieldbus import gb26875, sia_dc09
+from protocol.quantity import MICRO
+from protocol.reading import ClockQuality, Reading
+from provisioning.profiles import load_profile
+from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
+
+SOURCE = bytes.fromhex("2c312c320000")
+FIRE = device_of(load_profile("gb26875_fire_panel"), SOURCE.hex(), "fire-2")
+ALARM = device_of(load_profile("sia_dc09_alarm_panel"), "1234", "alarm-1")
+ZONE = ZoneInfo("Asia/Shanghai")
+# Captured: smoke detector 1-1 of a loop card, fire, text in GB 18030.
+CAPTURED = bytes.fromhex(
+    "4040140010000509091b07152c312c320000784d07918e23300002020101012a01000100020031bac5bdd3bfdab0e531bbd8"
+    "c2b731bac500bac5d6f7bbfaf898cfa000000025110301060c472323"
+)
+SENT = gb26875.encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
+
+
+@dataclass
+class Disk:
+    """An intake whose disk is as slow, or as broken, as the test wants."""
+
+    is_broken: bool = False
+    is_held: bool = False
+    readings: list[Reading] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    notes: list[tuple[str, bool]] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def accept(
+        self, readings: Sequence[Reading], events: Sequence[Event] = (), *, told_by: str = ""
+    ) -> asyncio.Future[None]:
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.is_broken:
+            stored.set_exception(StorageFault("disk full"))
+            return stored
+        self.readings += readings
+        self.events += events
+        if self.is_held:
+            self.waiting.append(stored)
+        else:
+            stored.set_result(None)
+        return stored
+
+    def note(self, kind: str, name: str, *, is_offline: bool, reason: str) -> None:
+        if (name, is_offline) not in self.notes[-1:]:
+            self.notes.append((name, is_offline))
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not is_true():
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def receiving(
+    station: Station, disk: object, clock: ToldClock | None = None, silence_s: float = 60
+) -> AsyncIterator[PanelReceiver]:
+    line = ListenLine(LineId("panels"), "127.0.0.1", 0, "gb26875.3", silence_s)
+    receiver = PanelReceiver(line, station, disk, clock or ToldClock())  # type: ignore[arg-type]
+    task = asyncio.ensure_future(receiver.run())
+    try:
+        await until(lambda: receiver.port)
+        yield receiver
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class Caller:
+    """The panel's side of one connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, wire: bytes) -> None:
+        self._writer.write(wire)
+
+    async def packet(self, timeout_s: float = 3) -> gb26875.Packet:
+        reader = gb26875.PacketReader()
+        async with asyncio.timeout(timeout_s):
+            while True:
+                data = await self._reader.read(4096)
+                if not data:
+                    raise ConnectionError("closed")
+                if packets := reader.feed(data):
+                    return packets[0]
+
+    async def text(self, timeout_s: float = 3) -> sia_dc09.Message:
+        async with asyncio.timeout(timeout_s):
+            return sia_dc09.decode_message(await self._reader.readuntil(b"\r"))
+
+    async def hears_nothing(self, for_s: float = 0.2) -> bool:
+        try:
+            async with asyncio.timeout(for_s):
+                return not await self._reader.read(1)
+        except TimeoutError:
+            return True
+
+
+@contextlib.asynccontextmanager
+async def calling(receiver: PanelReceiver) -> AsyncIterator[Caller]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    try:
+        yield Caller(reader, writer)
+    finally:
+        writer.close()
+
+
+def fire_station(clock: ToldClock | None = None) -> FirePanels:
+    return FirePanels([FIRE], "panels", clock or ToldClock(), ZONE)
+
+
+def component(serial: int, status: int, position: int = 1, text: str = "三层走廊") -> bytes:
+    item = gb26875.ComponentStatus(
+        1, 1, 42, bytes((3, 0, position, 0)), status, text, datetime(2012, 6, 1, 3, 17, 37, tzinfo=ZONE)
+    )
+    unit = gb26875.build_unit(gb26875.UnitType.COMPONENT_STATUS, [gb26875.encode_component_status(item)])
+    return packet(serial, unit)
+
+
+def packet(serial: int, unit: bytes, source: bytes = SOURCE, command: int = 2) -> bytes:
+    return gb26875.encode_packet(gb26875.Packet(serial, command, unit, SENT, source))
+
+
+def told(events: Sequence[Event]) -> list[tuple[str, EventState, str]]:
+    return [(event.kind, event.state, event.point_key) for event in events]
+
+
+async def test_a_captured_fire_is_told_with_its_component_and_confirmed() -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(CAPTURED)
+        answer = await panel.packet()
+
+    (event,) = disk.events
+    assert (event.kind, event.state, event.severity) == ("fire_alarm", EventState.RAISED, Severity.CRITICAL)
+    assert event.point_key == "fire-2/component-1-1-1"
+    assert (event.attributes["zone"], event.attributes["position"]) == ("1", "1")
+    assert "1号接口板1回路1号" in event.message
+    assert event.occurred_at_ms == MIDNIGHT_MS  # ours: the panel's clock says 2012
+    assert event.attributes["panel_time"] == "2012-06-01T03:17:37"
+    assert event.evidence is not None
+    assert event.evidence.reply == CAPTURED
+    assert (answer.command, answer.serial, answer.version) == (gb26875.Command.CONFIRM, 20, (16, 0))
+    assert answer.destination == SOURCE
+    assert answer.sent == gb26875.encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
+
+
+async def test_a_box_that_does_not_know_the_year_confirms_all_the_same() -> None:
+    disk, clock = Disk(), ToldClock(0)
+    async with receiving(fire_station(clock), disk, clock) as receiver, calling(receiver) as panel:
+        panel.send(CAPTURED)
+        answer = await panel.packet()
+
+    assert (answer.serial, answer.sent) == (20, bytes(6))
+
+
+async def test_nothing_is_confirmed_before_it_is_on_disk() -> None:
+    disk = Disk(is_held=True)
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(component(1, 0x02))
+        is_silent = await panel.hears_nothing()
+        disk.waiting[0].set_result(None)
+        answer = await panel.packet()
+
+    assert is_silent
+    assert answer.serial == 1
+
+
+async def test_a_broken_disk_confirms_nothing_and_the_repetition_is_told_whole() -> None:
+    disk, station = Disk(is_broken=True), fire_station()
+    async with receiving(station, disk) as receiver:
+        async with calling(receiver) as panel:
+            panel.send(component(1, 0x02))
+            with pytest.raises(ConnectionError):
+                await panel.packet()
+        disk.is_broken = False
+        async with calling(receiver) as panel:
+            panel.send(component(1, 0x02))
+            answer = await panel.packet()
+
+    assert answer.serial == 1
+    assert told(disk.events) == [("fire_alarm", EventState.RAISED, "fire-2/component-1-3-1")]
+
+
+async def test_a_repeated_packet_is_confirmed_again_and_told_once() -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        for _ in range(3):
+            panel.send(component(7, 0x02))
+            assert (await panel.packet()).serial == 7
+
+    assert len(disk.events) == 1
+
+
+async def test_recovery_ends_the_component_and_the_point_only_with_the_last_one() -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        for serial, (status, position) in enumerate([(2, 1), (2, 2), (1, 1), (1, 2)]):
+            panel.send(component(serial, status, position))
+            await panel.packet()
+
+    assert told(disk.events) == [
+        ("fire_alarm", EventState.RAISED, "fire-2/component-1-3-1"),
+        ("fire_alarm", EventState.RAISED, "fire-2/component-1-3-2"),
+        ("fire_alarm", EventState.CLEARED, "fire-2/component-1-3-1"),
+        ("fire_alarm", EventState.CLEARED, "fire-2/component-1-3-2"),
+    ]
+    fire = [r.value_micro for r in disk.readings if r.point_key == "fire-2/fire_alarm"]
+    assert fire == [MICRO, MICRO, MICRO, 0]
+
+
+async def test_a_reset_of_the_panel_ends_everything_it_held() -> None:
+    disk = Disk()
+    operation = gb26875.build_unit(gb26875.UnitType.SYSTEM_OPERATION, [bytes((1, 1, 0x01, 9)) + SENT])
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(component(1, 0x06))
+        await panel.packet()
+        panel.send(packet(2, operation))
+        await panel.packet()
+
+    assert told(disk.events[2:]) == [
+        ("fire_alarm", EventState.CLEARED, "fire-2/component-1-3-1"),
+        ("system_fault", EventState.CLEARED, "fire-2/component-1-3-1"),
+        ("panel_reset", EventState.OCCURRED, "fire-2/system"),
+    ]
+
+
+async def test_system_and_transmitter_faults_are_told() -> None:
+    disk = Disk()
+    system = gb26875.build_unit(gb26875.UnitType.SYSTEM_STATUS, [bytes((1, 1, 0x00, 0x01)) + SENT])
+    transmitter = gb26875.build_unit(gb26875.UnitType.TRANSMITTER_STATUS, [bytes((0x11,)) + SENT])
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        for serial, unit in enumerate((system, transmitter)):
+            panel.send(packet(serial, unit))
+            await panel.packet()
+
+    assert [(event.kind, event.message) for event in disk.events] == [
+        ("system_fault", "system 1: mains fault"),
+        ("system_fault", "transmitter: backup fault"),
+    ]
+
+
+async def test_what_is_not_understood_is_confirmed_and_told_not_swallowed() -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(packet(1, bytes((0x87, 1, 2, 3))))
+        await panel.packet()
+
+    (event,) = disk.events
+    assert event.kind == "panel_message"
+    assert event.attributes["unit"] == "87010203"
+
+
+@pytest.mark.parametrize("unit", [b"", b"\x02"], ids=["empty", "one byte"])
+async def test_a_heartbeat_is_confirmed_and_says_only_that_the_panel_is_there(unit: bytes) -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(packet(1, unit))
+        await panel.packet()
+
+    assert disk.events == []
+    assert disk.notes == [("fire-2", False)]
+
+
+async def test_damaged_and_foreign_packets_get_no_confirmation() -> None:
+    disk = Disk()
+    damaged = component(1, 0x02)[:-3] + b"\x00##"
+    stranger = packet(2, component(2, 0x02)[27:-3], source=bytes(6))
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(b"noise" + damaged + stranger + stranger)
+        is_silent = await panel.hears_nothing()
+        panel.send(component(3, 0x02))
+        answer = await panel.packet()
+
+    assert is_silent
+    assert answer.serial == 3
+    assert told(disk.events) == [
+        ("unknown_panel", EventState.OCCURRED, "panels/unknown_panel"),
+        ("fire_alarm", EventState.RAISED, "fire-2/component-1-3-1"),
+    ]
+
+
+async def test_packets_in_pieces_and_glued_are_each_confirmed() -> None:
+    disk = Disk()
+    wire = component(1, 0x02, 1) + component(2, 0x02, 2)
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        for at in range(0, len(wire), 7):
+            panel.send(wire[at : at + 7])
+            await asyncio.sleep(0.002)
+        await until(lambda: len(disk.events) == 2)
+
+    assert receiver.messages == 2
+
+
+async def test_a_silent_panel_is_told_as_offline_and_back_when_it_calls() -> None:
+    disk, clock = Disk(), ToldClock()
+    async with receiving(fire_station(clock), disk, clock, silence_s=0.4) as receiver:
+        clock.at_ms += 1000
+        await until(lambda: disk.notes == [("fire-2", True)])
+        async with calling(receiver) as panel:
+            panel.send(packet(1, b""))
+            await panel.packet()
+
+    assert disk.notes == [("fire-2", True), ("fire-2", False)]
+
+
+async def test_what_was_raised_before_a_restart_is_ended_after_it(tmp_path: object) -> None:
+    settings = BufferSettings(tmp_path / "buffer.sqlite", 10, 64 * 1024 * 1024)  # type: ignore[operator]
+    clock = ToldClock()
+
+    async def life(wire: bytes) -> list[Event]:
+        station = fire_station(clock)
+        events: list[Event] = []
+        async with Buffer(settings, clock, rng(), frozenset()) as buffer:
+            intake = Intake(buffer, station.panels, Offline(), CounterGuard({}), clock)
+            await intake.restore()
+            writer = asyncio.ensure_future(buffer.run())
+            take = intake.accept
+
+            def noting(
+                readings: Sequence[Reading], told_events: Sequence[Event] = (), *, told_by: str = ""
+            ) -> asyncio.Future[None]:
+                events.extend(told_events)
+                return take(readings, told_events, told_by=told_by)
+
+            intake.accept = noting  # type: ignore[method-assign, assignment]
+            async with receiving(station, intake, clock) as receiver, calling(receiver) as panel:
+                panel.send(wire)
+                await panel.packet()
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+        return events
+
+    before = await life(component(1, 0x02))
+    after = await life(component(2, 0x01))
+
+    assert [event.state for event in before] == [EventState.RAISED]
+    assert told(after) == [("fire_alarm", EventState.CLEARED, "fire-2/component-1-3-1")]
+
+
+def alarm_station(clock: ToldClock | None = None) -> AlarmPanels:
+    return AlarmPanels([ALARM], "panels", clock or ToldClock())
+
+
+def stamp(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S,%m-%d-%Y")
+
+
+def dc09(
+    data: str, sequence: str = "0001", ident: str = "ADM-CID", account: str = "1234", at_ms: int = MIDNIGHT_MS
+) -> bytes:
+    message = sia_dc09.Message(ident, sequence, "1", "1", account, data, None, stamp(at_ms))
+    return sia_dc09.encode_message(message)
+
+
+async def test_contact_id_raises_and_restores_a_zone() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(dc09("#1234|1110 01 007", "0001"))
+        first = await panel.text()
+        panel.send(dc09("#1234|3110 01 007", "0002"))
+        second = await panel.text()
+
+    assert [(a.id, a.sequence, a.account) for a in (first, second)] == [
+        ("ACK", "0001", "1234"),
+        ("ACK", "0002", "1234"),
+    ]
+    assert told(disk.events) == [
+        ("fire_alarm", EventState.RAISED, "alarm-1/zone-1-7"),
+        ("fire_alarm", EventState.CLEARED, "alarm-1/zone-1-7"),
+    ]
+    assert disk.events[0].severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("ident", "data", "kind", "state", "place"),
+    [
+        ("SIA-DCS", "#1234|Nri1/FA007", "fire_alarm", EventState.RAISED, "zone-1-7"),
+        ("SIA-DCS", "#1234|Nri1/BA12", "intrusion_alarm", EventState.RAISED, "zone-1-12"),
+        ("ADM-CID", "#1234|1301 00 000", "system_fault", EventState.RAISED, "zone-0-0"),
+        ("ADM-CID", "#1234|1302 00 000", "battery_low", EventState.RAISED, "zone-0-0"),
+        ("ADM-CID", "#1234|1137 01 003", "tamper", EventState.RAISED, "zone-1-3"),
+        ("ADM-CID", "#1234|1401 01 003", "panel_operation", EventState.OCCURRED, "zone-1-3"),
+        ("ADM-CID", "#1234|6110 01 003", "fire_alarm", EventState.OCCURRED, "zone-1-3"),
+        ("ADM-CID", "#1234|1602 00 000", "panel_test", EventState.OCCURRED, "zone-0-0"),
+    ],
+)
+async def test_events_have_kinds_of_the_house(
+    ident: str, data: str, kind: str, state: EventState, place: str
+) -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(dc09(data, ident=ident))
+        await panel.text()
+
+    assert told(disk.events) == [(kind, state, f"alarm-1/{place}")]
+
+
+async def test_a_restore_of_what_was_never_raised_is_no_alarm() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(dc09("#1234|3110 01 007"))
+        answer = await panel.text()
+
+    assert answer.id == "ACK"
+    assert disk.events == []
+
+
+async def test_a_message_of_another_time_is_refused_with_ours_and_not_told() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        for shift_ms in (-41_000, 21_000):
+            panel.send(dc09("#1234|1110 01 007", at_ms=MIDNIGHT_MS + shift_ms))
+            answer = await panel.text()
+            assert (answer.id, answer.timestamp) == ("NAK", stamp(MIDNIGHT_MS))
+        for number, shift_ms in enumerate((-40_000, 20_000)):
+            panel.send(dc09("#1234|1110 01 007", f"000{number}", at_ms=MIDNIGHT_MS + shift_ms))
+            assert (await panel.text()).id == "ACK"
+
+    assert len(disk.events) == 2
+
+
+async def test_while_we_do_not_know_the_time_no_panel_is_refused_for_it() -> None:
+    disk, clock = Disk(), ToldClock()
+    clock.quality = ClockQuality.UNSYNCED
+    async with receiving(alarm_station(clock), disk, clock) as receiver, calling(receiver) as panel:
+        panel.send(dc09("#1234|1110 01 007", at_ms=MIDNIGHT_MS + 3_600_000))
+        answer = await panel.text()
+
+    assert answer.id == "ACK"
+
+
+async def test_a_poll_is_acknowledged_and_a_repetition_told_once() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(dc09("", "0000", "NULL"))
+        assert (await panel.text()).id == "ACK"
+        for _ in range(2):
+            panel.send(dc09("#1234|1110 01 007"))
+            assert (await panel.text()).sequence == "0001"
+
+    assert len(disk.events) == 1
+    assert disk.notes[0] == ("alarm-1", False)
+
+
+async def test_encrypted_and_unknown_events_are_answered_so_that_they_are_not_repeated() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(dc09("9F8A", ident="*ADM-CID"))
+        encrypted = await panel.text()
+        panel.send(dc09("#1234|Nri1/QQ007", "0002", ident="SIA-DCS"))
+        unknown = await panel.text()
+
+    assert (encrypted.id, unknown.id) == ("DUH", "DUH")
+    assert [event.kind for event in disk.events] == ["panel_message"]
+
+
+async def test_damaged_messages_and_unknown_accounts_get_no_answer() -> None:
+    disk = Disk()
+    damaged = dc09("#1234|1110 01 007").replace(b"007", b"008")
+    async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(b"\xff\xff\r" + damaged + dc09("#9999|1110 01 007", account="9999") + b"\n" * 5000 + b"\r")
+        is_silent = await panel.hears_nothing()
+
+    assert is_silent
+    assert [event.kind for event in disk.events] == ["unknown_panel"]
+
+
+async def test_a_new_text_for_the_same_alarm_is_told_again() -> None:
+    disk = Disk()
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(component(1, 0x02, text="走廊"))
+        await panel.packet()
+        panel.send(component(2, 0x02, text="走廊 二次"))
+        await panel.packet()
+
+    assert [event.message for event in disk.events] == ["走廊: fire", "走廊 二次: fire"]
