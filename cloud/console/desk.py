@@ -19,7 +19,7 @@ from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
 from cloud.console.templating import render
 from cloud.domain.access import Action, may
-from cloud.domain.errors import NotFound
+from cloud.domain.errors import Forbidden, NotFound
 from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Locale, Role, User
@@ -27,7 +27,7 @@ from cloud.keys import CLOCK, DATABASE
 from cloud.services import overview, premises
 from cloud.store.db import Tx
 from cloud.web.door import Handler
-from cloud.web.identity import require_permission
+from cloud.web.identity import require_actor, require_permission
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -52,6 +52,10 @@ class Shell:
     navigation: tuple[Group, ...]
     counts: Mapping[str, Count]
     notice: str
+
+    def may(self, action: str) -> bool:
+        """Tell whether the reader may do something; a template leaves out what would be refused."""
+        return may(self.actor, Action(action))
 
 
 class Desk:
@@ -144,6 +148,24 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
         actor = await require_permission(request, action)
         sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
+
+    return answer
+
+
+def at_front_door(handler: Handler, action: Action) -> Handler:
+    """Return what answers at `/`: the first page, or where the actor's own first page is."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        actor = await require_actor(request)
+        if may(actor, action):
+            return await handler(request)
+        if actor.role is Role.RESIDENT:
+            path = "/home"
+        else:
+            path = next((entry.path for group in menu_for(actor) for entry in group.entries), "")
+        if not path:
+            raise Forbidden(f"role {actor.role.value} has no page yet, only the API")
+        return web.Response(status=303, headers={"Location": path})
 
     return answer
 

@@ -1,5 +1,6 @@
 """Finding a home, a meter or an invoice by what people call it; the palette and its page without script."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -7,8 +8,11 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.navigation import menu_for
+from cloud.domain.access import Action, may
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import SiteId
+from cloud.domain.meter import MeterRow
+from cloud.domain.people import Account
 from cloud.domain.user import User
 from cloud.services import invoices, meters, premises
 from cloud.store.db import Tx
@@ -69,8 +73,13 @@ def _find(tx: Tx, actor: User, site_id: SiteId, query: str, fmt: Format) -> Find
     )
     if not query:
         return FindView("", (Group(gettext("Pages"), "list", pages),))
-    accounts = premises.list_accounts(tx, actor, site_id, query, None, _EACH).items
-    hung = meters.list_meters(tx, actor, site_id, search=query, limit=_EACH).items
+    reads_ledger = may(actor, Action.READ_LEDGER)
+    accounts: Sequence[Account] = ()
+    hung: Sequence[MeterRow] = ()
+    if reads_ledger:
+        accounts = premises.list_accounts(tx, actor, site_id, query, None, _EACH).items
+    if may(actor, Action.READ_METERS):
+        hung = meters.list_meters(tx, actor, site_id, search=query, limit=_EACH).items
     homes = tuple(
         Found(account.space_code or account.number, account.holder_name, f"/accounts/{account.number}")
         for account in accounts
@@ -83,7 +92,7 @@ def _find(tx: Tx, actor: User, site_id: SiteId, query: str, fmt: Format) -> Find
         )
         for row in hung
     )
-    papers = _invoices(tx, actor, query, fmt)
+    papers = _invoices(tx, actor, query, fmt) if reads_ledger else ()
     if len(accounts) == 1:
         own = invoices.list_invoices(tx, actor, account_id=accounts[0].account_id, limit=3).items
         papers += tuple(Found(row.number, fmt.money(row.total_fen), f"/invoices/{row.number}") for row in own)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cloud.console.pictures.building import Flat, House, Lift, Mark, Unit
+from cloud.domain.access import Action, may
 from cloud.domain.ids import SiteId
 from cloud.domain.premises import SpaceKind, SpaceState
 from cloud.domain.user import User
@@ -15,8 +16,11 @@ def houses_of(
 ) -> tuple[list[House], dict[str, str]]:
     """Return the buildings of a site, and the address of each flat's account by the flat's code.
 
+    Who may not open accounts gets no address.
+
     Lifts are given to units in order, one each: which lift serves which unit is not recorded yet.
     """
+    opens_accounts = may(actor, Action.READ_LEDGER)
     waiting = list(lifts)
     houses = []
     paths: dict[str, str] = {}
@@ -26,7 +30,7 @@ def houses_of(
         for state in states:
             if state.space.kind is SpaceKind.FLAT:
                 by_unit.setdefault(state.space.unit_code, []).append(state)
-            if state.account_id is not None:
+            if opens_accounts and state.account_id is not None:
                 paths[state.space.code] = f"/accounts/{state.account_id}"
         units = tuple(
             Unit(name, tuple(_flat(state) for state in flats), waiting.pop(0) if waiting else None)

@@ -25,7 +25,7 @@ from cloud.console import (
     tariffs,
 )
 from cloud.console.assets import PREFIX, Assets
-from cloud.console.desk import PageHandler, at_desk
+from cloud.console.desk import PageHandler, at_desk, at_front_door
 from cloud.console.failures import render_failure
 from cloud.console.templating import add_templates
 from cloud.domain.access import Action
@@ -46,9 +46,9 @@ _NUMBER = "{number:[A-Za-z0-9-]+}"
 _LINE = "{line_no:[0-9]{1,4}}"
 
 PAGES: Sequence[Page] = (
-    Page("GET", "/", overview.show, Action.READ_OWN_ACCOUNTS),
-    Page("GET", "/accounts/{account}", premises.show_account, Action.READ_PREMISES),
-    Page("GET", "/accounts/{account}/running", premises.show_running, Action.READ_PREMISES),
+    Page("GET", "/", overview.show, Action.READ_OVERVIEW),
+    Page("GET", "/accounts/{account}", premises.show_account, Action.READ_LEDGER),
+    Page("GET", "/accounts/{account}/running", premises.show_running, Action.READ_LEDGER),
     Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
     Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),
     Page("POST", "/alarms/{alarm_id}/acknowledge", alarms.acknowledge, Action.ACKNOWLEDGE_ALARM),
@@ -69,17 +69,17 @@ PAGES: Sequence[Page] = (
     Page("GET", f"/home/bills/{_NUMBER}/lines/{_LINE}", home.show_line, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/more", home.show_more, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/running", home.show_running, Action.READ_OWN_ACCOUNTS),
-    Page("GET", "/invoices", invoices.show_list, Action.READ_PREMISES),
-    Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_PREMISES),
-    Page("GET", f"/invoices/{_NUMBER}/lines/{_LINE}/trace", invoices.show_trace, Action.READ_PREMISES),
+    Page("GET", "/invoices", invoices.show_list, Action.READ_LEDGER),
+    Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_LEDGER),
+    Page("GET", f"/invoices/{_NUMBER}/lines/{_LINE}/trace", invoices.show_trace, Action.READ_LEDGER),
     Page("GET", "/meters", meters.show_list, Action.READ_METERS),
     Page("GET", "/meters/{meter}", meters.show_one, Action.READ_METERS),
     Page("GET", "/meters/{meter}/exchange", exchange.show, Action.MANAGE_METERS),
     Page("POST", "/meters/{meter}/exchange", exchange.submit, Action.MANAGE_METERS),
     Page("GET", "/meters/{meter}/values", meters.show_values, Action.READ_METERS),
     Page("GET", "/premises", premises.show_list, Action.READ_PREMISES),
-    Page("GET", "/tariffs", tariffs.show_list, Action.READ_PREMISES),
-    Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_PREMISES),
+    Page("GET", "/tariffs", tariffs.show_list, Action.READ_LEDGER),
+    Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_LEDGER),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
 )
 
@@ -94,7 +94,10 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/logout", login.leave)
     app.router.add_post("/preferences", login.set_preferences)
     for page in PAGES:
-        app.router.add_route(page.method, page.path, at_desk(page.handler, page.action))
+        answer = at_desk(page.handler, page.action)
+        if page.path == "/":
+            answer = at_front_door(answer, page.action)
+        app.router.add_route(page.method, page.path, answer)
 
 
 CONSOLE = Door("console", ("/", f"{PREFIX}/"), add_routes, render_failure)

@@ -86,7 +86,7 @@ def list_periods(tx: Tx, actor: User, site_id: SiteId) -> list[BillingPeriod]:
 
 def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:
     """Return a period with its invoices' count and sum, and the accounts held with the meters to visit."""
-    require(actor, Action.CLOSE_PERIOD)
+    require(actor, Action.READ_LEDGER)
     period = _period(tx, period_id)
     count, total_fen = invoices.count_of_period(tx, period_id)
     to_bill = len(subjects.accounts_to_bill(tx, period.site_id, period.dates))
@@ -95,7 +95,7 @@ def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:
 
 def charges_of_period(tx: Tx, actor: User, period_id: PeriodId) -> dict[str, int]:
     """Return what a period's invoices charge in fen, by charge code."""
-    require(actor, Action.CLOSE_PERIOD)
+    require(actor, Action.READ_LEDGER)
     return invoices.sums_by_charge(tx, period_id)
 
 
