@@ -81,12 +81,16 @@ class GatewaysView(View, frozen=True):
 
 
 class StreamView(View, frozen=True):
-    """How far one stream has come; `gaps` are closed ranges of rows that are missing above."""
+    """How far one stream has come; `gaps` are closed ranges of rows that are missing above.
+
+    `lost_rows` counts what the gateway had to give up before it was here.
+    """
 
     stream: str
     epoch: int
     acked_through: int
     gaps: tuple[tuple[int, int], ...]
+    lost_rows: int
     received_at_ms: int
 
 
@@ -231,6 +235,7 @@ def _stream_view(status: StreamStatus) -> StreamView:
         epoch=status.epoch,
         acked_through=status.acked_through,
         gaps=status.gaps,
+        lost_rows=status.lost_rows,
         received_at_ms=status.received_at_ms,
     )
 
