@@ -21,6 +21,7 @@ from simulator.control import make_control
 from simulator.edge_config import edge_config
 from simulator.endpoints import TURNAROUND_MS
 from simulator.faults import FaultKind
+from simulator.panel_caller import SAYINGS, NotConfirmed, dc09_message, deliver, gb26875_message
 from simulator.simulation import DEFAULT_SEED, Places, Settings, Simulation
 from simulator.site_document import Occasion, write_site_document, year_start
 
@@ -201,6 +202,29 @@ def clock_command(control: str, at_ms: int | None, follow: float | None) -> None
     wish = {"at_ms": at_ms} if follow is None else {"follow": "real", "factor": follow}
     answer = _ask("PUT", f"{control}/clock", wish)
     click.echo(f"at {answer['at_ms']} ms, factor {answer['factor']:g}")
+
+
+@simulate.command("panel")
+@click.argument("saying", type=click.Choice(SAYINGS))
+@click.option("--to", "target", required=True, metavar="HOST:PORT", help="Where the gateway listens.")
+@click.option(
+    "--protocol", type=click.Choice(("gb26875.3", "sia-dc09")), default="gb26875.3", show_default=True
+)
+@click.option("--address", required=True, help="Source address (12 hex digits), or the account.")
+@click.option("--place", type=click.IntRange(1, 200), default=17, show_default=True, help="Detector or zone.")
+def panel_command(saying: str, target: str, protocol: str, address: str, place: int) -> None:
+    """Be a fire panel's transmitter, or an alarm panel, and say one thing until it is confirmed."""
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdecimal():
+        raise click.UsageError(f"{target!r} is not HOST:PORT")
+    now_ms = real_ms()
+    build = gb26875_message if protocol == "gb26875.3" else dc09_message
+    message = build(saying, address, place, now_ms // 1000 % 60_000, now_ms)
+    try:
+        attempts = asyncio.run(deliver(message, host, int(port)))
+    except NotConfirmed as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{saying} confirmed, told {attempts} time{'s' if attempts > 1 else ''}")
 
 
 @simulate.command("state")

@@ -24,6 +24,7 @@ from protocol.fieldbus import gb26875, sia_dc09
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
 from provisioning.profiles import load_profile
+from simulator import panel_caller
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 
 SOURCE = bytes.fromhex("2c312c320000")
@@ -503,3 +504,40 @@ async def test_a_new_text_for_the_same_alarm_is_told_again() -> None:
         await panel.packet()
 
     assert [event.message for event in disk.events] == ["走廊: fire", "走廊 二次: fire"]
+
+
+async def test_the_simulated_panels_are_understood_and_repeat_until_confirmed() -> None:
+    disk = Disk(is_broken=True)
+    fire = panel_caller.gb26875_message("fire", SOURCE.hex(), 17, 5, MIDNIGHT_MS)
+    over = panel_caller.gb26875_message("normal", SOURCE.hex(), 17, 6, MIDNIGHT_MS)
+    async with receiving(fire_station(), disk) as receiver:
+        sending = asyncio.create_task(
+            panel_caller.deliver(fire, "127.0.0.1", receiver.port, confirm_max_s=0.5)
+        )
+        await until(lambda: receiver.messages >= 1)
+        disk.is_broken = False
+        attempts = await sending
+        await panel_caller.deliver(over, "127.0.0.1", receiver.port, confirm_max_s=0.5)
+
+    assert attempts > 1
+    assert told(disk.events) == [
+        ("fire_alarm", EventState.RAISED, "fire-2/component-1-3-17"),
+        ("fire_alarm", EventState.CLEARED, "fire-2/component-1-3-17"),
+    ]
+
+
+async def test_the_simulated_alarm_panel_is_understood() -> None:
+    disk = Disk()
+    async with receiving(alarm_station(), disk) as receiver:
+        for serial, saying in enumerate(("heartbeat", "fire", "normal")):
+            message = panel_caller.dc09_message(saying, "1234", 7, serial, MIDNIGHT_MS)
+            assert await panel_caller.deliver(message, "127.0.0.1", receiver.port) == 1
+
+    assert [event.state for event in disk.events] == [EventState.RAISED, EventState.CLEARED]
+
+
+async def test_a_simulated_panel_says_when_nobody_confirms() -> None:
+    message = panel_caller.dc09_message("fire", "9999", 7, 1, MIDNIGHT_MS)
+    async with receiving(alarm_station(), Disk()) as receiver:
+        with pytest.raises(panel_caller.NotConfirmed, match="did not confirm, told 4 times"):
+            await panel_caller.deliver(message, "127.0.0.1", receiver.port, confirm_max_s=0.1)
