@@ -43,6 +43,9 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     # As browsers see us, e.g. "https://gatehouse.example"; needed behind a reverse proxy. Its scheme
     # decides whether cookies are Secure; empty means "as the request says".
     public_origin: str = ""
+    # Certificate (with its chain) and key, PEM; both or neither. Without them put a TLS proxy in front.
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
     # Reverse proxies whose X-Forwarded-For we believe, as addresses; nobody else's is read.
     trusted_proxies: tuple[str, ...] = ()
     shutdown_timeout_s: float = 10.0
@@ -54,6 +57,8 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             parts = urlsplit(self.public_origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
                 raise ValueError(f"public_origin is {self.public_origin!r}, expected https://host[:port]")
+        if bool(self.tls_certificate_file) != bool(self.tls_key_file):
+            raise ValueError("tls_certificate_file and tls_key_file are given together or not at all")
         if not 0 < self.shutdown_timeout_s <= 300:
             raise ValueError(
                 f"shutdown_timeout_s is {self.shutdown_timeout_s}, expected above 0, at most 300"

@@ -7,12 +7,13 @@ within the configured time, then jobs, then the database), and a second one chan
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import Callable
 
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import Config, ConfigError
+from cloud.config import Config, ConfigError, Http
 from cloud.store.db import Clock
 
 log = logging.getLogger(__name__)
@@ -29,18 +30,32 @@ async def serve(config: Config, *, clock: Clock, announce: Callable[[str], None]
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.http.host, config.http.port)
+        tls = _tls(config.http)
+        site = web.TCPSite(runner, config.http.host, config.http.port, ssl_context=tls)
         try:
             await site.start()
         except OSError as error:
             where = f"http.host {config.http.host!r}, http.port {config.http.port}"
             raise ConfigError(f"{where}: cannot listen there: {error.strerror or error}") from error
-        announce(f"http://{_host_in_url(config.http.host)}:{site.port}")
+        announce(f"{'http' if tls is None else 'https'}://{_host_in_url(config.http.host)}:{site.port}")
         log.info("serving", extra={"role": config.role.value, "port": site.port})
         await stop.wait()
         log.info("stopping")
     finally:
         await runner.cleanup()
+
+
+def _tls(http: Http) -> ssl.SSLContext | None:
+    if not http.tls_certificate_file:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # browsers; boxes themselves insist on 1.3
+    try:
+        context.load_cert_chain(http.tls_certificate_file, http.tls_key_file)
+    except (OSError, ssl.SSLError) as error:
+        files = f"{http.tls_certificate_file}, {http.tls_key_file}"
+        raise ConfigError(f"http.tls_certificate_file, http.tls_key_file ({files}): {error}") from error
+    return context
 
 
 def _host_in_url(host: str) -> str:

@@ -38,7 +38,7 @@ from protocol.event import Event, EventState, Severity
 from protocol.quantity import MICRO, QUANTITIES
 from protocol.reading import Quality
 from protocol.sync import COMMANDS_PATH, CONNECT_TIMEOUT_S
-from provisioning.identity import Credential
+from provisioning.identity import Credential, tls_context
 from provisioning.signing import TrustedKey, key_id_of
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class Downlink:
             outcome = Outcome(CommandState.UNKNOWN, "the box stopped while it was being carried out")
             await self._settle(left.command_id, left.device_id, outcome)
         pause_s = _RECONNECT_S[0]
-        async with aiohttp.ClientSession() as session:
+        connector = aiohttp.TCPConnector(limit=1, ssl=tls_context(self._credential.authority_pem))
+        async with aiohttp.ClientSession(connector=connector) as session:
             while True:
                 try:
                     await self._connected(session)

@@ -34,7 +34,7 @@ from protocol.sync import (
     TOKEN_SCHEME,
     Stream,
 )
-from provisioning.identity import Credential
+from provisioning.identity import Credential, tls_context
 
 try:  # 32-bit ARM has no wheel of it; gzip is accepted as well
     from backports import zstd
@@ -90,7 +90,7 @@ class CloudClient:
     def __init__(self, credential: Credential) -> None:
         self._base = credential.cloud_url.rstrip("/")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1),
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context(credential.authority_pem)),
             timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
             headers={"Authorization": f"{TOKEN_SCHEME} {credential.token}"},
             auto_decompress=True,

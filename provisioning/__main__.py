@@ -25,6 +25,12 @@ _cloud_options = [
     ),
     click.option("--allow-plain-http", is_flag=True, help="Accept http:// to another machine."),
     click.option(
+        "--authority",
+        "authority_path",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="PEM file of the one authority that certifies the cloud; the box will trust no other.",
+    ),
+    click.option(
         "--credential",
         "credential_path",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -57,6 +63,7 @@ def gateway(
     cloud_url: str,
     login: str,
     password_file: Path | None,
+    authority_path: Path | None,
     credential_path: Path | None,
     site_code: str,
     code: str,
@@ -65,7 +72,9 @@ def gateway(
     allow_plain_http: bool,
 ) -> None:
     """Create a new gateway in a site and write its credential file."""
-    with _signed_in(cloud_url, login, password_file, allow_plain_http=allow_plain_http) as cloud:
+    with _signed_in(
+        cloud_url, login, password_file, authority_path, allow_plain_http=allow_plain_http
+    ) as cloud:
         _hand_over(cloud, cloud.create_slot(site_code, code, name), credential_path)
 
 
@@ -76,13 +85,16 @@ def token(
     cloud_url: str,
     login: str,
     password_file: Path | None,
+    authority_path: Path | None,
     credential_path: Path | None,
     code: str,
     *,
     allow_plain_http: bool,
 ) -> None:
     """Make a new token for an existing gateway; the old one stops working at once."""
-    with _signed_in(cloud_url, login, password_file, allow_plain_http=allow_plain_http) as cloud:
+    with _signed_in(
+        cloud_url, login, password_file, authority_path, allow_plain_http=allow_plain_http
+    ) as cloud:
         _hand_over(cloud, cloud.renew_token(code), credential_path)
 
 
@@ -106,16 +118,22 @@ def show(credential_path: Path) -> None:
 
 @contextmanager
 def _signed_in(
-    cloud_url: str, login: str, password_file: Path | None, *, allow_plain_http: bool
+    cloud_url: str,
+    login: str,
+    password_file: Path | None,
+    authority_path: Path | None,
+    *,
+    allow_plain_http: bool,
 ) -> Iterator[Cloud]:
     try:
-        cloud = cloud_at(cloud_url, allow_plain_http=allow_plain_http)
+        authority_pem = "" if authority_path is None else authority_path.read_text(encoding="ascii")
+        cloud = cloud_at(cloud_url, allow_plain_http=allow_plain_http, authority_pem=authority_pem)
         session = cloud.sign_in(login, _password(login, password_file))
         try:
             yield session
         finally:
             session.sign_out()
-    except (EnrolmentError, IdentityError) as error:
+    except (EnrolmentError, IdentityError, UnicodeDecodeError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -131,7 +149,10 @@ def _hand_over(cloud: Cloud, slot: Slot, path: Path | None) -> None:
         click.echo(str(slot.token))
         return
     try:
-        write_credential(path, Credential(cloud.url, slot.gateway_code, slot.token, slot.command_key))
+        credential = Credential(
+            cloud.url, slot.gateway_code, slot.token, slot.command_key, cloud.authority_pem
+        )
+        write_credential(path, credential)
     except IdentityError as error:
         remedy = f"gatehouse provision token --gateway {slot.gateway_code} …"
         raise click.ClickException(f"{error}; the gateway exists, then run `{remedy}`") from error

@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import IO
 from urllib.parse import urlsplit
 
-from provisioning.identity import GatewayToken, IdentityError, checked_cloud_url, parse_token
+from provisioning.identity import GatewayToken, IdentityError, checked_cloud_url, parse_token, tls_context
 
 REQUEST_TIMEOUT_S = 20.0  # as long as the gateway's own attempts get
 
@@ -50,11 +50,12 @@ class Cloud:
 
     url: str
     session: str = field(default="", repr=False)
+    authority_pem: str = field(default="", repr=False)
 
     def sign_in(self, login: str, password: str) -> "Cloud":
         """Return this cloud with a session of that user; EnrolmentError if it refuses."""
         answer = self._post("/api/v1/sessions", {"login": login, "password": password})
-        return Cloud(self.url, _text(answer, "token"))
+        return Cloud(self.url, _text(answer, "token"), self.authority_pem)
 
     def sign_out(self) -> None:
         """End the session; afterwards this object is of no use."""
@@ -96,7 +97,8 @@ class Cloud:
         if self.session:
             headers["Authorization"] = f"Bearer {self.session}"
         request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
-        opener = urllib.request.build_opener(_NoRedirect)
+        tls = urllib.request.HTTPSHandler(context=tls_context(self.authority_pem))
+        opener = urllib.request.build_opener(_NoRedirect, tls)
         try:
             with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
                 content = answer.read(_ANSWER_BYTES_MAX)
@@ -116,8 +118,11 @@ class Cloud:
         return document
 
 
-def cloud_at(url: str, *, allow_plain_http: bool = False) -> Cloud:
-    """Return the cloud at `url`; EnrolmentError where a password would travel readable by others."""
+def cloud_at(url: str, *, allow_plain_http: bool = False, authority_pem: str = "") -> Cloud:
+    """Return the cloud at `url`; EnrolmentError where a password would travel readable by others.
+
+    With `authority_pem` only a cloud certified by that authority is spoken to.
+    """
     try:
         parts = urlsplit(checked_cloud_url(url))
     except IdentityError as error:
@@ -127,7 +132,7 @@ def cloud_at(url: str, *, allow_plain_http: bool = False) -> Cloud:
             f"{url} is plain HTTP: password and token would travel readable; use https://, "
             "or --allow-plain-http on a line nobody else can read"
         )
-    return Cloud(url.rstrip("/"))
+    return Cloud(url.rstrip("/"), authority_pem=authority_pem)
 
 
 def _is_this_machine(host: str) -> bool:

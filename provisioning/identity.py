@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import ssl
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,11 +92,26 @@ class Credential:
     gateway_code: str  # the code people use, e.g. "gw-1"; for messages only, the token decides
     token: GatewayToken
     command_key: str = ""  # the cloud's public key for commands, 64 hex digits; empty: none are taken
+    authority_pem: str = ""  # who alone may certify the cloud, PEM; empty: whom this machine trusts
 
     def __post_init__(self) -> None:
         checked_cloud_url(self.cloud_url)
         if self.command_key and not _COMMAND_KEY.fullmatch(self.command_key):
             raise IdentityError(f"command key {self.command_key!r} is not 64 hexadecimal digits")
+        tls_context(self.authority_pem)
+
+
+def tls_context(authority_pem: str = "") -> ssl.SSLContext:
+    """Return how the cloud's door is verified: TLS 1.3, its host name, and one authority if one is given.
+
+    IdentityError if the authority is no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cadata=authority_pem or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise IdentityError(f"the cloud's authority is not a PEM certificate: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
 
 
 def checked_cloud_url(url: str) -> str:
@@ -142,6 +158,7 @@ def write_credential(path: Path, credential: Credential) -> None:
         "gateway_code": credential.gateway_code,
         "token": str(credential.token),
         "command_key": credential.command_key,
+        "authority_pem": credential.authority_pem,
     }
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -166,7 +183,7 @@ def write_credential(path: Path, credential: Credential) -> None:
 
 def _credential_from_json(path: Path, document: object) -> Credential:
     expected = {"version", "cloud_url", "gateway_code", "token"}
-    if not isinstance(document, dict) or set(document) - {"command_key"} != expected:
+    if not isinstance(document, dict) or set(document) - {"authority_pem", "command_key"} != expected:
         raise IdentityError(f"credential file {path}: expected the keys {', '.join(sorted(expected))}")
     if document["version"] != _CREDENTIAL_VERSION:
         raise IdentityError(
@@ -178,7 +195,11 @@ def _credential_from_json(path: Path, document: object) -> Credential:
     try:
         token = parse_token(document["token"])
         return Credential(
-            document["cloud_url"], document["gateway_code"], token, document.get("command_key", "")
+            document["cloud_url"],
+            document["gateway_code"],
+            token,
+            document.get("command_key", ""),
+            document.get("authority_pem", ""),
         )
     except IdentityError as error:
         raise IdentityError(f"credential file {path}: {error}") from error
