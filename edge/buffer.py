@@ -68,6 +68,16 @@ class _Pending:
         return bool(self.readings or self.events or self.rule_states)
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A commit that has not returned: where the numbers stood, and how many of the waiting rows it took."""
+
+    epoch: int
+    next_seqs: Mapping[Stream, int]
+    readings: int
+    events: int
+
+
 class Buffer:
     """Use as an async context manager, with `run` in a task; all methods belong to the event loop.
 
@@ -96,6 +106,7 @@ class Buffer:
         self._timer: asyncio.TimerHandle | None = None
         self._one_commit = asyncio.Lock()
         self._commits = 0
+        self._attempt: _Attempt | None = None  # the last commit, if it failed
         self.epoch = 0
         self.read = dict.fromkeys(Stream, 0)  # rows handed in since start
         self.rejected = dict.fromkeys(Stream, 0)  # of these, refused because memory was full too
@@ -120,8 +131,10 @@ class Buffer:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            await self._on_thread(self._close)
-            self._thread.shutdown()
+            try:
+                await self._on_thread(self._close)
+            finally:
+                self._thread.shutdown()
 
     def put(
         self,
@@ -212,28 +225,31 @@ class Buffer:
 
     async def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
         """Return the oldest blocks of the stream within the limits."""
-        return await self._on_thread(
-            lambda: self._opened().peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
+        return await self._on_store(
+            lambda store: store.peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
         )
 
     async def acknowledge(self, stream: Stream, through: int) -> int:
         """Delete what the cloud has, up to number `through`; return the rows."""
-        return await self._on_thread(lambda: self._opened().acknowledge(stream, through))
+        return await self._on_store(lambda store: store.acknowledge(stream, through))
 
     async def put_aside(self, stream: Stream, first_seq: int, code: str, detail: str) -> None:
         """Take a block out of the way that the cloud cannot take."""
         at_ms = self._clock.wall_ms()
-        await self._on_thread(lambda: self._opened().put_aside(stream, first_seq, code, detail, at_ms))
+        await self._on_store(lambda store: store.put_aside(stream, first_seq, code, detail, at_ms))
 
     async def rule_states(self) -> dict[str, bytes]:
         """Return what each rule remembered."""
-        return await self._on_thread(lambda: self._opened().rule_states())
+        return await self._on_store(Store.rule_states)
 
     async def state(self) -> BufferState:
         """Return where the buffer stands."""
-        return await self._on_thread(
-            lambda: BufferState(self.epoch, self._opened().size_bytes(), self._opened().stream_states())
+        return await self._on_store(
+            lambda store: BufferState(self.epoch, store.size_bytes(), store.stream_states())
         )
+
+    async def _on_store(self, work: Callable[[Store], _T]) -> _T:
+        return await self._on_thread(lambda: self._with_store(work))
 
     async def _on_thread(self, work: Callable[[], _T]) -> _T:
         return await self._loop.run_in_executor(self._thread, work)
@@ -246,21 +262,52 @@ class Buffer:
         assert self._store is not None
         return self._store
 
-    def _commit(self, pending: _Pending) -> None:
-        store = self._opened()
+    def _with_store(self, work: Callable[[Store], _T]) -> _T:
         try:
+            return work(self._opened())
+        except sqlite3.Error as error:
+            self._drop_store()
+            raise StorageFault(f"buffer {self._settings.path}: {error}") from error
+
+    def _drop_store(self) -> None:
+        """Close: after a failed sync the pages in memory cannot be trusted, the file is read again."""
+        store, self._store = self._store, None
+        if store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                store.close()
+
+    def _commit(self, pending: _Pending) -> None:
+        try:
+            store = self._opened()
+            self._begin_attempt(store, pending)
             store.commit(pending.readings, pending.events, pending.rule_states, self._billing_keys)
             self._commits += 1
             if self._commits % _QUOTA_CHECK_EVERY_COMMITS == 0:
                 rows = store.evict(self._settings.size_max_bytes, self.in_flight)
                 if rows:
                     log.error("buffer is full, rows were given up", extra={"rows": rows})
+            self._attempt = None
         except sqlite3.Error:
-            # After a failed sync the pages in memory cannot be trusted: close, and read the file again.
-            self._store = None
-            with contextlib.suppress(sqlite3.Error):
-                store.close()
+            self._drop_store()
             raise
+
+    def _begin_attempt(self, store: Store, pending: _Pending) -> None:
+        """Take from what waits the rows of a failed commit that reached the disk all the same.
+
+        When only the sync fails, the log holds the transaction, and opening it anew finds it whole.
+        Written again, its rows would be there twice. The numbers tell: nobody else moves them.
+        """
+        next_seqs, failed = store.next_seqs(), self._attempt
+        if failed is not None and failed.epoch == store.epoch and failed.next_seqs != next_seqs:
+            store.fold()  # they were never synced
+            # What came since stands behind them.
+            del pending.readings[: failed.readings]
+            del pending.events[: failed.events]
+            log.warning(
+                "rows of a failed commit were on the disk",
+                extra={"rows": failed.readings + failed.events},
+            )
+        self._attempt = _Attempt(store.epoch, next_seqs, len(pending.readings), len(pending.events))
 
     def _open(self) -> None:
         path, created_at_ms = self._settings.path, self._clock.wall_ms()
@@ -307,12 +354,14 @@ class Buffer:
         self._lock = descriptor
 
     def _close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        store, self._store = self._store, None
+        try:
+            if store is not None:
+                store.close()
+        finally:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
 
 def _move_aside(path: Path, at_ms: int) -> Path:

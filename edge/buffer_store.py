@@ -251,14 +251,23 @@ class Store:
             states[Stream(row[0])] = StreamState(*row[1:])
         return states
 
+    def next_seqs(self) -> dict[Stream, int]:
+        """Return the number each stream's next row will take; only a commit moves it."""
+        rows = self._connection.execute("SELECT name, next_seq FROM stream").fetchall()
+        return {Stream(name): next_seq for name, next_seq in rows}
+
     def rule_states(self) -> dict[str, bytes]:
         """Return what each rule remembered."""
         return dict(self._connection.execute("SELECT rule_id, state FROM rule_state").fetchall())
 
+    def fold(self) -> None:
+        """Sync the log, fold it into the file and sync that."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Fold the log into the file and close it."""
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.fold()
         finally:
             self._connection.close()
 

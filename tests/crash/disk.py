@@ -49,13 +49,17 @@ class _Content:
 
 
 class Disk(apsw.VFS):
-    """Files by name. `close` unregisters it; a cut closes nothing, as nobody is left to do it."""
+    """Files by name, in one folder. `unregister` it when done.
 
-    def __init__(self, rng: random.Random) -> None:
+    One that `lies` returns from a sync without having kept anything, as some cards do.
+    """
+
+    def __init__(self, rng: random.Random, *, lies: bool = False) -> None:
         self.vfs = f"disk-{next(_numbers)}"
         self.operations = 0  # of CHANGES, ever
         self.syncs = 0
         self._random = rng
+        self.lies = lies
         self._files: dict[str, _Content] = {}
         self._forgotten: dict[str, _Content] = {}  # deleted, and the directory not synced
         self._fault: Fault | None = None
@@ -125,6 +129,10 @@ class Disk(apsw.VFS):
             if fault.at <= self._passed < last:
                 raise _error(kind, is_full=fault.is_full)
 
+    def sync_directory(self) -> None:
+        """Let deletions be final."""
+        self._forgotten = {}
+
     # What follows is called by SQLite.
 
     def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> "_File":  # type: ignore[override]  # noqa: N802
@@ -150,7 +158,7 @@ class Disk(apsw.VFS):
         content = self._files.pop(filename, None)
         if content is None:
             error = apsw.IOError(f"{filename} is not on this disk")
-            error.extendedresult = apsw.SQLITE_IOERR_DELETE_NOENT
+            error.extendedresult = apsw.SQLITE_IOERR_DELETE_NOENT  # type: ignore[attr-defined]
             raise error
         if not syncdir and content.kept is not None:
             self._forgotten[filename] = content
@@ -201,6 +209,11 @@ class _File:
 
     def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.operate("sync")
+        if self._content.kept is None:
+            # As SQLite does on Linux: the first sync of a new file takes the directory along.
+            self._disk.sync_directory()
+        if self._disk.lies:
+            return
         self._content.kept = bytearray(self._content.seen)
         self._content.unsynced = []
 
@@ -251,7 +264,7 @@ def _error(kind: str, *, is_full: bool) -> apsw.Error:
     if is_full:
         return apsw.FullError("no room on the disk")
     error = apsw.IOError(f"the disk failed in {kind}")
-    error.extendedresult = _IO_ERRORS[kind]
+    error.extendedresult = _IO_ERRORS[kind]  # type: ignore[attr-defined]
     return error
 
 
