@@ -93,8 +93,8 @@ def replay(tx: Tx, actor: User, invoice_id: InvoiceId) -> Replay:
 def _differences(before: list[InvoiceLine], after: list[NewLine]) -> list[LineDifference]:
     differences = []
     left = _numbered(after)
-    for key, line in _numbered(before).items():
-        again = left.pop(key, None)
+    for number, line in _numbered(before).items():
+        again = left.pop(number, None)
         name = _name(line)
         if again is None:
             differences.append(LineDifference(name, "missing", str(line.amount_fen), "", -line.amount_fen))
@@ -129,11 +129,11 @@ def _name(line: InvoiceLine | NewLine) -> str:
 def _numbered(lines: Sequence[_LineT]) -> dict[tuple[str, ...], _LineT]:
     """Return lines by what they are, and, where a price change makes two alike, by which of them."""
     seen: Counter[tuple[str, ...]] = Counter()
-    numbered = {}
+    numbered: dict[tuple[str, ...], _LineT] = {}
     for line in lines:
-        key = (line.charge_code, line.component, line.tier, line.service_point_id or "")
-        numbered[(*key, str(seen[key]))] = line
-        seen[key] += 1
+        kind: tuple[str, ...] = (line.charge_code, line.component, line.tier, line.service_point_id or "")
+        numbered[*kind, str(seen[kind])] = line
+        seen[kind] += 1
     return numbered
 
 
