@@ -180,7 +180,8 @@ def _holds_all(store: Store, bench: Bench, work: str) -> None:
     """Every row given is there once and in order, but what was acknowledged, put aside or given up."""
     lanes, rule_states = found_in(store)
     history, alarms = (
-        [n for _, _, some in lanes[s][1] for n in some] for s in (Stream.HISTORY, Stream.EVENT)
+        [number for _, _, numbers in lanes[stream][1] for number in numbers or ()]
+        for stream in (Stream.HISTORY, Stream.EVENT)
     )
     _, _, _, evicted, _ = lanes[Stream.HISTORY][0]
     # Room that was asked for twice may be made twice; it is counted each time.
