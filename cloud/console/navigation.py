@@ -60,6 +60,7 @@ MENU: Sequence[Group] = (
         (
             Entry("/billing", "bill-run", mark("Bill run"), Action.CLOSE_PERIOD),
             Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES),
+            Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER),
             Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS),
         ),
     ),

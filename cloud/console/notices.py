@@ -22,6 +22,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),
         "meter-exchanged": mark("Counted as an exchange; the new meter is %(serial)s"),
+        "payment-credited": mark("%(number)s: %(amount)s recorded, %(credit)s of it is credit now"),
+        "payment-recorded": mark("%(number)s: %(amount)s recorded"),
         "period-closed": mark("%(code)s billed: %(count)s invoices issued"),
         "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
         "signed-out": mark("You have signed out"),

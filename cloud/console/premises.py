@@ -1,5 +1,6 @@
 """The property: buildings as a picture, accounts as a list, one account's whole story on a page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +9,7 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.houses import houses_of
+from cloud.console.payments import BadField, PaymentsPart, Typed, payments_part, record, typed_values
 from cloud.console.pictures.building import BuildingPicture, draw_buildings
 from cloud.console.running import RunningPart, running_parts
 from cloud.domain.errors import NotFound
@@ -18,6 +20,7 @@ from cloud.domain.people import Account
 from cloud.domain.running_charge import RunningCharge
 from cloud.domain.user import User
 from cloud.services import invoices, ledger, meters, premises, running, tariffs
+from cloud.services.payments import Recorded
 from cloud.store.db import Tx
 
 _ACCOUNTS_SHOWN = 500
@@ -66,6 +69,8 @@ class AccountView:
     meters: tuple[MeterRow, ...]
     supplies: tuple[SupplyLine, ...]
     invoices: tuple[InvoiceSummary, ...]
+    payments: PaymentsPart
+    is_paying: bool
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
@@ -76,14 +81,45 @@ async def show_list(desk: Desk) -> web.StreamResponse:
 
 async def show_account(desk: Desk) -> web.StreamResponse:
     """Show one account, named by its number."""
-    view = await desk.read(_account, desk.site.site_id, desk.request.match_info["account"], desk.format)
+    view = await _read_account(desk, is_paying="pay" in desk.request.query)
     return await desk.page("premises/account.html", view=view)
+
+
+async def record_payment(desk: Desk) -> web.StreamResponse:
+    """Record money that came in; what does not fit comes back with the form as it was typed."""
+    values = await typed_values(desk)
+    name = desk.request.match_info["account"]
+    try:
+        recorded = await desk.write(_record, desk.site.site_id, name, values, desk.format)
+    except BadField as error:
+        typed = Typed(values, {error.name: str(error)})
+        view = await _read_account(desk, typed, is_paying=True)
+        return await desk.page("premises/account.html", status=422, view=view)
+    amount = desk.format.money(recorded.receipt.amount_fen)
+    number = recorded.receipt.number
+    if not recorded.credit_fen:
+        return desk.go(f"/accounts/{name}", "payment-recorded", number=number, amount=amount)
+    credit = desk.format.money(recorded.credit_fen)
+    return desk.go(f"/accounts/{name}", "payment-credited", number=number, amount=amount, credit=credit)
 
 
 async def show_running(desk: Desk) -> web.StreamResponse:
     """Show what an account comes to so far, anew."""
-    view = await desk.read(_account, desk.site.site_id, desk.request.match_info["account"], desk.format)
+    view = await _read_account(desk)
     return desk.part("premises/running.html", view=view)
+
+
+async def _read_account(desk: Desk, typed: Typed | None = None, *, is_paying: bool = False) -> AccountView:
+    name = desk.request.match_info["account"]
+    return await desk.read(
+        _account, desk.site.site_id, name, desk.format, typed or Typed(), is_paying=is_paying
+    )
+
+
+def _record(
+    tx: Tx, actor: User, site_id: SiteId, name: str, values: Mapping[str, str], fmt: Format
+) -> Recorded:
+    return record(tx, actor, find_account_id(tx, actor, site_id, name), values, fmt)
 
 
 def _premises(tx: Tx, actor: User, site_id: SiteId, search: str) -> PremisesView:
@@ -100,7 +136,9 @@ def _premises(tx: Tx, actor: User, site_id: SiteId, search: str) -> PremisesView
     )
 
 
-def _account(tx: Tx, actor: User, site_id: SiteId, name: str, fmt: Format) -> AccountView:
+def _account(
+    tx: Tx, actor: User, site_id: SiteId, name: str, fmt: Format, typed: Typed, *, is_paying: bool
+) -> AccountView:
     account_id = find_account_id(tx, actor, site_id, name)
     account, supplies = premises.get_account(tx, actor, account_id)
     names = {one.code: one for one in tariffs.list_tariffs(tx, actor)}
@@ -122,6 +160,8 @@ def _account(tx: Tx, actor: User, site_id: SiteId, name: str, fmt: Format) -> Ac
         tuple(meters.meters_of_account(tx, actor, account_id)),
         tuple(lines),
         invoices.list_invoices(tx, actor, account_id=account_id, limit=_INVOICES_SHOWN).items,
+        payments_part(tx, actor, account_id, fmt, typed),
+        is_paying,
     )
 
 

@@ -21,6 +21,7 @@ from cloud.console import (
     login,
     meters,
     overview,
+    payments,
     premises,
     tariffs,
 )
@@ -49,6 +50,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/", overview.show, Action.READ_OVERVIEW),
     Page("GET", "/accounts/{account}", premises.show_account, Action.READ_LEDGER),
     Page("GET", "/accounts/{account}/running", premises.show_running, Action.READ_LEDGER),
+    Page("POST", "/accounts/{account}/payments", premises.record_payment, Action.RECORD_PAYMENTS),
     Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
     Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),
     Page("POST", "/alarms/{alarm_id}/acknowledge", alarms.acknowledge, Action.ACKNOWLEDGE_ALARM),
@@ -77,6 +79,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/meters/{meter}/exchange", exchange.show, Action.MANAGE_METERS),
     Page("POST", "/meters/{meter}/exchange", exchange.submit, Action.MANAGE_METERS),
     Page("GET", "/meters/{meter}/values", meters.show_values, Action.READ_METERS),
+    Page("GET", "/payments", payments.show_arrears, Action.READ_LEDGER),
     Page("GET", "/premises", premises.show_list, Action.READ_PREMISES),
     Page("GET", "/tariffs", tariffs.show_list, Action.READ_LEDGER),
     Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_LEDGER),

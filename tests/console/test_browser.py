@@ -15,7 +15,7 @@ _STAFF = (
     "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/billing", "/billing/2026-10",
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
-    "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101", "/find?q=602",
+    "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/find?q=602",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -149,6 +149,33 @@ async def test_from_an_amount_to_the_bytes_it_came_from(visitor: Visitor) -> Non
     await visit.page.locator("#frame .wide .byte").nth(18).hover()
     assert await visit.page.locator("#frame .wide .byte.lit").count() == 4
     assert await value.evaluate("node => node.classList.contains('lit')")
+
+
+async def test_a_payment_clears_the_invoices_and_sent_twice_counts_once(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/accounts/A-00101")
+    await visit.page.click("#pay summary")
+    owed = await visit.page.input_value("#amount")
+    await visit.page.fill("#amount", "1.005")
+    await visit.page.fill("#memo", "at the counter")
+    await visit.page.click("#pay .btn.pri")
+
+    assert "1.005" in (await visit.page.text_content("#amount-error") or "")
+    assert await visit.page.input_value("#memo") == "at the counter"
+
+    await visit.page.fill("#amount", owed)
+    once = await visit.page.input_value("input[name=once]")
+    await visit.page.click("#pay .btn.pri")
+    assert "已登记" in (await visit.page.locator(".toast").text_content() or "")
+    assert "没有未付账单" in (await visit.page.text_content("#pay") or "")
+
+    again = {"amount": owed, "method": "wechat", "received_on": "2026-11-24", "once": once}
+    await visit.page.request.post(
+        f"{visit.url}/accounts/A-00101/payments", form=again, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    await visit.open("/accounts/A-00101")
+    receipts = visit.page.locator(".panel", has=visit.page.locator("h2", has_text="收款记录"))
+    assert await receipts.locator("tbody tr").count() == 1
 
 
 async def test_signing_a_service_starts_its_clock_again(visitor: Visitor) -> None:

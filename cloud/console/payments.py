@@ -1,0 +1,172 @@
+"""Money that came in: recording it for an account, and who owes something overdue.
+
+The invariant: a form sent twice is one payment: it carries a word of its own, which is the payment's
+reference where the person names none.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from aiohttp import web
+
+from cloud.console.desk import Desk
+from cloud.console.formats import Format
+from cloud.console.language import mark
+from cloud.domain.errors import Conflict, Invalid
+from cloud.domain.ids import AccountId
+from cloud.domain.payment import Method, Receipt
+from cloud.domain.user import User
+from cloud.services import payments
+from cloud.services.payments import OpenItem, Recorded
+from cloud.store.db import Tx
+from cloud.store.payments import Arrears
+
+METHOD_NAMES: Mapping[Method, str] = {
+    Method.WECHAT: mark("WeChat Pay"),
+    Method.ALIPAY: mark("Alipay"),
+    Method.TRANSFER: mark("bank transfer"),
+    Method.CARD: mark("card"),
+    Method.CASH: mark("cash"),
+}
+
+_FIELDS = ("amount", "method", "received_on", "reference", "memo", "once")
+_FIELD_LENGTH_MAX = 200
+_OWN_REFERENCE = "form-"  # a reference nobody gave: the form's own word
+_FEN_MAX = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """One payment in an account's list; `reference` only if a person gave it."""
+
+    receipt: Receipt
+    method: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsPart:
+    """What an account's page shows of its payments: open invoices, receipts and the form."""
+
+    items: tuple[OpenItem, ...]
+    receipts: tuple[ReceiptRow, ...]
+    methods: tuple[tuple[str, str], ...]
+    typed: Mapping[str, str]
+    errors: Mapping[str, str]
+
+    @property
+    def owed_fen(self) -> int:
+        """Return all that is open, late fees included."""
+        return sum(item.invoice.left_fen + item.late_fee_left_fen for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrearsView:
+    """Who owes something overdue, by age."""
+
+    rows: Sequence[Arrears]
+    by_age_fen: tuple[int, ...]
+
+    @property
+    def total_fen(self) -> int:
+        """Return all that is overdue."""
+        return sum(self.by_age_fen)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed into the form, and what is wrong with it, by field."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+class BadField(Exception):
+    """A field that does not fit; the text is for the person who typed it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+async def show_arrears(desk: Desk) -> web.StreamResponse:
+    """Show who owes something overdue, the most first."""
+    rows = await desk.read(payments.list_arrears, desk.site.site_id, desk.format.today)
+    by_age = tuple(sum(row.by_age_fen[age] for row in rows) for age in range(4))
+    return await desk.page("payments/arrears.html", view=ArrearsView(rows, by_age))
+
+
+def payments_part(tx: Tx, actor: User, account_id: AccountId, fmt: Format, typed: Typed) -> PaymentsPart:
+    """Return what an account's page shows of its payments."""
+    gettext = fmt.language.gettext
+    items = tuple(payments.open_items(tx, actor, account_id, fmt.today))
+    receipts = tuple(
+        ReceiptRow(receipt, gettext(METHOD_NAMES[receipt.method]), _given(receipt))
+        for receipt in payments.list_payments(tx, actor, account_id)
+    )
+    methods = tuple((method.value, gettext(name)) for method, name in METHOD_NAMES.items())
+    part = PaymentsPart(items, receipts, methods, typed.values, typed.errors)
+    if typed.values:
+        return part
+    fresh = {
+        "amount": f"{Decimal(part.owed_fen) / 100:.2f}" if part.owed_fen > 0 else "",
+        "method": Method.WECHAT.value,
+        "received_on": fmt.today.isoformat(),
+        "reference": "",
+        "memo": "",
+        "once": _OWN_REFERENCE + secrets.token_hex(8),
+    }
+    return PaymentsPart(items, receipts, methods, fresh, {})
+
+
+async def typed_values(desk: Desk) -> Mapping[str, str]:
+    """Return what was sent with the form."""
+    form = await desk.request.post()
+    return {name: str(form.get(name, "")).strip()[:_FIELD_LENGTH_MAX] for name in _FIELDS}
+
+
+def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> Recorded:
+    """Record what was typed; BadField says which field does not fit."""
+    gettext = fmt.language.gettext
+    try:
+        received_on = date.fromisoformat(typed["received_on"])
+    except ValueError as error:
+        raise BadField("received_on", gettext("This must be a date.")) from error
+    if received_on > fmt.today:
+        raise BadField("received_on", gettext("Money cannot have come in after today."))
+    try:
+        method = Method(typed["method"])
+    except ValueError as error:
+        raise BadField("method", gettext("Choose how the money came in.")) from error
+    once = typed["once"] if typed["once"].startswith(_OWN_REFERENCE) else None
+    try:
+        return payments.record_payment(
+            tx,
+            actor,
+            account_id,
+            method,
+            _fen(typed["amount"], gettext("This must be an amount such as 152.80, not “%s”.")),
+            received_on,
+            provider_reference=typed["reference"] or once,
+            memo=typed["memo"],
+        )
+    except (Conflict, Invalid) as error:
+        raise BadField("", str(error)) from error
+
+
+def _fen(text: str, expected: str) -> int:
+    try:
+        fen = Decimal(text.replace(",", "").removeprefix("¥").strip()) * 100
+    except InvalidOperation as error:
+        raise BadField("amount", expected % text) from error
+    if not fen.is_finite() or fen != fen.to_integral_value() or not 0 < fen <= _FEN_MAX:
+        raise BadField("amount", expected % text)
+    return int(fen)
+
+
+def _given(receipt: Receipt) -> str:
+    reference = receipt.provider_reference or ""
+    return "" if reference.startswith(_OWN_REFERENCE) else reference
