@@ -28,6 +28,8 @@ from protocol.reading import Reading
 _ALIGNED_FROM_S = 60.0
 # A timer may fire before its time by this share of the interval and still count as on time.
 _EARLY = 0.05
+# A device that failed once is asked again this soon: two failures in a row make it offline.
+_CONFIRM_S = 5.0
 
 
 @dataclass(slots=True)
@@ -182,6 +184,10 @@ class Poller:
         ready_at = line.ready_at(job.device.address)
         if ready_at > now:
             job.due = ready_at
+            return
+        if line.device(job.device.address).breaker.failures:
+            # One silence may be noise; whether it was is worth knowing before the next hour.
+            job.due = now + min(job.interval_s, _CONFIRM_S)
             return
         wall_s = self._clock.wall_ms() / 1000 - job.phase_s
         # The multiple this poll was for; a timer may fire a little early.

@@ -197,6 +197,19 @@ def test_a_dead_device_is_told_once_and_a_returning_one_is_complete_within_a_pro
     assert {reading.value_micro for reading in failed} == {None}
 
 
+def test_a_device_asked_once_an_hour_is_told_offline_within_seconds_of_its_first_silence() -> None:
+    slaves = Slaves()
+
+    def die() -> None:
+        slaves.dead.add(1)
+
+    sink, _, _ = poll(slaves, [1], 3700, interval_s=3600, meddle=die, meddle_at_s=10)
+
+    assert sink.notes == [("device_offline", "u1", True)]
+    silent = [at for at, unit in slaves.asked if unit == 1][1:3]
+    assert silent[1] - silent[0] < 10
+
+
 def test_after_a_stall_each_group_is_polled_once_and_the_missed_ones_are_counted() -> None:
     slaves = Slaves()
 
