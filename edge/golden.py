@@ -5,6 +5,7 @@ reply goes in where the line's would, and the readings are what the driver made 
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 from edge.config import BusSettings, DeviceConfig, DeviceId, LineId, ListenLine
 from edge.driver import Ask, Bus, EvidenceKeeper, Heard, Priority
-from edge.drivers import DRIVERS
+from edge.drivers import DRIVERS, sparkplug
 from edge.drivers.mqtt import Zigbee2mqttDevice
+from edge.drivers.mqtt_topics import FAMILIES, TopicDevice
+from edge.drivers.sparkplug import SparkplugNode
 from edge.errors import BadFrame
 from edge.stations import STATIONS, station_for
 from protocol.errors import ProtocolError
@@ -83,6 +86,15 @@ def golden_readings(profile: Profile, golden: Golden) -> list[Reading]:
         listen = ListenLine(_LINE, "", 0, profile.protocol, silence_s=60.0)
         conversation = station_for(listen, [device], _StoppedClock(), _ZONE).conversation()
         return [reading for report in conversation.feed(golden.reply) for reading in report.readings]
+    if profile.protocol in FAMILIES or profile.protocol == sparkplug.PROTOCOL:
+        speaker: SparkplugNode | TopicDevice
+        if profile.protocol in FAMILIES:
+            speaker = TopicDevice(device, evidence)
+        else:
+            (speaker,) = sparkplug.sparkplug_nodes([device], evidence)
+        topic = golden.request.decode()
+        told = speaker.tell(topic, golden.reply, is_retained=False, line=_LINE, clock=_StoppedClock())
+        return list(told.readings)
     if profile.protocol == "mqtt-zigbee2mqtt":
         told = Zigbee2mqttDevice(device, evidence).tell(
             "", golden.reply, is_retained=False, line=_LINE, clock=_StoppedClock()
@@ -125,6 +137,15 @@ def _address(profile: Profile, golden: Golden) -> tuple[str, int]:
             return str(mbus.decode_frame(golden.reply).address), 1
         case "modbus":
             return str(golden.request[0]), 1
+        case "mqtt-json":
+            return golden.request.decode(), 1
+        case "mqtt-shelly":
+            return re.split("/(?:status/|events/|online)", golden.request.decode())[0], 1
+        case "mqtt-tasmota":
+            return golden.request.decode().split("/")[1], 1
+        case sparkplug.PROTOCOL:
+            _, group, _, *rest = golden.request.decode().split("/")
+            return "/".join((group, *rest)), 1
         case "sia-dc09":
             return str(sia_dc09.decode_message(golden.reply).account), 1
         case _:

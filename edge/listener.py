@@ -6,6 +6,7 @@ reading does no harm.
 """
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Iterable
@@ -15,7 +16,10 @@ import aiomqtt
 from edge.clock import Clock
 from edge.config import DeviceConfig, MqttLine
 from edge.driver import EvidenceKeeper
-from edge.drivers.mqtt import Told, Zigbee2mqttDevice
+from edge.drivers.mqtt import Zigbee2mqttDevice
+from edge.drivers.mqtt_topics import FAMILIES, TopicDevice
+from edge.drivers.mqtt_values import Told
+from edge.drivers.sparkplug import NAMESPACE, PROTOCOL, SparkplugNode, sparkplug_nodes
 from edge.errors import LineDown, NoReply
 from edge.intake import Intake
 from edge.rules.offline import LINE_DOWN
@@ -30,6 +34,7 @@ _FIRST_PAUSE_S = 1.0
 _PAUSE_MAX_S = 60.0
 # Messages of QoS 0 that arrive faster than they are taken in; those of QoS 1 the broker holds back.
 _QUEUED_MAX = 1000
+_ZIGBEE2MQTT = "mqtt-zigbee2mqtt"
 
 
 class MqttListener:
@@ -57,12 +62,23 @@ class MqttListener:
         self._client_id = client_id
         self._failures = 0
         self._client: aiomqtt.Client | None = None
-        self._devices = {device.address: Zigbee2mqttDevice(device, evidence) for device in devices}
+        ours = list(devices)
+        self._devices = {
+            device.address: Zigbee2mqttDevice(device, evidence)
+            for device in ours
+            if device.profile.protocol == _ZIGBEE2MQTT
+        }
+        self._speakers: tuple[SparkplugNode | TopicDevice, ...] = (
+            *(TopicDevice(device, evidence) for device in ours if device.profile.protocol in FAMILIES),
+            *sparkplug_nodes((d for d in ours if d.profile.protocol == PROTOCOL), evidence),
+        )
+        self._is_host = any(isinstance(speaker, SparkplugNode) for speaker in self._speakers)
 
     @property
     def devices(self) -> list[DeviceConfig]:
         """Return the devices heard through this broker."""
-        return [known.device for known in self._devices.values()]
+        zigbee = [known.device for known in self._devices.values()]
+        return [*zigbee, *(device for speaker in self._speakers for device in speaker.devices)]
 
     async def publish(self, device: DeviceConfig, about: str, payload: bytes) -> None:
         """Publish once under the device's topic; return when the broker has it.
@@ -104,6 +120,7 @@ class MqttListener:
             keepalive=_KEEPALIVE_S,
             timeout=_TIMEOUT_S,
             max_queued_incoming_messages=_QUEUED_MAX,
+            will=self._host_state(is_online=False) if self._is_host else None,
         )
         # aiomqtt acknowledges on arrival and has no switch for it; paho has (public there).
         client._client.manual_ack_set(True)  # type: ignore[attr-defined]  # the stubs lack it
@@ -113,18 +130,36 @@ class MqttListener:
                 for name in self._devices
                 for suffix in ("", "/availability", "/action")
             ]
+            topics += [(topic, 1) for speaker in self._speakers for topic in speaker.topics]
             await client.subscribe(topics)
+            if self._is_host:
+                state = self._host_state(is_online=True)
+                await client.publish(state.topic, state.payload, state.qos, state.retain)
             self.is_connected, self.down_reason, self._failures = True, "", 0
             self._intake.note(LINE_DOWN, line.line_id, is_offline=False, reason="")
             self._client = client
             try:
                 async for message in client.messages:
-                    self._take(client, message)
+                    for topic, payload in self._take(client, message):
+                        await client.publish(topic, payload)
             finally:
                 self._client = None
+                if self._is_host:
+                    # An orderly leave sends no will. Queued only: what follows is the disconnect.
+                    state = self._host_state(is_online=False)
+                    client._client.publish(state.topic, state.payload, state.qos, state.retain)
 
-    def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
-        """Hand the message in and acknowledge it once it is on disk; what is no message, at once."""
+    def _host_state(self, *, is_online: bool) -> aiomqtt.Will:
+        """Return what tells Sparkplug nodes whether anybody listens."""
+        state = {"online": is_online, "timestamp": self._clock.wall_ms()}
+        topic = f"{NAMESPACE}/STATE/{self._client_id}"
+        return aiomqtt.Will(topic, json.dumps(state), qos=1, retain=True)
+
+    def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> tuple[tuple[str, bytes], ...]:
+        """Hand the message in and acknowledge it once it is on disk; what is no message, at once.
+
+        Return what is to be published because of it.
+        """
         self.messages += 1
         try:
             told = self._told(message)
@@ -134,11 +169,21 @@ class MqttListener:
                 "a message cannot be read", extra={"topic": message.topic.value, "reason": str(error)}
             )
             _acknowledge(client, message)
-            return
+            return ()
         stored = self._intake.accept(told.readings, told.events)
         stored.add_done_callback(lambda done: None if done.cancelled() else _acknowledge(client, message))
+        return told.publish
 
     def _told(self, message: aiomqtt.Message) -> Told:
+        for speaker in self._speakers:
+            if any(message.topic.matches(topic) for topic in speaker.topics):
+                return speaker.tell(
+                    message.topic.value,
+                    message.payload,
+                    is_retained=message.retain,
+                    line=self.line.line_id,
+                    clock=self._clock,
+                )
         topic = topic_of(message.topic.value, self.line.base_topic)
         device = self._devices.get(topic.friendly_name)
         if device is None:

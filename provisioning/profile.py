@@ -112,6 +112,22 @@ class PanelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PathSource:
+    """A path in what an MQTT message says: keys, and numbers of list items as text."""
+
+    path: tuple[str, ...]
+    scale: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSource:
+    """A Sparkplug metric by its name."""
+
+    metric: str
+    scale: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Zigbee2mqttSource:
     """A key of the JSON a zigbee2mqtt device publishes."""
 
@@ -120,7 +136,14 @@ class Zigbee2mqttSource:
 
 
 PointSource: TypeAlias = (
-    Cjt188Source | Dlt645Source | MbusSource | ModbusSource | PanelSource | Zigbee2mqttSource
+    Cjt188Source
+    | Dlt645Source
+    | MbusSource
+    | MetricSource
+    | ModbusSource
+    | PanelSource
+    | PathSource
+    | Zigbee2mqttSource
 )
 
 

@@ -83,6 +83,16 @@ class PanelPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
     condition: _Name
 
 
+class PathPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
+    path: Annotated[list[str], msgspec.Meta(max_length=16)]
+    scale: str = "1"
+
+
+class MetricPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
+    metric: str
+    scale: str = "1"
+
+
 class Zigbee2mqttPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
     key: str
     scale: str = "1"
@@ -103,7 +113,8 @@ class GoldenFrames(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class GoldenMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     topic: str
-    payload: str
+    payload: str = ""
+    payload_hex: str = ""
     values: dict[str, str]
 
 
@@ -166,6 +177,26 @@ class SiaDc09Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag
     golden: list[GoldenFrames] = []
 
 
+class JsonProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-json"):
+    points: list[PathPoint]
+    golden: list[GoldenMessage] = []
+
+
+class ShellyProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-shelly"):
+    points: list[PathPoint]
+    golden: list[GoldenMessage] = []
+
+
+class TasmotaProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-tasmota"):
+    points: list[PathPoint]
+    golden: list[GoldenMessage] = []
+
+
+class SparkplugProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="sparkplug-b"):
+    points: list[MetricPoint]
+    golden: list[GoldenMessage] = []
+
+
 class Zigbee2mqttProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="mqtt-zigbee2mqtt"):
     points: list[Zigbee2mqttPoint]
     events: list[EventTable] = []
@@ -178,8 +209,12 @@ AnyProfile: TypeAlias = (
     | Dlt645Profile1997
     | Dlt645ProfileEither
     | Gb26875Profile
+    | JsonProfile
     | MbusProfile
     | ModbusProfile
+    | ShellyProfile
     | SiaDc09Profile
+    | SparkplugProfile
+    | TasmotaProfile
     | Zigbee2mqttProfile
 )

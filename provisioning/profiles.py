@@ -31,6 +31,10 @@ and no two points share a name. Adding a model is adding a file.
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"
     gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
+    mqtt-tasmota, mqtt-shelly, mqtt-json
+                      path = ["switch:0", "energy_wh"], scale = "0.001": a path in what `gatehouse decode
+                      frame --topic … --json` shows, by component for Shelly; in the JSON itself for mqtt-json
+    sparkplug-b       metric = "Energy/Total", scale = "1"
     mqtt-zigbee2mqtt  key = "lock_state", scale = "1"
 
 A state quantity may name its raw values, `codes = { locked = "locked", "2" = "alarm" }` (raw on the
@@ -69,8 +73,10 @@ from provisioning.profile import (
     Golden,
     MbusSource,
     MessageEvent,
+    MetricSource,
     ModbusSource,
     PanelSource,
+    PathSource,
     PointProfile,
     PointSource,
     Profile,
@@ -90,13 +96,19 @@ from provisioning.profile_tables import (
     Gb26875Profile,
     GoldenFrames,
     GoldenMessage,
+    JsonProfile,
     MbusPoint,
     MbusProfile,
+    MetricPoint,
     ModbusPoint,
     ModbusProfile,
     PanelPoint,
+    PathPoint,
     PointTable,
+    ShellyProfile,
     SiaDc09Profile,
+    SparkplugProfile,
+    TasmotaProfile,
     Zigbee2mqttPoint,
     Zigbee2mqttProfile,
 )
@@ -163,8 +175,12 @@ class _Reader:
                 | Dlt645Profile1997()
                 | Dlt645ProfileEither()
                 | Gb26875Profile()
+                | JsonProfile()
                 | MbusProfile()
+                | ShellyProfile()
                 | SiaDc09Profile()
+                | SparkplugProfile()
+                | TasmotaProfile()
             ):
                 pass
         return Profile(
@@ -223,6 +239,10 @@ class _Reader:
                 return self._mbus_source(point, at)
             case PanelPoint():
                 return PanelSource(point.condition)
+            case PathPoint():
+                return PathSource(tuple(point.path), self._decimal(point.scale, f"{at}.scale"))
+            case MetricPoint():
+                return MetricSource(point.metric, self._decimal(point.scale, f"{at}.scale"))
             case Zigbee2mqttPoint():
                 return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
             case ModbusPoint():
@@ -290,7 +310,8 @@ class _Reader:
         }
         match table:
             case GoldenMessage():
-                return Golden(table.topic.encode(), table.payload.encode(), values)
+                payload = self._hex(table.payload_hex, at) or table.payload.encode()
+                return Golden(table.topic.encode(), payload, values)
             case GoldenFrames():
                 return Golden(self._hex(table.request, at), self._hex(table.reply, at), values)
             case _:

@@ -6,18 +6,16 @@ The broker itself is `edge.listener`'s.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 
 from edge.clock import Clock
 from edge.config import DeviceConfig
 from edge.driver import EvidenceKeeper, point_key
+from edge.drivers.mqtt_values import Told, value_of
 from protocol.event import Event, EventState
 from protocol.evidence import Evidence
 from protocol.fieldbus.annotation import Fact
 from protocol.fieldbus.json_payload import json_object, text_of
 from protocol.fieldbus.zigbee2mqtt import is_available
-from protocol.quantity import MICRO, Kind
 from protocol.reading import Quality, Reading
 from provisioning.profile import PointProfile, Zigbee2mqttSource
 
@@ -26,14 +24,6 @@ PROTOCOL = "mqtt-zigbee2mqtt"
 # What of a door's message says who did it; numbers of users, never of cards or PINs.
 _EVENT_ATTRIBUTES = ("action_source_name", "action_user")
 _AVAILABILITY = "availability"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one message says."""
-
-    readings: tuple[Reading, ...] = ()
-    events: tuple[Event, ...] = ()
 
 
 class Zigbee2mqttDevice:
@@ -78,7 +68,7 @@ class Zigbee2mqttDevice:
         for point, source in self._points:
             if source.key not in state:
                 continue  # a message tells what it tells; silence about a key is no statement
-            value_micro, quality, reason = _value(point, source, state[source.key])
+            value_micro, quality, reason = value_of(point, source.scale, state[source.key])
             if is_retained and quality is Quality.GOOD:
                 quality, reason = Quality.SUSPECT, "kept by the broker, of unknown age"
             shown = evidence if point.is_billing else None
@@ -113,17 +103,3 @@ class Zigbee2mqttDevice:
 def _source(point: PointProfile) -> Zigbee2mqttSource:
     assert isinstance(point.source, Zigbee2mqttSource)
     return point.source
-
-
-def _value(point: PointProfile, source: Zigbee2mqttSource, raw: Fact) -> tuple[int | None, Quality, str]:
-    if raw is None:
-        return None, Quality.ABSENT, "the device says: not available"
-    if point.codes or point.quantity.kind is Kind.STATE:
-        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
-        code = point.codes.get(text)
-        if code is None:
-            return None, Quality.BAD_FRAME, f"{text[:40]!r} is none of {', '.join(sorted(point.codes))}"
-        return code * MICRO, Quality.GOOD, ""
-    if isinstance(raw, bool) or not isinstance(raw, int | Decimal):
-        return None, Quality.BAD_FRAME, f"{str(raw)[:40]!r} is not a number"
-    return round(Decimal(raw) * source.scale * MICRO), Quality.GOOD, ""
