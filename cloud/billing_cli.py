@@ -6,7 +6,8 @@ import click
 
 from cloud.billing_cases.case import Outcome, Verdict, read_cases
 from cloud.billing_cases.runner import run_file
-from cloud.domain.errors import GatehouseError
+from cloud.domain.errors import GatehouseError, Invalid
+from cloud.domain.tariff_document import parse_document
 
 
 @click.group()
@@ -37,6 +38,29 @@ def cases_command(file: Path, *, quiet: bool) -> None:
     )
     if counts[Verdict.FAILED]:
         raise SystemExit(1)
+
+
+@bill.command("tariff")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def tariff_command(file: Path) -> None:
+    """Check the tariff document in FILE: print its versions, or everything wrong with it.
+
+    Exits with 1 if it would be refused.
+    """
+    try:
+        versions = parse_document(file.read_bytes())
+    except Invalid as error:
+        click.echo(click.style(str(error), fg="red"), err=True)
+        for problem in error.problems:
+            click.echo(f"    {problem.pointer or '/'}: {problem.detail}", err=True)
+        raise SystemExit(1) from error
+    for version in versions:
+        tariff = version.tariff
+        until = "open" if tariff.valid_to is None else f"before {tariff.valid_to}"
+        click.echo(
+            f"{tariff.code} version {tariff.version}: {tariff.valid_from} to {until}, confidence "
+            f"{tariff.confidence.value}, {', '.join(charge.component for charge in tariff.charges)}"
+        )
 
 
 def _show(outcome: Outcome) -> None:

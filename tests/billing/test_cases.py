@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from cloud import tariffs
 from cloud.billing_cases.case import Case, Verdict, read_cases
 from cloud.billing_cases.runner import ADAPTERS, run_case, run_file
 from cloud.billing_cli import bill
@@ -55,6 +56,34 @@ def test_command_fails_and_shows_the_difference(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "expected.total: expected 448.01, got 448.00" in result.output
     assert "1 failed" in result.output
+
+
+def test_tariff_command_lists_versions() -> None:
+    shipped = Path(tariffs.__file__).with_name("cn-beijing-elec-res.json")
+
+    result = CliRunner().invoke(bill, ["tariff", str(shipped)])
+
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "cn-beijing-elec-res version 1: 2012-07-01 to before 2019-12-01, confidence medium, energy",
+        "cn-beijing-elec-res version 2: 2019-12-01 to open, confidence medium, energy",
+    ]
+
+
+def test_tariff_command_says_what_is_wrong_and_where(tmp_path: Path) -> None:
+    shipped = Path(tariffs.__file__).with_name("cn-beijing-elec-res.json")
+    document = json.loads(shipped.read_bytes())
+    document["versions"][0]["charges"][0]["tiers"][1]["over"] = "3000"
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(document))
+
+    result = CliRunner().invoke(bill, ["tariff", str(broken)])
+
+    assert result.exit_code == 1
+    assert (
+        "/versions/0/charges/0: tier 2 starts over 3000: usage from 2880 to 3000 has no price"
+        in result.output
+    )
 
 
 def test_input_nobody_reads_is_not_supported() -> None:

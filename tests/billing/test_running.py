@@ -1,6 +1,7 @@
 """The running charge: a few seconds behind the wire, and equal to the bill when time stops."""
 
 import asyncio
+import random
 from datetime import date
 from decimal import Decimal
 
@@ -56,6 +57,43 @@ async def test_charge_equals_the_bill_when_time_stops(estate: Estate, clock: Fak
 
     page = estate.database.read_now(TENANT, invoices.list_invoices, SYSTEM, period_code="2026-11")
     assert charge.total_fen == page.items[0].total_fen > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_charge_after_any_sequence_of_readings_equals_the_bill(
+    estate: Estate, clock: FakeClock, seed: int
+) -> None:
+    rng = random.Random(seed)
+    flats = ["101", "102", "103"]
+    dials = {}
+    clock.now_ms = at(NOVEMBER, 1)
+    for flat in flats:
+        estate.add_flat(
+            flat, water=None, modulus="10000", max_per_day="900", household_size=rng.choice([3, 7])
+        )
+        dials[flat] = rng.choice([0, 9900])
+        estate.read(f"E-{flat}", at(NOVEMBER), str(dials[flat]))
+    charges: dict[str, int] = {}
+    for day in range(2, 31):
+        clock.now_ms = at(date(2026, 11, day), rng.randrange(1, 23))
+        for flat in rng.sample(flats, rng.randrange(1, 4)):
+            dials[flat] = (dials[flat] + rng.randrange(0, 400)) % 10_000
+            if rng.random() < 0.1:
+                estate.exchange(f"E-{flat}", clock() - 60_000, str(dials[flat]), "3", modulus="10000")
+                dials[flat] = 3
+            estate.read(f"E-{flat}", clock(), str(dials[flat]))
+        charges |= {one.account_id: one.total_fen for one in update(estate, *flats)}
+    clock.now_ms = at(DECEMBER) - 1
+    for flat in flats:
+        estate.read(f"E-{flat}", clock(), str(dials[flat]))
+    charges |= {one.account_id: one.total_fen for one in update(estate, *flats)}
+
+    clock.now_ms = at(DECEMBER)
+    report = await estate.close("2026-11")
+
+    assert report.is_closed, report.held
+    page = estate.database.read_now(TENANT, invoices.list_invoices, SYSTEM, period_code="2026-11")
+    assert {one.account_id: one.total_fen for one in page.items} == charges
 
 
 def test_month_that_is_not_billed_yet_counts_on_the_ladder(estate: Estate, clock: FakeClock) -> None:
