@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import psycopg
 import pytest
 from aiohttp import web
 
@@ -21,9 +23,9 @@ from cloud.domain.user import Role as UserRole
 from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users
 from cloud.services.passwords import hash_password
-from cloud.store import migrate
 from cloud.store.db import Database
 from tests.api.contract import check_answer
+from tests.services import PostgresServer
 
 PASSWORD = "correct horse battery staple"
 # One hash for everybody: each costs some tens of milliseconds.
@@ -107,19 +109,11 @@ class Cloud:
         return signed_in.token
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("template") / "empty.db"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def sqlite_url(empty_database: Path, tmp_path: Path) -> str:
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """The URL of a migrated SQLite database of the test's own."""
     path = tmp_path / "cloud.db"
-    shutil.copy(empty_database, path)
+    shutil.copy(sqlite_template, path)
     return f"sqlite:///{path}"
 
 
@@ -161,10 +155,12 @@ async def cloud(sqlite_url: str) -> AsyncIterator[Cloud]:
 
 
 @pytest.fixture
-def migrated_postgres_url(postgres_url: str) -> str:
+def migrated_postgres_url(postgres_server: PostgresServer, postgres_template: str) -> str:
     """The URL of a migrated PostgreSQL database of the test's own."""
-    migrate.upgrade(postgres_url)
-    return postgres_url
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}".encode())
+    return postgres_server.url(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

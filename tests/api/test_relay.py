@@ -14,7 +14,7 @@ from cloud.domain.change import AlarmAct, AlarmChanged, Change, PointChange, Rea
 from cloud.domain.ids import AlarmId, GatewayId, SeriesId, SiteId
 from cloud.keys import LIVE
 from cloud.live import Listener
-from cloud.store import migrate, relay
+from cloud.store import relay
 from cloud.store.relay import Relay
 from protocol.event import Severity
 from tests.api.conftest import Cloud, StandingClock, running_cloud
@@ -33,12 +33,11 @@ ALARM = AlarmChanged(
 
 
 @pytest.fixture
-async def two(postgres_url: str) -> AsyncIterator[tuple[Cloud, Cloud]]:
+async def two(migrated_postgres_url: str) -> AsyncIterator[tuple[Cloud, Cloud]]:
     """Two processes' worth of cloud on one database."""
-    migrate.upgrade(postgres_url)
     async with (
-        running_cloud(postgres_url, StandingClock()) as one,
-        running_cloud(postgres_url, StandingClock()) as other,
+        running_cloud(migrated_postgres_url, StandingClock()) as one,
+        running_cloud(migrated_postgres_url, StandingClock()) as other,
     ):
         await _settled(one, other)
         yield one, other
@@ -95,12 +94,12 @@ async def test_a_batch_too_large_for_one_notification_comes_in_parts(two: tuple[
 
 
 async def test_a_lost_connection_is_made_anew_and_readers_look_again(
-    two: tuple[Cloud, Cloud], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    two: tuple[Cloud, Cloud], migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "RETRY_S", 0.05)
     one, other = two
     async with await psycopg.AsyncConnection.connect(
-        postgres_url.replace("+psycopg", ""), autocommit=True
+        migrated_postgres_url.replace("+psycopg", ""), autocommit=True
     ) as admin:
         with other.app[LIVE].listen(DEFAULT_TENANT) as there:
             await admin.execute(
