@@ -26,6 +26,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "payment-recorded": mark("%(number)s: %(amount)s recorded"),
         "period-closed": mark("%(code)s billed: %(count)s invoices issued"),
         "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
+        "reading-estimated": mark("Estimate for %(day)s recorded: %(value)s"),
+        "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
         "signed-out": mark("You have signed out"),
     }
 )

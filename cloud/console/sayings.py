@@ -115,6 +115,9 @@ _SHAPES: Sequence[str] = (
     mark("value above {}"),
     mark("value below {} for {} s"),
     mark("value below {}"),
+    mark("meter {} has no bill that ended where this one begins; enter a reading instead"),
+    mark("meter {} cannot show {}, it shows 0 to {}"),
+    mark("meter {} cannot show {}"),
     mark("the register fell from {} to {}: exchanged, reset or misread?"),
 )
 

@@ -12,6 +12,7 @@ from tests.console.conftest import Served, Visit, Visitor
 
 _STAFF = (
     "/", "/alarms?show=all", "/meters", "/meters/202607000104", "/meters/20260700000302/exchange",
+    "/meters/202607000403/reading",
     "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/billing", "/billing/2026-10",
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
@@ -128,6 +129,29 @@ async def test_a_held_value_is_marked_and_an_exchange_settles_it(visitor: Visito
     await visit.page.wait_for_url("**/meters/20261100000302")
     assert "20261100000302" in (await visit.page.locator(".toast").text_content() or "")
     assert "339.42" in (await visit.page.locator(".me-b").text_content() or "")
+
+
+async def test_a_reading_by_hand_and_an_estimate_are_recorded(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/meters/202607000403/reading?on=2026-11-24")
+    form = visit.page.locator("form.panel")
+    await form.locator("#value").fill("abc")
+    await form.locator("#reason").fill("the bus is down; read by Li")
+    await form.locator(".btn.pri").click()
+
+    assert "abc" in (await visit.page.text_content("#value-error") or "")
+    assert await visit.page.input_value("#reason") == "the bus is down; read by Li"
+
+    await form.locator("#value").fill("12345.67")
+    await form.locator(".btn.pri").click()
+    await visit.page.wait_for_url("**/meters/202607000403")
+    assert "12345.67" in (await visit.page.locator(".toast").text_content() or "")
+
+    await visit.open("/meters/202607000403/reading?on=2026-11-24")
+    await visit.page.fill("#estimate-reason", "nobody at home")
+    await visit.page.get_by_text("采用估算").click()
+    await visit.page.wait_for_url("**/meters/202607000403")
+    assert "估算读数" in (await visit.page.locator(".toast").text_content() or "")
 
 
 async def test_from_an_amount_to_the_bytes_it_came_from(visitor: Visitor) -> None:
