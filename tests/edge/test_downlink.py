@@ -177,8 +177,9 @@ async def test_a_command_cut_off_by_a_power_failure_is_unknown_and_never_tried_a
         await box.downlink.take(sent)
 
     starting = asyncio.create_task(box.downlink.run())
-    while box.intents.left_open():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while box.intents.left_open() and not starting.done():
+            await asyncio.sleep(0.01)
     starting.cancel()
     box.desk.hand_out("n1", box.clock.now_ms)
     await box.downlink.take(sent)
