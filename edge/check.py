@@ -12,6 +12,7 @@ from edge.config import (
     LineConfig,
     ListenLine,
     MqttLine,
+    OsdpLine,
     SerialLine,
 )
 from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
@@ -118,6 +119,9 @@ def _describe(line: LineConfig) -> str:
         return f"MQTT broker {line.host}:{line.port}, below {line.base_topic}/"
     if isinstance(line, ListenLine):
         return f"port {line.port} of {line.host}, where {line.protocol} panels call"
+    if isinstance(line, OsdpLine):
+        how = "over a secure channel" if line.key_file else "in the clear: there is no key_file"
+        return f"OSDP readers on {line.path}, {line.baud} baud, {how}"
     if line.bus.baud:
         return f"serial server {line.host}:{line.port}, {line.bus.baud} baud behind it"
     return f"Modbus TCP {line.host}:{line.port}"

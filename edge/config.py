@@ -70,6 +70,14 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     port = 9100
     silence_s = 600                     # a panel silent for longer is told as offline
 
+    [[lines]]
+    id = "doors"
+    transport = "osdp"                  # door readers; address is 0 to 126
+    path = "/dev/serial/by-id/…"
+    baud = 9600
+    key_file = "osdp.key"               # 32 hex digits, secure channel key; without: in the clear
+    card_key_file = "cards.key"         # at least 32 hex digits; cards are told as hashes under this key
+
     [[devices]]
     id = "em-101"                       # points are "<id>/<point name>"
     line = "bus-1"
@@ -169,8 +177,19 @@ class ListenLine:
     silence_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class OsdpLine:
+    """A serial line of door readers. Without `key_file` there is no secure channel."""
+
+    line_id: LineId
+    path: str
+    baud: int
+    key_file: Path | None
+    card_key_file: Path
+
+
 BusLine: TypeAlias = ModbusTcpLine | SerialLine | TcpLine
-LineConfig: TypeAlias = BusLine | ListenLine | MqttLine
+LineConfig: TypeAlias = BusLine | ListenLine | MqttLine | OsdpLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from edge.addressing import ADDRESS_FORMS, SPOKEN_ON
 from edge.config import (
     BufferSettings,
     BusSettings,
@@ -28,6 +29,7 @@ from edge.config import (
     ListenLine,
     ModbusTcpLine,
     MqttLine,
+    OsdpLine,
     Parity,
     RuleEntry,
     SerialLine,
@@ -55,43 +57,6 @@ _GAP_CHARACTERS = 3.5
 
 # A reply later than this many timeouts has not been seen even from radio concentrators.
 _LATE_LIMIT_TIMEOUTS = 3
-
-_SPOKEN_ON: Mapping[str, frozenset[type]] = {
-    "cjt188": frozenset({SerialLine, TcpLine}),
-    "dlt645": frozenset({SerialLine, TcpLine}),
-    "dlt645-1997": frozenset({SerialLine, TcpLine}),
-    "dlt645-2007": frozenset({SerialLine, TcpLine}),
-    "gb26875.3": frozenset({ListenLine}),
-    "mbus": frozenset({SerialLine, TcpLine}),
-    "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
-    "mqtt-json": frozenset({MqttLine}),
-    "mqtt-shelly": frozenset({MqttLine}),
-    "mqtt-tasmota": frozenset({MqttLine}),
-    "mqtt-zigbee2mqtt": frozenset({MqttLine}),
-    "sia-dc09": frozenset({ListenLine}),
-    "sparkplug-b": frozenset({MqttLine}),
-}
-_ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
-    "cjt188": (r"\d{14}", "14 digits in quotes"),
-    "dlt645": (r"\d{12}", "12 digits in quotes"),
-    "dlt645-1997": (r"\d{12}", "12 digits in quotes"),
-    "dlt645-2007": (r"\d{12}", "12 digits in quotes"),
-    "gb26875.3": (r"[0-9a-fA-F]{12}", "the source address as sent, 12 hex digits in quotes"),
-    "mbus": (
-        r"\d|[1-9]\d|1\d\d|2[0-4]\d|250|\d{8}(-[A-Z]{3}(-[0-9A-F]{2}-[0-9A-F]{2})?)?",
-        "0 to 250 or eight digits, with maker, version and medium if need be (12345678-KAM-08-04), in quotes",
-    ),
-    "modbus": (r"\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]", "a unit id from 0 to 255"),
-    "sparkplug-b": (
-        r"[^+#/\x00]{1,128}(/[^+#/\x00]{1,128}){1,2}",
-        "group/node or group/node/device",
-    ),
-    "sia-dc09": (r"[0-9A-Fa-f]{1,16}", "the account, 1 to 16 hex digits in quotes"),
-    "mqtt-json": (r"[^+#\x00]{1,255}", "the topic, without + or #"),
-    "mqtt-shelly": (r"[^+#\x00]{1,128}", "the device's topic prefix, without + or #"),
-    "mqtt-tasmota": (r"[^+#/\x00]{1,128}", "the device's topic, without +, # or /"),
-    "mqtt-zigbee2mqtt": (r"[^+#/\x00][^+#\x00]{0,127}", "the device's friendly name, without + or #"),
-}
 
 
 class _Gateway(msgspec.Struct, forbid_unknown_fields=True):
@@ -173,7 +138,15 @@ class _Listen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_fiel
     silence_s: Annotated[float, msgspec.Meta(ge=0.1, le=604_800)] = 600
 
 
-_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt | _Listen
+class _Osdp(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="osdp"):
+    id: _Id
+    path: str
+    baud: _Baud = 9600
+    key_file: str = ""
+    card_key_file: str
+
+
+_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt | _Listen | _Osdp
 
 
 class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -261,6 +234,10 @@ class _Reader:
                 return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
             case _Listen():
                 return ListenLine(LineId(line.id), line.host, line.port, line.protocol, line.silence_s)
+            case _Osdp():
+                key_file = self._folder / line.key_file if line.key_file else None
+                card_key_file = self._folder / line.card_key_file
+                return OsdpLine(LineId(line.id), line.path, line.baud, key_file, card_key_file)
             case _Mqtt():
                 secret = self._folder / line.password_file if line.password_file else None
                 return MqttLine(
@@ -274,7 +251,7 @@ class _Reader:
             self.problems.append(f"{at}.line: there is no line {device.line!r}; known are {_listed(lines)}")
         if profile is None or line is None:
             return None
-        if type(line) not in _SPOKEN_ON[profile.protocol]:
+        if type(line) not in SPOKEN_ON[profile.protocol]:
             self.problems.append(
                 f"{at}.line: {profile.protocol} of profile {profile.name} is not spoken on line "
                 f"{device.line!r}, which is a {type(line).__name__}"
@@ -284,7 +261,7 @@ class _Reader:
                 f"{at}.line: line {device.line!r} listens for {line.protocol}, profile {profile.name} "
                 f"speaks {profile.protocol}"
             )
-        pattern, expected = _ADDRESS_FORMS[profile.protocol]
+        pattern, expected = ADDRESS_FORMS[profile.protocol]
         written = device.address
         if isinstance(written, int) and profile.protocol != "modbus":
             self.problems.append(f"{at}.address: expected {expected}, got the number {written}")

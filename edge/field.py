@@ -13,13 +13,14 @@ from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.clock import Clock
-from edge.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine
+from edge.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
 from edge.counters import CounterGuard, CounterLimits
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
 from edge.intake import Intake
 from edge.line import Line
 from edge.listener import MqttListener
+from edge.osdp_line import OsdpListener
 from edge.poller import Poller
 from edge.reception import PanelReceiver
 from edge.rule import RuleScope
@@ -37,7 +38,7 @@ class Field:
 
     buffer: Buffer
     lines: Mapping[LineId, Line]
-    listeners: tuple[MqttListener | PanelReceiver, ...]
+    listeners: tuple[MqttListener | OsdpListener | PanelReceiver, ...]
     intake: Intake
     poller: Poller
     actuators: Mapping[DeviceId, Actuator]
@@ -112,9 +113,14 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
         )
         try:
             receivers = (PanelReceiver(line, at, intake, clock) for line, at in stations.items())
+            readers = (
+                OsdpListener(line, [d for d in config.devices if d.line_id == line_id], intake, clock)
+                for line_id, line in config.lines.items()
+                if isinstance(line, OsdpLine)
+            )
             poller = Poller(lines, drivers, intake, clock)
             actuators = actuators_of(drivers, listeners, intake)
-            yield Field(buffer, lines, (*listeners, *receivers), intake, poller, actuators)
+            yield Field(buffer, lines, (*listeners, *receivers, *readers), intake, poller, actuators)
         finally:
             for line in lines.values():
                 line.close()

@@ -172,6 +172,11 @@ class Gb26875Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag
     golden: list[GoldenFrames] = []
 
 
+class OsdpProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="osdp"):
+    points: list[PanelPoint]
+    golden: list[GoldenFrames] = []
+
+
 class SiaDc09Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="sia-dc09"):
     points: list[PanelPoint]
     golden: list[GoldenFrames] = []
@@ -212,6 +217,7 @@ AnyProfile: TypeAlias = (
     | JsonProfile
     | MbusProfile
     | ModbusProfile
+    | OsdpProfile
     | ShellyProfile
     | SiaDc09Profile
     | SparkplugProfile

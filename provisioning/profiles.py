@@ -30,6 +30,7 @@ and no two points share a name. Adding a model is adding a file.
     mbus              measures = "Energy" and, where need be, function = "Maximum value", storage, tariff,
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"
+    osdp              condition = "online" | "secure_channel"
     gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
     mqtt-tasmota, mqtt-shelly, mqtt-json
                       path = ["switch:0", "energy_wh"], scale = "0.001": a path in what `gatehouse decode
@@ -102,6 +103,7 @@ from provisioning.profile_tables import (
     MetricPoint,
     ModbusPoint,
     ModbusProfile,
+    OsdpProfile,
     PanelPoint,
     PathPoint,
     PointTable,
@@ -177,6 +179,7 @@ class _Reader:
                 | Gb26875Profile()
                 | JsonProfile()
                 | MbusProfile()
+                | OsdpProfile()
                 | ShellyProfile()
                 | SiaDc09Profile()
                 | SparkplugProfile()

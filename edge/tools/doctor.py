@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from edge.buffer_store import SCHEMA_VERSION
 from edge.check import plan, report
-from edge.config import Config, ListenLine, MqttLine, SerialLine
+from edge.config import Config, ListenLine, MqttLine, OsdpLine, SerialLine
 from edge.kernel_clock import is_kernel_clock_synced
 from provisioning.identity import IdentityError, read_credential
 from provisioning.strict import Malformed
@@ -97,7 +97,7 @@ def _plan_finding(config: Config) -> Finding:
 def _lines(config: Config) -> Iterator[Finding]:
     for line_id, line in config.lines.items():
         subject = f"line {line_id}"
-        if isinstance(line, SerialLine):
+        if isinstance(line, OsdpLine | SerialLine):
             yield _serial(subject, Path(line.path))
         elif isinstance(line, ListenLine):
             yield Finding(subject, None, f"panels call port {line.port} of {line.host}")

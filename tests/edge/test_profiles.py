@@ -33,7 +33,9 @@ def test_a_golden_frame_gives_its_values_through_the_driver(profile: Profile, go
 
 
 def test_every_profile_has_a_golden_frame() -> None:
-    assert [name for name in profile_names() if not load_profile(name).golden] == []
+    without = [name for name in profile_names() if not load_profile(name).golden]
+
+    assert without == ["osdp_reader"]  # driven by libosdp, which has its own
 
 
 @pytest.mark.parametrize(
