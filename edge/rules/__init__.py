@@ -5,15 +5,25 @@ from types import MappingProxyType
 
 from edge.config import RuleEntry
 from edge.rule import Rule, RuleScope
+from edge.rules.continuous_flow import ContinuousFlow
+from edge.rules.expression import Expression
 from edge.rules.leak import Leak
+from edge.rules.rate_of_change import RateOfChange
+from edge.rules.run_hours import RunHours
 from edge.rules.stale import Stale
+from edge.rules.stuck import Stuck
 from edge.rules.threshold import Threshold
 from provisioning.strict import Malformed
 
 RULES: Mapping[str, Callable[[RuleEntry, RuleScope], Rule]] = MappingProxyType(
     {
+        "continuous_flow": ContinuousFlow,
+        "expression": Expression,
         "leak": Leak,
+        "rate_of_change": RateOfChange,
+        "run_hours": RunHours,
         "stale": Stale,
+        "stuck": Stuck,
         "threshold": Threshold,
     }
 )
