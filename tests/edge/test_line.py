@@ -304,12 +304,12 @@ async def test_a_babbling_bus_does_not_hold_the_line_for_ever() -> None:
     request = rtu_request()
     babble: list[bytes | float] = [part for _ in range(400) for part in (b"\xaa", 0.01)]
     async with serial_line(lambda _: babble, timeout_ms=50, late_limit_ms=0) as (line, _):
-        with pytest.raises(BadFrame):
-            await line.exchange(ask_for(request))
-        # On a busy machine the babble has pauses long enough to count as silence; then it is heard again.
-        async with asyncio.timeout(30):
-            with pytest.raises((BadFrame, LineDown), match="nobody asked|no reply"):
-                await line.exchange(ask_for(request))
+        # On a busy machine the babble has pauses long enough to count as silence; then it is heard again,
+        # or the device seems to say nothing. Never is it an answer, and never does it take for ever.
+        for _ in range(2):
+            async with asyncio.timeout(30):
+                with pytest.raises((BadFrame, LineDown, NoReply)):
+                    await line.exchange(ask_for(request))
 
 
 async def test_a_half_open_connection_is_opened_anew_after_some_silence() -> None:
