@@ -135,9 +135,11 @@ Played = bytes | list[bytes | float]
 
 
 @contextlib.asynccontextmanager
-async def driven(far: Far, answer: Callable[[bytes], Played]) -> AsyncIterator[tuple[Driver, Wire]]:
+async def driven(
+    far: Far, answer: Callable[[bytes], Played], timeout_ms: int = 80
+) -> AsyncIterator[tuple[Driver, Wire]]:
     async with serial_wire(answer) as (config, wire):
-        settings = bus_settings(timeout_ms=80, late_limit_ms=240)
+        settings = bus_settings(timeout_ms=timeout_ms, late_limit_ms=240)
         line = Line(settings, SerialTransport(config), ToldClock(), rng())
         device = device_of(far.profile, far.address)
         try:
@@ -154,7 +156,10 @@ async def poll(driver: Driver, far: Far) -> Reading:
 
 @far_sides
 async def test_a_value_is_read_with_its_frames_as_evidence(far: Far) -> None:
-    async with driven(far, lambda request: far.reply(request, 42, far.address)) as (driver, wire):
+    async with driven(far, lambda request: far.reply(request, 42, far.address), timeout_ms=5_000) as (
+        driver,
+        wire,
+    ):
         reading = await poll(driver, far)
 
     assert (reading.quality, reading.value_micro) == (Quality.GOOD, 42 * MICRO)
@@ -199,7 +204,7 @@ async def test_a_reply_in_pieces_is_put_together(far: Far) -> None:
     def pieces(request: bytes) -> list[bytes | float]:
         return [part for byte in far.reply(request, 42, far.address) for part in (bytes((byte,)), 0.001)]
 
-    async with driven(far, pieces) as (driver, _):
+    async with driven(far, pieces, timeout_ms=5_000) as (driver, _):
         reading = await poll(driver, far)
 
     assert reading.value_micro == 42 * MICRO
@@ -207,7 +212,9 @@ async def test_a_reply_in_pieces_is_put_together(far: Far) -> None:
 
 @far_sides
 async def test_our_own_echo_before_the_reply_does_no_harm(far: Far) -> None:
-    async with driven(far, lambda request: request + far.reply(request, 42, far.address)) as (driver, _):
+    async with driven(
+        far, lambda request: request + far.reply(request, 42, far.address), timeout_ms=5_000
+    ) as (driver, _):
         reading = await poll(driver, far)
 
     assert reading.value_micro == 42 * MICRO
@@ -270,7 +277,10 @@ async def test_a_poll_that_is_cancelled_leaves_the_bus_usable(far: Far) -> None:
 
 @far_sides
 async def test_a_probe_is_answered_by_whoever_is_there(far: Far) -> None:
-    async with driven(far, lambda request: far.reply(request, 42, far.address)) as (driver, wire):
+    async with driven(far, lambda request: far.reply(request, 42, far.address), timeout_ms=5_000) as (
+        driver,
+        wire,
+    ):
         await driver.probe()
 
     assert wire.heard
@@ -278,7 +288,10 @@ async def test_a_probe_is_answered_by_whoever_is_there(far: Far) -> None:
 
 @far_sides
 async def test_the_plan_names_every_point_and_the_length_of_the_first_request(far: Far) -> None:
-    async with driven(far, lambda request: far.reply(request, 42, far.address)) as (driver, wire):
+    async with driven(far, lambda request: far.reply(request, 42, far.address), timeout_ms=5_000) as (
+        driver,
+        wire,
+    ):
         planned = driver.plan("all")
         await poll(driver, far)
 
