@@ -1,7 +1,7 @@
 """The bill run: which months are billed, what stands in the way of one, and issuing it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -332,11 +332,23 @@ def _so_far(
     return rows, SumRow("", sum(sums.values()), None), tuple(blocked)
 
 
+def _settled(rows: Sequence[InvoiceSummary]) -> list[InvoiceSummary]:
+    """Return one row an account, its newest document with the total of all: corrections cancel out."""
+    newest: dict[str, InvoiceSummary] = {}
+    for row in rows:  # newest first
+        known = newest.get(row.account_id)
+        newest[row.account_id] = (
+            row if known is None else replace(known, total_fen=known.total_fen + row.total_fen)
+        )
+    return list(newest.values())
+
+
 def _changes(
     issued: Sequence[InvoiceSummary], before: Sequence[InvoiceSummary]
 ) -> tuple[tuple[HistogramBar, ...], tuple[Outlier, ...]]:
     """Return how the accounts' amounts changed since the month before: how many by how much, and who most."""
-    then: Mapping[str, InvoiceSummary] = {row.account_id: row for row in before}
+    issued = _settled(issued)
+    then: Mapping[str, InvoiceSummary] = {row.account_id: row for row in _settled(before)}
     changes = [
         Outlier(
             row.space_code,

@@ -24,7 +24,7 @@ from cloud.domain.tariff_document import Tariff
 from cloud.domain.tariffs.tiered import Tiered
 from cloud.domain.trace import LineTrace
 from cloud.domain.user import User
-from cloud.services import invoices, ledger, meters, premises, running, tariffs
+from cloud.services import invoices, ledger, meters, payments, premises, running, tariffs
 from cloud.services.meters import Step
 from cloud.store.db import Tx
 
@@ -121,6 +121,7 @@ class BillView:
 
     invoice: Invoice
     parts: tuple[BillPart, ...]
+    open_fen: int  # what is left to pay of it, late fee included; 0 once paid or taken back
 
 
 async def show_home(desk: Desk) -> web.StreamResponse:
@@ -254,7 +255,10 @@ def _bill(tx: Tx, actor: User, number: str, fmt: Format) -> BillView:
         _part(code, lines, [traces[line.line_no] for line in lines], fmt, is_open=index == 0)
         for index, ((code, _), lines) in enumerate(by_service.items())
     ]
-    return BillView(invoice, tuple(parts))
+    items = payments.open_items(tx, actor, invoice.account_id, fmt.today)
+    own = next((item for item in items if item.invoice.invoice_id == invoice.invoice_id), None)
+    open_fen = 0 if own is None else own.invoice.left_fen + own.late_fee_left_fen
+    return BillView(invoice, tuple(parts), open_fen)
 
 
 def _part(

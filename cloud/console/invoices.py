@@ -22,7 +22,7 @@ from cloud.console.traces import (
 )
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import SiteId
-from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
+from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
 from cloud.domain.ledger import CHART
 from cloud.domain.periods import BillingPeriod
 from cloud.domain.recompute import recompute
@@ -84,6 +84,14 @@ class InvoiceView:
     history: tuple[InvoiceSummary, ...]
     history_bars: tuple[Bar, ...]
     postings: tuple[PostingLine, ...]
+
+    @property
+    def is_correctable(self) -> bool:
+        """Tell whether it is the newest word on its month and not a credit note."""
+        newest = max(
+            (row.version for row in self.history if row.period_code == self.invoice.period_code), default=0
+        )
+        return self.invoice.kind is InvoiceKind.INVOICE and self.invoice.version == newest
 
 
 @dataclass(frozen=True, slots=True)

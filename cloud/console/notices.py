@@ -20,6 +20,8 @@ _VALUE_LENGTH_MAX = 60
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),
+        "invoice-credited": mark("Taken back by %(note)s; nothing is charged instead"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),
         "meter-exchanged": mark("Counted as an exchange; the new meter is %(serial)s"),
         "payment-credited": mark("%(number)s: %(amount)s recorded, %(credit)s of it is credit now"),

@@ -12,6 +12,7 @@ from aiohttp import web
 from cloud.console import (
     alarms,
     billing,
+    correction,
     equipment,
     exchange,
     find,
@@ -74,6 +75,8 @@ PAGES: Sequence[Page] = (
     Page("GET", "/home/running", home.show_running, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/invoices", invoices.show_list, Action.READ_LEDGER),
     Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_LEDGER),
+    Page("GET", f"/invoices/{_NUMBER}/correct", correction.show, Action.CORRECT_INVOICES),
+    Page("POST", f"/invoices/{_NUMBER}/correct", correction.submit, Action.CORRECT_INVOICES),
     Page("GET", f"/invoices/{_NUMBER}/lines/{_LINE}/trace", invoices.show_trace, Action.READ_LEDGER),
     Page("GET", "/meters", meters.show_list, Action.READ_METERS),
     Page("GET", "/meters/{meter}", meters.show_one, Action.READ_METERS),

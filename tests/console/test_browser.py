@@ -15,7 +15,7 @@ _STAFF = (
     "/meters/202607000403/reading",
     "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/billing", "/billing/2026-10",
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
-    "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
+    "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/find?q=602",
 )  # fmt: skip
 _RESIDENT = (
@@ -173,6 +173,32 @@ async def test_from_an_amount_to_the_bytes_it_came_from(visitor: Visitor) -> Non
     await visit.page.locator("#frame .wide .byte").nth(18).hover()
     assert await visit.page.locator("#frame .wide .byte.lit").count() == 4
     assert await value.evaluate("node => node.classList.contains('lit')")
+
+
+async def test_a_wrong_bill_is_taken_back_and_issued_anew(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/meters/202607000101/reading?on=2026-11-01")
+    assert "不需要估算" in (await visit.page.locator("main").text_content() or "")
+    await visit.page.fill("#value", "10900")
+    await visit.page.fill("#reason", "the dial was read again, with the resident")
+    await visit.page.click("form.panel .btn.pri")
+    await visit.page.wait_for_url("**/meters/202607000101")
+
+    await visit.open("/invoices/DG-2026-10-0001")
+    await visit.page.get_by_role("link", name="更正").click()
+    assert "155.99" in (await visit.page.locator("main").text_content() or "")
+    await visit.page.fill("#reason", "misread")
+    await visit.page.click("form.panel .btn.pri")
+
+    await visit.page.wait_for_url("**/invoices/DG-2026-10-0026")
+    assert "DG-2026-10-0025" in (await visit.page.locator(".toast").text_content() or "")
+    assert await visit.page.get_by_role("link", name="更正").count() == 1
+    await visit.open("/invoices/DG-2026-10-0001")
+    assert await visit.page.get_by_role("link", name="更正").count() == 0
+
+    home = await visitor(login="101", is_phone=True)
+    await home.open("/home/bills/DG-2026-10-0001")
+    assert "无需付款" in (await home.page.locator(".paybar").text_content() or "")
 
 
 async def test_a_payment_clears_the_invoices_and_sent_twice_counts_once(visitor: Visitor) -> None:
