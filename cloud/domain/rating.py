@@ -73,6 +73,7 @@ class Customer:
     area_m2: Decimal | None = None
     count: int = 1
     holder_since: date | None = None
+    share_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ def rate(
             customer.count,
             customer.holder_since,
             usage.time_split,
+            customer.share_key,
         )
         for charge_no, rule in enumerate(planned.tariff.charges):
             position = rule.place(basis, history)

@@ -104,6 +104,7 @@ def _basis(trace: LineTrace, tariff: Tariff, quantity: Decimal) -> Basis:
         household_size=trace.ladder.household_size if trace.ladder else None,
         area_m2=basis.area_m2,
         count=basis.count,
+        share_key=basis.share_key,
     )
 
 

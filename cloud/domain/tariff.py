@@ -37,7 +37,8 @@ class Basis:
     `time_split` says how it is known: "registers" of the meter, "intervals" between readings, or
     "linear" where some interval had to be divided by time.
     `earlier` are the slices of the same bill before this one. `area_m2` and `count` serve charges
-    that follow the premises; `holder_since` is when the account took over the service point.
+    that follow the premises; `holder_since` is when the account took over the service point, and
+    `share_key` names the account among those who share a cost.
     """
 
     dates: ServicePeriod
@@ -53,6 +54,7 @@ class Basis:
     count: int = 1
     holder_since: date | None = None
     time_split: str = ""
+    share_key: str = ""
 
     @property
     def is_last(self) -> bool:

@@ -128,6 +128,7 @@ class TracedBasis(Struct, frozen=True, kw_only=True):
     area_m2: Decimal | None
     count: int
     time_split: str = ""
+    share_key: str = ""
 
 
 class LineTrace(Struct, frozen=True, kw_only=True):

@@ -148,6 +148,7 @@ def _assess_service(
         service.area_m2 if service.area_m2 is not None else subject.area_m2,
         service.count,
         service.holder_since,
+        subject.account.number,
     )
     past = [
         PastUsage(row.dates, row.quantity, row.account_id == subject.account.account_id) for row in billed

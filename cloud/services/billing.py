@@ -151,7 +151,10 @@ def issue_invoices(tx: Tx, actor: User, period_id: PeriodId, account_ids: Sequen
         tx, [a for a in wanted if a not in held], period.dates, period.dates.bounds_ms(zone)
     )
     issued: list[IssuedInvoice] = []
-    for wave in _waves(found, period):
+    for subjects_together in _waves(found, period):
+        waiting = _waiting_for_holders(tx, period, subjects_together, zone)
+        held |= waiting
+        wave = [subject for subject in subjects_together if subject.account.account_id not in waiting]
         outcomes = assess(tx, wave, zone)
         assessed = [outcome for outcome in outcomes if isinstance(outcome, Assessment)]
         issued += _issue(tx, site, period, assessed, local_date(tx.now_ms, zone))
@@ -220,6 +223,34 @@ def _waves(found: Sequence[Subject], period: BillingPeriod) -> list[list[Subject
         start = max((service.dates.start_on for service in subject.services), default=period.dates.start_on)
         by_start.setdefault(start, []).append(subject)
     return [by_start[start] for start in sorted(by_start)]
+
+
+def _waiting_for_holders(
+    tx: Tx, period: BillingPeriod, wave: Sequence[Subject], zone: ZoneInfo
+) -> dict[AccountId, tuple[UsageProblem, ...]]:
+    """Return who took over a service point inside the period from somebody who is not billed yet.
+
+    The ladder they may inherit, and the dial they begin with, are those of the bill before theirs.
+    """
+    took_over = {
+        service.service_point_id: (subject.account.account_id, service.dates.start_on)
+        for subject in wave
+        for service in subject.services
+        if service.service_point_id is not None and service.dates.start_on > period.dates.start_on
+    }
+    before = subjects.holders_before(tx, took_over, period.dates)
+    holders = {account_id for found in before.values() for account_id, _ in found}
+    unbilled = holders - invoices.billed_accounts(tx, period.period_id, sorted(holders))
+    waiting: dict[AccountId, tuple[UsageProblem, ...]] = {}
+    for point, (account_id, start_on) in took_over.items():
+        blocking = [
+            to_on for holder, to_on in before.get(point, []) if holder in unbilled and to_on <= start_on
+        ]
+        if blocking:
+            at_ms = midnight_ms(blocking[-1], zone)
+            detail = f"whoever had it until {blocking[-1]} could not be billed yet and comes first"
+            waiting[account_id] = (UsageProblem(ProblemKind.EARLIER_UNBILLED, "", at_ms, detail),)
+    return waiting
 
 
 def _earlier_unbilled(period: BillingPeriod, code: str, zone: ZoneInfo) -> UsageProblem:

@@ -184,6 +184,7 @@ def _trace_of(line: RatedLine) -> dict[str, Any]:
         "area_m2": None if basis.area_m2 is None else plain(basis.area_m2),
         "count": basis.count,
         "time_split": basis.time_split,
+        "share_key": basis.share_key,
         "by_period": {period: plain(quantity) for period, quantity in basis.by_period.items()},
         "sequence": [[period, plain(quantity)] for period, quantity in basis.sequence],
         "ladder": None if line.position is None else _ladder_to_json(line.position),

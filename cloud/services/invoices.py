@@ -226,7 +226,8 @@ def _basis(facts: Mapping[str, Any]) -> TracedBasis:
         sequence=tuple((period, Decimal(quantity)) for period, quantity in facts["sequence"]),
         area_m2=None if area is None else Decimal(area),
         count=facts["count"],
-        time_split=facts["time_split"],
+        time_split=facts.get("time_split", ""),
+        share_key=facts.get("share_key", ""),
     )
 
 

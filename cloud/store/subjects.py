@@ -3,7 +3,7 @@
 Everything is read for many accounts at once, a fixed number of statements whatever their number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -61,7 +61,11 @@ class Subject:
 
 
 def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[AccountId]:
-    """Return the accounts of a site that are charged for some day of a period, by number."""
+    """Return the accounts of a site that are charged for some day of a period, by number.
+
+    Those who took over a service point inside it come last, in the order they did, so that whoever had
+    it before them is billed before them.
+    """
 
     def has(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.exists().where(
@@ -70,6 +74,17 @@ def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[Acc
             _during(table, period),
         )
 
+    taken_over = (
+        sa.select(sa.func.max(supply.c.from_on))
+        .where(
+            supply.c.tenant_id == account.c.tenant_id,
+            supply.c.account_id == account.c.id,
+            supply.c.from_on > period.start_on,
+            supply.c.from_on < period.end_on,
+        )
+        .correlate(account)
+        .scalar_subquery()
+    )
     # Who is to be billed?
     rows = tx.conn.execute(
         sa.select(account.c.id)
@@ -78,9 +93,32 @@ def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[Acc
             account.c.site_id == site_id,
             sa.or_(has(supply), has(subscription)),
         )
-        .order_by(account.c.number)
+        .order_by(sa.func.coalesce(taken_over, period.start_on), account.c.number)
     )
     return [AccountId(row.id) for row in rows]
+
+
+def holders_before(
+    tx: Tx, service_points: Collection[ServicePointId], period: ServicePeriod
+) -> dict[ServicePointId, list[tuple[AccountId, date]]]:
+    """Return who had service points in a period and until which day, those who left inside it."""
+    if not service_points:
+        return {}
+    # Who moved out?
+    rows = tx.conn.execute(
+        sa.select(supply.c.service_point_id, supply.c.account_id, supply.c.to_on)
+        .where(
+            supply.c.tenant_id == tx.tenant_id,
+            supply.c.service_point_id.in_(sorted(service_points)),
+            supply.c.to_on > period.start_on,
+            supply.c.to_on < period.end_on,
+        )
+        .order_by(supply.c.to_on)
+    )
+    found: dict[ServicePointId, list[tuple[AccountId, date]]] = {}
+    for point_id, account_id, to_on in rows:
+        found.setdefault(ServicePointId(point_id), []).append((AccountId(account_id), to_on))
+    return found
 
 
 def accounts_of_series(tx: Tx, series_ids: Sequence[SeriesId], on: date) -> list[tuple[SiteId, AccountId]]:
@@ -135,6 +173,23 @@ def load_subjects(
         area = None if row.built_area_dm2 is None else Decimal(row.built_area_dm2).scaleb(-2)
         subjects.append(Subject(_account_from_row(row), area, tuple(services)))
     return subjects
+
+
+def installations_by_code(
+    tx: Tx, site_id: SiteId, codes: Collection[str], bounds_ms: tuple[int, int]
+) -> dict[str, list[Installation]]:
+    """Return the meters that hung at a site's service points of these codes; unknown codes are left out."""
+    # Which places are these?
+    rows = tx.conn.execute(
+        sa.select(service_point.c.id, service_point.c.code).where(
+            service_point.c.tenant_id == tx.tenant_id,
+            service_point.c.site_id == site_id,
+            service_point.c.code.in_(sorted(codes)),
+        )
+    )
+    code_of = {row.id: row.code for row in rows}
+    hung = _installations(tx, sorted(code_of), bounds_ms)
+    return {code: hung.get(point_id, []) for point_id, code in code_of.items()}
 
 
 def _metered(

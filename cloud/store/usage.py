@@ -230,7 +230,7 @@ def segments_from_json(document: Mapping[str, Any]) -> tuple[UsageSegment, ...]:
             int(part["dial_difference_micro"]),
             Decimal(part["quantity"]),
             part["register_modulus_micro"],
-            part["register"],
+            part.get("register", ""),
         )
         for part in document["segments"]
     )
@@ -273,6 +273,6 @@ def _reading_from_json(document: Mapping[str, Any]) -> DialReading:
         None if series_id is None else SeriesId(series_id),
         document["epoch"],
         document["seq"],
-        document["record_id"],
-        document["anchor_micro"],
+        document.get("record_id"),
+        document.get("anchor_micro"),
     )

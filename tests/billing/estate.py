@@ -75,7 +75,7 @@ class Estate:
 
         def work(tx: Tx) -> AccountId:
             space_id = premises.insert_space(
-                tx, self.building_id, f"1-{flat}", "1", 1, SpaceKind.FLAT, area_dm2
+                tx, self.building_id, f"1-{flat}", "1", int(flat[0]), SpaceKind.FLAT, area_dm2
             )
             account_id = people.insert_account(
                 tx, self.site_id, f"A-00{flat}", "王建国", space_id, household_size, opened_on

@@ -278,24 +278,49 @@ async def test_same_group_again_issues_nothing(estate: Estate) -> None:
     assert (len(first.issued), len(again.issued)) == (1, 0)
 
 
-async def test_new_holder_takes_over_dial_and_ladder(estate: Estate) -> None:
-    estate.add_flat("101", water=None, max_per_day="4000")
-    estate.add_flat("102", water=None)
-    moved_on = date(2026, 9, 16)
-    estate.database.write_now(TENANT, _end_supply, estate, "101", moved_on)
-    estate.supply("102", "E-101", "cn-beijing-elec-res", moved_on)
-    estate.read("E-101", at(SEPTEMBER), "0")
-    estate.read("E-101", at(moved_on), "2870")
-    estate.read("E-101", at(OCTOBER), "2900")
-    estate.read("E-102", at(SEPTEMBER), "0")
-    estate.read("E-102", at(OCTOBER), "0")
+async def move(estate: Estate, old: str, new: str, moved_on: date, *, reads_on_moving: bool = True) -> None:
+    """The flat of `old` changes hands on a day."""
+    estate.add_flat(old, water=None, max_per_day="4000")
+    estate.add_flat(new, water=None)
+    estate.database.write_now(TENANT, _end_supply, estate, old, moved_on)
+    estate.supply(new, f"E-{old}", "cn-beijing-elec-res", moved_on)
+    estate.read(f"E-{old}", at(SEPTEMBER), "0")
+    if reads_on_moving:
+        estate.read(f"E-{old}", at(moved_on), "2870")
+    estate.read(f"E-{new}", at(SEPTEMBER), "0")
+    estate.read(f"E-{new}", at(OCTOBER), "0")
 
-    await estate.close("2026-09")
+
+@pytest.mark.parametrize(("old", "new"), [("101", "102"), ("202", "201")])
+@pytest.mark.parametrize("group_size", [1, 100])
+async def test_new_holder_takes_over_dial_and_ladder(
+    estate: Estate, old: str, new: str, group_size: int
+) -> None:
+    await move(estate, old, new, date(2026, 9, 16))
+    estate.read(f"E-{old}", at(OCTOBER), "2900")
+
+    await estate.close("2026-09", group_size=group_size)
 
     first, second = invoices_of(estate)
+    assert first.account_id == estate.accounts[old]
     assert [line[2] for line in lines_of(first)] == ["2870"]
     # The household's ladder is inherited: 10 kWh were left in the first tier.
     assert [line[2] for line in lines_of(second) if line[2]] == ["10", "20"]
+
+
+async def test_new_holder_waits_for_whoever_was_there_before(estate: Estate) -> None:
+    await move(estate, "101", "102", date(2026, 9, 16), reads_on_moving=False)
+    estate.read("E-101", at(OCTOBER), "2900")
+
+    report = await estate.close("2026-09")
+
+    kinds = {
+        account_id: [problem.kind for problem in problems] for account_id, problems in report.held.items()
+    }
+    assert kinds == {
+        estate.accounts["101"]: [ProblemKind.MISSING_READING],
+        estate.accounts["102"]: [ProblemKind.EARLIER_UNBILLED],
+    }
 
 
 def _end_supply(tx: Tx, estate: Estate, flat: str, to_on: date) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from cloud.domain.change import Change, PointChange, ReadingsChanged, RunningChargeChanged
 from cloud.domain.errors import NotFound
@@ -14,7 +15,8 @@ from cloud.domain.user import Role, User
 from cloud.live import Hub
 from cloud.running import keep_running_charges
 from cloud.services import invoices, running
-from cloud.store.db import Database
+from cloud.store import schema
+from cloud.store.db import Database, Tx
 from tests.billing.estate import SYSTEM, Estate, at, make_estate
 from tests.databases import TENANT, FakeClock
 
@@ -107,6 +109,30 @@ def test_month_that_is_not_billed_yet_counts_on_the_ladder(estate: Estate, clock
 
     assert charge.total_fen == 488 + 1077  # 10 kWh at 0.4883, 20 at 0.5383
     assert charge.services[0].tier == 2
+
+
+def test_new_holders_charge_goes_on_where_the_ladder_stands(estate: Estate, clock: FakeClock) -> None:
+    estate.add_flat("101", water=None, max_per_day="4000")
+    estate.add_flat("102", water=None)
+    moved_on = date(2026, 11, 11)
+    estate.database.write_now(TENANT, _end_supply, estate, "101", moved_on)
+    estate.supply("102", "E-101", "cn-beijing-elec-res", moved_on)
+    estate.read("E-101", at(NOVEMBER), "0")
+    estate.read("E-102", at(NOVEMBER), "0")
+    estate.read("E-101", at(moved_on), "2870")
+    estate.read("E-101", clock(), "2900")
+
+    (charge,) = update(estate, "102")
+
+    assert charge.total_fen == 488 + 1077  # 10 kWh are left in the first tier
+
+
+def _end_supply(tx: Tx, estate: Estate, flat: str, to_on: date) -> None:
+    tx.conn.execute(
+        sa.update(schema.supply)
+        .where(schema.supply.c.tenant_id == TENANT, schema.supply.c.account_id == estate.accounts[flat])
+        .values(to_on=to_on)
+    )
 
 
 def test_account_that_cannot_be_assessed_says_why(estate: Estate, clock: FakeClock) -> None:

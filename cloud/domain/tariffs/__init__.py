@@ -13,6 +13,7 @@ from cloud.domain.tariffs.flat import Flat
 from cloud.domain.tariffs.limits import Limits
 from cloud.domain.tariffs.matrix import Matrix
 from cloud.domain.tariffs.percent import Percent
+from cloud.domain.tariffs.share import Share
 from cloud.domain.tariffs.tiered import Tiered
 from cloud.domain.tariffs.time_of_use import TimeOfUse
 
@@ -24,6 +25,7 @@ TARIFFS: Mapping[str, type[ChargeRule]] = MappingProxyType(
         "limits": Limits,
         "matrix": Matrix,
         "percent": Percent,
+        "share": Share,
         "tiered": Tiered,
         "time_of_use": TimeOfUse,
     }
