@@ -33,6 +33,12 @@ class Acknowledgement(Request, frozen=True):
     note: Annotated[str, Meta(max_length=500)] = ""
 
 
+class Clearing(Request, frozen=True):
+    """Why an alarm is ended by hand."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class AlarmView(View, frozen=True):
     """One alarm; `number` is for people, e.g. DG-A-2026-0001."""
 
@@ -93,6 +99,12 @@ async def acknowledge_alarm(call: Call[Nothing, Acknowledgement]) -> AlarmView:
     return alarm_view(await call.write(alarms.acknowledge, alarm_id, call.body.note))
 
 
+async def clear_alarm(call: Call[Nothing, Clearing]) -> AlarmView:
+    """End an alarm by a person's word."""
+    alarm_id = AlarmId(call.id("alarm_id"))
+    return alarm_view(await call.write(alarms.clear, alarm_id, call.body.reason))
+
+
 def alarm_view(alarm: Alarm) -> AlarmView:
     """Return an alarm as it is told."""
     return AlarmView(
@@ -141,5 +153,18 @@ ROUTES = (
         AlarmView,
         body=Acknowledgement,
         description="Says that a person knows; only the condition's own end clears the alarm.",
+    ),
+    Route(
+        "POST",
+        _ONE + "/clear",
+        "End an alarm by hand",
+        Action.ACKNOWLEDGE_ALARM,
+        clear_alarm,
+        AlarmView,
+        body=Clearing,
+        description=(
+            "For an alarm whose end nobody will tell any more: its box was lost or exchanged. "
+            "A condition that still holds is raised anew."
+        ),
     ),
 )

@@ -12,7 +12,7 @@ from cloud.domain.access import Action, require
 from cloud.domain.alarm import OPEN_STATES as OPEN_STATES  # doors name the default of `list_alarms` by it
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
-from cloud.domain.errors import Forbidden, NotFound
+from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import AlarmId, EventId, SeriesId, SiteId
 from cloud.domain.overview import EventLine
@@ -27,6 +27,8 @@ from cloud.store.numbers import next_number
 from protocol.command import COMMAND_RESULT
 from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
+
+REASON_LENGTH_MAX = 500
 
 
 def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened: Event) -> None:
@@ -141,19 +143,34 @@ def acknowledge(tx: Tx, actor: User, alarm_id: AlarmId, note: str = "") -> Alarm
             tx, alarm_id, AlarmEntryKind.ACKNOWLEDGED, tx.now_ms, note[:500], user_id=actor.user_id
         )
         audit.record(tx, actor.user_id, "acknowledge_alarm", "alarm", alarm_id)
-        tx.announce(
-            AlarmChanged(
-                tx.tenant_id,
-                found.site_id,
-                alarm_id,
-                AlarmAct.ACKNOWLEDGED,
-                found.kind,
-                found.severity,
-                found.point_key,
-                found.message,
-                tx.now_ms,
-            )
-        )
+        tx.announce(_changed(tx, found, AlarmAct.ACKNOWLEDGED))
+    after = alarms.find_alarm(tx, alarm_id)
+    assert after is not None, "an alarm is never deleted"
+    return after
+
+
+def clear(tx: Tx, actor: User, alarm_id: AlarmId, reason: str) -> Alarm:
+    """End an alarm by a person's word, where the box that knew of its end has been lost or exchanged.
+
+    `reason` is required: it stands in the history instead of the device's word. A condition that
+    still holds is raised anew as soon as its box says so. Conflict if the alarm is over already.
+    """
+    require(actor, Action.ACKNOWLEDGE_ALARM)
+    if actor.person_id is None:
+        raise Forbidden("only a person can end an alarm by hand")
+    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
+        raise Invalid(f"the reason has {len(reason.strip())} characters, expected 1 to {REASON_LENGTH_MAX}")
+    found = alarms.find_alarm(tx, alarm_id)
+    if found is None:
+        raise NotFound(f"there is no alarm {alarm_id}")
+    if found.cleared_at_ms is not None:
+        raise Conflict(f"alarm {found.number} is over already")
+    alarms.set_cleared(tx, alarm_id, tx.now_ms)
+    alarms.insert_entry(
+        tx, alarm_id, AlarmEntryKind.CLEARED, tx.now_ms, reason.strip(), user_id=actor.person_id
+    )
+    audit.record(tx, actor.user_id, "clear_alarm", "alarm", alarm_id)
+    tx.announce(_changed(tx, found, AlarmAct.CLEARED))
     after = alarms.find_alarm(tx, alarm_id)
     assert after is not None, "an alarm is never deleted"
     return after
@@ -236,6 +253,21 @@ def _clear(
     # What has ended is told in the words it began with.
     ended = replace(happened, severity=held.severity, message=held.message)
     _tell(tx, gateway, held.alarm_id, AlarmAct.CLEARED, ended)
+
+
+def _changed(tx: Tx, alarm: Alarm, act: AlarmAct) -> AlarmChanged:
+    """Return what to tell of a person's act on an alarm."""
+    return AlarmChanged(
+        tx.tenant_id,
+        alarm.site_id,
+        alarm.alarm_id,
+        act,
+        alarm.kind,
+        alarm.severity,
+        alarm.point_key,
+        alarm.message,
+        tx.now_ms,
+    )
 
 
 def _tell(tx: Tx, gateway: GatewayIdentity, alarm_id: AlarmId, act: AlarmAct, about: Event) -> None:

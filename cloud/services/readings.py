@@ -68,7 +68,6 @@ def accept(
     """Take in consecutive blocks of one stream, in rising order; again, it changes nothing."""
     key = StreamKey(gateway.gateway_id, stream, epoch)
     acked_through = ingest.lock_stream(tx, key)
-    gateways.touch_gateway(tx, gateway.gateway_id)
     known = ingest.blocks_between(tx, key, blocks[0].block.first_seq, blocks[-1].block.last_seq)
     found = _sort(tx, key, blocks, known)
     ingest.insert_blocks(tx, key, found.accounted)
@@ -80,6 +79,8 @@ def accept(
                 alarms.take_event(tx, gateway, epoch, seq, event)
     reached, gaps = ingest.reach(tx, key, acked_through)
     ingest.set_acked_through(tx, key, reached)
+    # Last, because both lanes of a gateway touch this row: an alarm must not wait for a backlog's lock.
+    gateways.touch_gateway(tx, gateway.gateway_id)
     rows_taken = sum(len(opened.seqs) for opened in found.fresh)
     return Accepted(reached, gaps, found.problems, rows_taken, tx.now_ms)
 

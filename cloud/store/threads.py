@@ -10,8 +10,9 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cloud.domain.errors import TooMany
 
@@ -29,6 +30,50 @@ class _Stop:
     """The last thing in the queue: the thread that takes it ends."""
 
 
+@dataclass(slots=True)
+class Job:
+    """Work that somebody waits for, and what came of it."""
+
+    lane: Lane
+    work: Callable[[], object]
+    future: "Future[Any]"
+    result: object = None
+    error: BaseException | None = None
+    is_begun: bool = False
+
+    def begin(self) -> bool:
+        """Note that the work begins; False if nobody waits for it any more, and it is not to be begun."""
+        if not self.is_begun:
+            self.is_begun = self.future.set_running_or_notify_cancel()
+        return self.is_begun
+
+    def run(self) -> None:
+        """Do the work, unless nobody waits for it, and say what came of it."""
+        if not self.begin():
+            return
+        self.result, self.error = None, None
+        try:
+            self.result = self.work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, who decides
+            self.error = error
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Hand what came of it to whoever waits."""
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+# Returns the next job if one waits now that is at least as urgent as the lane says.
+NextWaiting = Callable[[Lane], Job | None]
+
+
+def _run_alone(job: Job, _next_waiting: NextWaiting) -> None:
+    job.run()
+
+
 class TransactionThreads:
     """A few threads with one bounded queue in two lanes.
 
@@ -36,10 +81,19 @@ class TransactionThreads:
     write (a gateway its buffer, a person their form) and comes back.
     """
 
-    def __init__(self, name: str, *, count: int, waiting_max: int) -> None:
-        self._queue: queue.PriorityQueue[tuple[int, int, Callable[[], None] | _Stop]] = queue.PriorityQueue()
+    def __init__(
+        self,
+        name: str,
+        *,
+        count: int,
+        waiting_max: int,
+        run: Callable[[Job, NextWaiting], None] = _run_alone,
+    ) -> None:
+        """Start the threads. `run` does a job, and others with it if it likes: it may ask for what waits."""
+        self._queue: queue.PriorityQueue[tuple[int, int, Job | _Stop]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._waiting_max = waiting_max
+        self._run_job = run
         self._closed = False
         self._threads = [
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
@@ -55,18 +109,7 @@ class TransactionThreads:
         if self._queue.qsize() >= self._waiting_max:
             raise TooMany(f"{self._waiting_max} transactions are already waiting", retry_after_s=2)
         future: Future[_T] = Future()
-
-        def begin() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits, who decides
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._queue.put((int(lane), next(self._order), begin))
+        self._queue.put((int(lane), next(self._order), Job(lane, work, future)))
         return future
 
     def close(self) -> None:
@@ -81,10 +124,21 @@ class TransactionThreads:
 
     def _run(self) -> None:
         while True:
-            _, _, begin = self._queue.get()
-            if isinstance(begin, _Stop):
+            _, _, job = self._queue.get()
+            if isinstance(job, _Stop):
                 return
-            begin()
+            self._run_job(job, self._next_waiting)
+
+    def _next_waiting(self, lane: Lane) -> Job | None:
+        try:
+            entry = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        job = entry[2]
+        if isinstance(job, _Stop) or job.lane > lane:
+            self._queue.put(entry)
+            return None
+        return job
 
 
 class Gate:

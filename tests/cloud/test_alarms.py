@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.domain.alarm import AlarmEntryKind, AlarmState
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
-from cloud.domain.errors import Forbidden, NotFound
+from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import UserId
 from cloud.domain.user import Role, User
@@ -196,6 +196,33 @@ def test_the_first_to_acknowledge_stays_the_one_who_did(database: Database) -> N
     again = database.write_now(TENANT, alarms.acknowledge, second, alarm.alarm_id)
 
     assert again.acknowledged_by == first.user_id
+
+
+def test_an_alarm_whose_box_is_gone_is_ended_by_a_person_with_a_reason(
+    database: Database, clock: FakeClock
+) -> None:
+    gateway, _ = add_gateway(database, add_site(database))
+    manager = add_manager(database)
+    _send(database, gateway, 1, leak(_RAISED))
+    [alarm] = database.read_now(TENANT, alarms.list_alarms, manager).items
+    clock.advance(days=1)
+
+    with pytest.raises(Invalid, match="the reason has 0 characters"):
+        database.write_now(TENANT, alarms.clear, manager, alarm.alarm_id, "  ")
+    ended = database.write_now(TENANT, alarms.clear, manager, alarm.alarm_id, "网关已更换，现场已看过")
+    with pytest.raises(Conflict, match="DG-A-2026-0001 is over already"):
+        database.write_now(TENANT, alarms.clear, manager, alarm.alarm_id, "again")
+    _send(database, gateway, 2, leak(_RAISED, clock.now_ms))
+
+    assert (ended.state, ended.cleared_at_ms) == (AlarmState.CLEARED, START_MS + 86_400_000)
+    _, history = database.read_now(TENANT, alarms.get_alarm, manager, alarm.alarm_id)
+    assert (history[-1].kind, history[-1].text, history[-1].user_name) == (
+        AlarmEntryKind.CLEARED,
+        "网关已更换，现场已看过",
+        "物业经理",
+    )
+    [anew] = database.read_now(TENANT, alarms.list_alarms, manager).items
+    assert anew.alarm_id != alarm.alarm_id
 
 
 def test_an_alarm_is_no_business_of_residents_or_other_companies(database: Database) -> None:

@@ -1,6 +1,8 @@
 """The gateways' door over real HTTP: who may enter, what is refused and how, what an answer promises."""
 
+import asyncio
 import hashlib
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,8 +18,9 @@ from cloud.app import make_app
 from cloud.config import Commands, Config, DatabaseConfig
 from cloud.domain.user import system_user
 from cloud.services import gateways
-from cloud.store import schema
-from cloud.store.db import Database
+from cloud.store import ingest, schema
+from cloud.store.db import Database, Tx
+from cloud.store.ingest import StreamKey
 from protocol.envelope import Ack, Batch, Block, Hello, Welcome, encode_batch
 from protocol.event import EventState
 from protocol.sync import BATCH_BYTES_MAX, BATCH_CONTENT_TYPE, HELLO_PATH, Stream
@@ -119,6 +122,40 @@ async def test_a_flood_of_events_is_taken_whole_and_acknowledged_once(
     ack = msgspec.json.decode(await answer.read(), type=Ack)
     assert (ack.acked_through, [problem.first_seq for problem in ack.problems]) == (1601, [1601])
     assert (count(database, schema.event), count(database, schema.alarm)) == (1600, 1)
+
+
+async def test_an_event_does_not_wait_for_a_backlog_of_the_same_gateway(
+    client: Client, database: Database, token: GatewayToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.read_now(TENANT, lambda tx: tx.is_postgresql):
+        pytest.skip("one thread writes: urgent work goes before what waits, not beside what runs")
+    holding, go_on = threading.Event(), threading.Event()
+    reach = ingest.reach
+
+    def slow_reach(tx: Tx, key: StreamKey, acked_through: int) -> tuple[int, list[tuple[int, int]]]:
+        if key.stream is Stream.HISTORY:  # its rows are written, its transaction is still open
+            holding.set()
+            assert go_on.wait(10)
+        return reach(tx, key, acked_through)
+
+    # Points nobody has heard of are numbered one after the other; these are known.
+    known = [_body(history_block(1, [energy(101, START_MS, 1)]))]
+    known.append(_body(event_block(1, [leak(EventState.CLEARED)]), stream=Stream.EVENT))
+    for path, body in zip((_HISTORY, _EVENT), known, strict=True):
+        await client.post(path, data=body, headers=_headers(token))
+    monkeypatch.setattr(ingest, "reach", slow_reach)
+    backlog = _body(history_block(2, [energy(101, START_MS, 1)]))
+    slow = asyncio.create_task(client.post(_HISTORY, data=backlog, headers=_headers(token)))
+    assert await asyncio.to_thread(holding.wait, 10)
+    body = _body(event_block(2, [leak(EventState.RAISED)]), stream=Stream.EVENT)
+
+    try:
+        async with asyncio.timeout(5):
+            answer = await client.post(_EVENT, data=body, headers=_headers(token))
+    finally:
+        go_on.set()
+
+    assert (answer.status, (await slow).status) == (200, 200)
 
 
 async def test_a_gateway_says_hello_and_hears_what_is_held_of_it(client: Client, token: GatewayToken) -> None:

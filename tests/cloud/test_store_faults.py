@@ -65,6 +65,124 @@ def test_a_full_disk_is_unavailable_and_nothing_of_it_is_kept(sqlite_database: D
     database.close()
 
 
+async def test_what_waits_together_shares_a_flush_to_disk(sqlite_database: Database) -> None:
+    database = sqlite_database
+    commits: list[object] = []
+    sa.event.listen(database._write_engine, "commit", commits.append)
+    began, go_on = threading.Event(), threading.Event()
+
+    def hold(_tx: Tx) -> None:
+        began.set()
+        assert go_on.wait(10)
+
+    held = asyncio.create_task(database.write(TENANT, hold))
+    assert await asyncio.to_thread(began.wait, 10)
+    waiting = [asyncio.create_task(database.write(TENANT, _fill, 1)) for _ in range(10)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(held, *waiting)
+
+    assert count(database, schema.site) == 10
+    assert len(commits) < 8  # the held one's, and a few for ten
+    database.close()
+
+
+async def test_an_alarm_never_waits_for_a_backlog_to_share_its_flush(sqlite_database: Database) -> None:
+    database = sqlite_database
+    began, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def hold(_tx: Tx) -> None:
+        began.set()
+        assert go_on.wait(10)
+
+    def work(_tx: Tx, word: str) -> None:
+        order.append(word)
+
+    sa.event.listen(database._write_engine, "commit", lambda _: order.append("flush"))
+    held = asyncio.create_task(database.write(TENANT, hold))
+    assert await asyncio.to_thread(began.wait, 10)
+    tasks = [asyncio.create_task(database.write_bulk(TENANT, work, f"backlog {n}")) for n in range(2)]
+    tasks += [asyncio.create_task(database.write(TENANT, work, f"alarm {n}")) for n in range(2)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(held, *tasks)
+
+    assert order == ["flush", "alarm 0", "alarm 1", "flush", "backlog 0", "backlog 1", "flush"]
+    database.close()
+
+
+async def test_one_that_fails_costs_those_it_shares_with_nothing(
+    sqlite_database: Database, clock: FakeClock
+) -> None:
+    database = sqlite_database
+    heard: list[object] = []
+    database._on_commit = heard.extend
+    began, go_on = threading.Event(), threading.Event()
+
+    def hold(_tx: Tx) -> None:
+        began.set()
+        assert go_on.wait(10)
+
+    def fail(tx: Tx, kind: type[Exception]) -> None:
+        _fill(tx, 1)
+        tx.announce("never")
+        if kind is sa.exc.IntegrityError:
+            tx.conn.execute(
+                sa.insert(schema.tenant).values(tenant_id=TENANT, code="x", name="", created_at_ms=0)
+            )
+        raise kind("no")
+
+    def tell(tx: Tx, word: str) -> str:
+        _fill(tx, 1)
+        tx.announce(word)
+        return word
+
+    held = asyncio.create_task(database.write(TENANT, hold))
+    assert await asyncio.to_thread(began.wait, 10)
+    tasks = [
+        asyncio.create_task(database.write(TENANT, tell, "a")),
+        asyncio.create_task(database.write(TENANT, fail, KeyError)),
+        asyncio.create_task(database.write(TENANT, fail, sa.exc.IntegrityError)),
+        asyncio.create_task(database.write(TENANT, tell, "b")),
+    ]
+    await asyncio.sleep(0)
+    go_on.set()
+    await held
+    came = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [came[0], came[3]] == ["a", "b"]
+    assert [type(error) for error in came[1:3]] == [KeyError, sa.exc.IntegrityError]
+    assert heard == ["a", "b"]
+    assert count(database, schema.site) == 2
+    database.close()
+
+
+async def test_a_disk_that_fills_in_a_shared_transaction_costs_only_whoever_needs_the_room(
+    sqlite_database: Database,
+) -> None:
+    database = sqlite_database
+    began, go_on = threading.Event(), threading.Event()
+
+    def hold(tx: Tx) -> None:
+        pages = tx.conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        tx.conn.exec_driver_sql(f"PRAGMA max_page_count = {pages + 12}")
+        began.set()
+        assert go_on.wait(10)
+
+    held = asyncio.create_task(database.write(TENANT, hold))
+    assert await asyncio.to_thread(began.wait, 10)
+    tasks = [asyncio.create_task(database.write(TENANT, _fill, rows)) for rows in (1, 1, 5_000, 1)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await held
+    came = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(one) for one in came] == [type(None), type(None), Unavailable, type(None)]
+    assert count(database, schema.site) == 3
+    database.close()
+
+
 def test_another_process_that_holds_the_file_is_waited_for(sqlite_database: Database, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "gatehouse.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
