@@ -20,10 +20,12 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from edge.buffer_salvage import sound_blocks
 from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
 from edge.config import BufferSettings
@@ -112,6 +114,7 @@ class Buffer:
         self.rejected = dict.fromkeys(Stream, 0)  # of these, refused because memory was full too
         self.fault = ""  # why the last commit failed; "" while all is well
         self.moved_aside: Path | None = None  # a damaged store found at opening
+        self.salvaged = 0  # rows of it that were sound and are stored again
         self.in_flight = dict.fromkeys(Stream, 0)  # highest number that is being sent
         self.grown = {stream: asyncio.Event() for stream in Stream}
 
@@ -265,7 +268,7 @@ class Buffer:
     def _with_store(self, work: Callable[[Store], _T]) -> _T:
         try:
             return work(self._opened())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             self._drop_store()
             raise StorageFault(f"buffer {self._settings.path}: {error}") from error
 
@@ -325,9 +328,26 @@ class Buffer:
                     extra={"reason": str(error), "moved_to": str(self.moved_aside)},
                 )
                 self._store = open_store(path, self._new_epoch, created_at_ms, self._connect)
+                self._salvage(self._store, self.moved_aside)
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
+        if self.epoch not in (0, self._store.epoch):
+            # Numbers that are being sent are another epoch's.
+            self.in_flight.update(dict.fromkeys(Stream, 0))
+            for grown in self.grown.values():
+                self._loop.call_soon_threadsafe(grown.set)
         self.epoch = self._store.epoch
+
+    def _salvage(self, store: Store, damaged: Path) -> None:
+        try:
+            blocks = sound_blocks(damaged)
+            store.adopt(blocks)
+        except (OSError, sqlite3.Error):
+            # Polling goes on; the file is kept, and a person can still get at what is in it.
+            log.exception("nothing could be salvaged", extra={"moved_to": str(damaged)})
+            return
+        self.salvaged = sum(block.row_count for block in blocks)
+        log.error("rows were salvaged from a damaged buffer", extra={"rows": self.salvaged})
 
     def _new_epoch(self) -> int:
         """Return a number no earlier store of this gateway had: seconds, and 20 bits of chance.
@@ -366,6 +386,11 @@ class Buffer:
 
 def _move_aside(path: Path, at_ms: int) -> Path:
     target = path.with_name(f"{path.name}.damaged-{at_ms}")
+    # A clock that stands, or was put back, must not let one piece of evidence replace another.
+    for number in count(2):
+        if not target.exists():
+            break
+        target = path.with_name(f"{path.name}.damaged-{at_ms}-{number}")
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():

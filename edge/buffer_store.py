@@ -7,8 +7,9 @@ put aside. Counters move in the same transaction as the rows they count.
 
 import logging
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ ROWS_PER_BLOCK_MAX = 2_000
 # The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.
 _WAL_BYTES_MAX = 8 * 1024 * 1024
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# A number further ahead than this is a flipped bit and not a newer agent's.
+_NEWER_VERSIONS_MAX = 100
 
 _migrations = Migrations("buffer")
 
@@ -87,6 +90,62 @@ def _first(db: Database) -> None:
     db.execute("INSERT INTO stream (name) VALUES ('event'), ('history')")
 
 
+@_migrations(name="0002_checksum")
+def _checksum(db: Database) -> None:
+    # SQLite has none of its own: a flipped bit inside a payload would be sent as a value.
+    db.execute("ALTER TABLE block ADD COLUMN checksum INTEGER")
+    rows = db.execute(
+        "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload FROM block"
+    ).fetchall()
+    for rowid, *columns in rows:
+        db.execute(
+            "UPDATE block SET checksum = ? WHERE rowid = ?", (_kept_from_row(columns).checksum(), rowid)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBlock:
+    """A block as it is stored; an empty payload is one that was given up."""
+
+    stream: Stream
+    first_seq: int
+    row_count: int
+    value_class: ValueClass
+    oldest_at_ms: int
+    payload: bytes
+
+    def checksum(self) -> int:
+        """Return what tells a damaged block: CRC-32 of all that it says."""
+        head = (self.stream.value, self.first_seq, self.row_count, int(self.value_class), self.oldest_at_ms)
+        return zlib.crc32(self.payload, zlib.crc32(repr(head).encode()))
+
+
+def _stream(name: str) -> Stream:
+    try:
+        return Stream(name)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"stream {name!r} is not one of {[s.value for s in Stream]}") from error
+
+
+def _kept_from_row(row: Sequence[Any]) -> KeptBlock:
+    stream, first_seq, row_count, value_class, oldest_at_ms, payload = row
+    try:
+        return KeptBlock(
+            Stream(stream), first_seq, row_count, ValueClass(value_class), oldest_at_ms, bytes(payload)
+        )
+    except (TypeError, ValueError) as error:
+        raise sqlite3.DatabaseError(f"block {stream!r} {first_seq!r} is damaged: {error}") from error
+
+
+def checked_block(row: Sequence[Any]) -> KeptBlock:
+    """Return the block of a row that ends with its checksum; sqlite3.DatabaseError if that does not fit."""
+    *columns, checksum = row
+    block = _kept_from_row(columns)
+    if block.checksum() != checksum:
+        raise sqlite3.DatabaseError(f"block {block.stream.value} {block.first_seq} is damaged: its checksum")
+    return block
+
+
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """Where a stream stands. `pending_rows` are stored and neither acknowledged nor given up."""
@@ -115,17 +174,18 @@ class Store:
         billing_keys: frozenset[str],
     ) -> None:
         """Write everything in one transaction; when it returns, a power cut cannot take it back."""
-        blocks: list[tuple[Stream, ValueClass, int, int, bytes]] = []
+        blocks: list[KeptBlock] = []
         for value_class, rows in _by_value(readings, billing_keys):
             for part in _parts(rows):
                 oldest = min(reading.measured_at_ms for reading in part)
-                blocks.append((Stream.HISTORY, value_class, len(part), oldest, encode_readings(part)))
+                payload = encode_readings(part)
+                blocks.append(KeptBlock(Stream.HISTORY, 0, len(part), value_class, oldest, payload))
         for some in _parts(events):
             oldest = min(event.occurred_at_ms for event in some)
-            blocks.append((Stream.EVENT, ValueClass.EVENT, len(some), oldest, encode_events(some)))
+            payload = encode_events(some)
+            blocks.append(KeptBlock(Stream.EVENT, 0, len(some), ValueClass.EVENT, oldest, payload))
         with self._transaction():
-            for stream, value_class, row_count, oldest, payload in blocks:
-                self._append(stream, value_class, row_count, oldest, payload)
+            self._append(blocks)
             # What each rule must remember across a restart.
             self._connection.executemany(
                 "INSERT INTO rule_state (rule_id, state) VALUES (?, ?)"
@@ -133,35 +193,51 @@ class Store:
                 rule_states.items(),
             )
 
-    def _append(
-        self, stream: Stream, value_class: ValueClass, row_count: int, oldest_at_ms: int, payload: bytes
-    ) -> None:
-        # The next numbers of the stream, taken by this block.
-        (next_seq,) = self._connection.execute(
-            "UPDATE stream SET next_seq = next_seq + :rows, stored_rows = stored_rows + :rows"
-            " WHERE name = :stream RETURNING next_seq",
-            {"rows": row_count, "stream": stream.value},
-        ).fetchone()
-        self._connection.execute(
-            "INSERT INTO block (stream, first_seq, row_count, value_class, oldest_at_ms, payload)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (stream.value, next_seq - row_count, row_count, value_class, oldest_at_ms, payload),
-        )
+    def adopt(self, blocks: Sequence[KeptBlock]) -> None:
+        """Take over blocks of another store under numbers of this one, all or none."""
+        with self._transaction():
+            self._append(blocks)
+
+    def _append(self, blocks: Sequence[KeptBlock]) -> None:
+        for block in blocks:
+            # The next numbers of the stream, taken by this block.
+            (next_seq,) = self._connection.execute(
+                "UPDATE stream SET next_seq = next_seq + :rows, stored_rows = stored_rows + :rows"
+                " WHERE name = :stream RETURNING next_seq",
+                {"rows": block.row_count, "stream": block.stream.value},
+            ).fetchone()
+            numbered = replace(block, first_seq=next_seq - block.row_count)
+            self._connection.execute(
+                "INSERT INTO block"
+                " (stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    numbered.stream.value,
+                    numbered.first_seq,
+                    numbered.row_count,
+                    int(numbered.value_class),
+                    numbered.oldest_at_ms,
+                    numbered.payload,
+                    numbered.checksum(),
+                ),
+            )
 
     def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
         """Return the oldest blocks within the limits, at least one if there is any."""
         blocks: list[Block] = []
         rows = size = 0
         # The oldest unacknowledged blocks of a stream, in order.
-        for first_seq, row_count, payload in self._connection.execute(
-            "SELECT first_seq, row_count, payload FROM block WHERE stream = ? ORDER BY first_seq LIMIT ?",
+        for row in self._connection.execute(
+            "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
+            " FROM block WHERE stream = ? ORDER BY first_seq LIMIT ?",
             (stream.value, blocks_max),
         ):
-            rows += row_count
-            size += len(payload) + _BLOCK_OVERHEAD_BYTES
+            kept = checked_block(row)
+            rows += kept.row_count
+            size += len(kept.payload) + _BLOCK_OVERHEAD_BYTES
             if blocks and (rows > rows_max or size > bytes_max):
                 break
-            blocks.append(Block(first_seq, row_count, payload))
+            blocks.append(Block(kept.first_seq, kept.row_count, kept.payload))
         return blocks
 
     def acknowledge(self, stream: Stream, through: int) -> int:
@@ -215,18 +291,20 @@ class Store:
         evicted: dict[str, int] = {stream.value: 0 for stream in Stream}
         with self._transaction():
             # Blocks by what they are worth, then by age.
-            for stream, first_seq, row_count, size in self._connection.execute(
-                "SELECT stream, first_seq, row_count, length(payload) FROM block"
-                " WHERE payload <> x'' ORDER BY value_class, oldest_at_ms"
+            for size, *columns in self._connection.execute(
+                "SELECT length(payload), stream, first_seq, row_count, value_class, oldest_at_ms, x''"
+                " FROM block WHERE payload <> x'' ORDER BY value_class, oldest_at_ms"
             ).fetchall():
+                emptied = _kept_from_row(columns)
                 if excess <= 0:
                     break
-                if first_seq <= in_flight.get(Stream(stream), 0):
+                if emptied.first_seq <= in_flight.get(emptied.stream, 0):
                     continue
                 self._connection.execute(
-                    "UPDATE block SET payload = x'' WHERE stream = ? AND first_seq = ?", (stream, first_seq)
+                    "UPDATE block SET payload = x'', checksum = ? WHERE stream = ? AND first_seq = ?",
+                    (emptied.checksum(), emptied.stream.value, emptied.first_seq),
                 )
-                evicted[stream] += row_count
+                evicted[emptied.stream.value] += emptied.row_count
                 excess -= size
             for stream, rows in evicted.items():
                 self._connection.execute(
@@ -248,8 +326,25 @@ class Store:
             " coalesce(sum(b.row_count) FILTER (WHERE b.payload <> x''), 0), min(b.oldest_at_ms)"
             " FROM stream s LEFT JOIN block b ON b.stream = s.name GROUP BY s.name"
         ):
-            states[Stream(row[0])] = StreamState(*row[1:])
+            states[_stream(row[0])] = StreamState(*row[1:])
         return states
+
+    def check(self) -> None:
+        """Raise sqlite3.DatabaseError if a block is not as it was written, or the accounts do not balance.
+
+        SQLite's own check sees a page out of order, not a flipped bit in a value or a counter.
+        """
+        for row in self._connection.execute(
+            "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum FROM block"
+        ):
+            checked_block(row)
+        states = self.stream_states()
+        if set(states) != set(Stream):
+            raise sqlite3.DatabaseError(f"streams are {[*states]}, expected {[*Stream]}")
+        for stream, state in states.items():
+            accounted = state.acked_rows + state.pending_rows + state.evicted_rows + state.put_aside_rows
+            if (state.stored_rows, state.next_seq) != (accounted, accounted + 1):
+                raise sqlite3.DatabaseError(f"stream {stream.value} does not balance: {state}")
 
     def next_seqs(self) -> dict[Stream, int]:
         """Return the number each stream's next row will take; only a commit moves it."""
@@ -317,29 +412,56 @@ def open_store(
     """
     connection = connect(path)
     try:
-        _refuse_newer(connection, path)
+        version = _version(connection, path)
         _configure(connection)
         _migrations.apply(Database(connection))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # A damaged file is evidence: nothing is written before it is known to be sound.
+        if version != SCHEMA_VERSION:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         # The epoch of this store, chosen once.
         connection.execute(
             "INSERT INTO store (id, epoch, created_at_ms) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
             (new_epoch(), created_at_ms),
         )
         (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
+        store = Store(connection, epoch)
+        store.check()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if _is_damage(error, path):
+            raise sqlite3.DatabaseError(f"{path} is not as this agent wrote it: {error}") from error
+        raise
+    except UnicodeError as error:
+        # Python could not even read what SQLite says is wrong with the schema.
+        connection.close()
+        raise sqlite3.DatabaseError(f"{path} has text in it that is none: {error}") from error
     except BaseException:
         connection.close()
         raise
-    return Store(connection, epoch)
+    return store
 
 
-def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+def _is_damage(error: sqlite3.OperationalError, path: Path) -> bool:
+    """Tell a file with other tables than ours, or with text that is none, from a disk that fails."""
+    # Python's own complaints, of text that is not UTF-8, carry no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code == sqlite3.SQLITE_READONLY:
+        # A file may call itself unwritable: byte 18 is 1 or 2 in one that SQLite writes.
+        with path.open("rb") as file:
+            return file.read(19)[18:] not in (b"\1", b"\2")
+    return bool(code == sqlite3.SQLITE_ERROR)
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 <= version <= SCHEMA_VERSION + _NEWER_VERSIONS_MAX:
+        raise sqlite3.DatabaseError(f"{path} has schema {version}, which no agent ever wrote")
     if version > SCHEMA_VERSION:
         raise StorageFault(
             f"{path} has schema {version}, this agent knows up to {SCHEMA_VERSION}: "
             "run the newer agent, or move the file away to begin a new one"
         )
+    return version
 
 
 def _configure(connection: sqlite3.Connection) -> None:
@@ -351,9 +473,10 @@ def _configure(connection: sqlite3.Connection) -> None:
         f"journal_size_limit = {_WAL_BYTES_MAX}",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    # Not the quick one: it would not see an index that says other things than its table.
+    problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if problem != "ok":
-        raise sqlite3.DatabaseError(f"quick_check: {problem}")
+        raise sqlite3.DatabaseError(f"integrity_check: {problem}")
 
 
 def _by_value(

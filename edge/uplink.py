@@ -82,6 +82,7 @@ class _InFlight:
     encoding: str
     first_seq: int
     first_block_last_seq: int
+    epoch: int
 
 
 class CloudClient:
@@ -170,6 +171,9 @@ class Lane:
     async def send_next(self) -> bool:
         """Send one batch and take its acknowledgement; False if there was nothing to send."""
         batch = self._in_flight
+        if batch is not None and batch.epoch != self._buffer.epoch:
+            # The store was found damaged and begun anew meanwhile: what is sound is in it, under new numbers.
+            batch = self._in_flight = None
         if batch is None:
             batch = self._in_flight = await self._next_batch()
             if batch is None:
@@ -207,7 +211,9 @@ class Lane:
         )
         encoding, content = ("zstd", zstd.compress(body)) if zstd else ("gzip", gzip.compress(body, 6))
         digest = hashlib.sha256(body).hexdigest()
-        return _InFlight(digest, content, encoding, blocks[0].first_seq, blocks[0].last_seq)
+        return _InFlight(
+            digest, content, encoding, blocks[0].first_seq, blocks[0].last_seq, self._buffer.epoch
+        )
 
     async def _post(self, batch: _InFlight) -> Ack:
         answer = await self._client.post(

@@ -89,4 +89,7 @@ def _translated(work: Callable[[], _T]) -> _T:
     except apsw.ConstraintError as error:
         raise sqlite3.IntegrityError(str(error)) from error
     except apsw.Error as error:
-        raise sqlite3.OperationalError(f"{type(error).__name__}: {error}") from error
+        failure = sqlite3.OperationalError(f"{type(error).__name__}: {error}")
+        is_statement = isinstance(error, apsw.SQLError)
+        failure.sqlite_errorcode = sqlite3.SQLITE_ERROR if is_statement else sqlite3.SQLITE_IOERR
+        raise failure from error

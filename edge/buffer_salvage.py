@@ -1,0 +1,86 @@
+"""Salvage: the sound blocks of a damaged store, for the store that takes its place.
+
+The damaged file is evidence and is only copied, never opened. A block is sound if it can be read and
+its checksum fits, so a flipped bit costs the block it is in and never becomes a value. What is
+salvaged gets new numbers under the new store's epoch: the old numbers are the old epoch's for ever.
+A batch that was on its way when the damage was found may thus reach the cloud a second time.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.buffer_store import KeptBlock, checked_block, connect_file
+
+# Asking for rows one by one costs some ten microseconds each, and a start may take seconds at most.
+_ROWIDS_TRIED_MAX = 50_000
+# Text that is not UTF-8 is damage too, also in what SQLite has to say about it.
+_DAMAGE = (sqlite3.DatabaseError, UnicodeError)
+_FROM_THE_FRONT = (
+    "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
+    " FROM block NOT INDEXED ORDER BY rowid"
+)
+_FROM_THE_BACK = (
+    "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
+    " FROM block NOT INDEXED WHERE rowid > ? ORDER BY rowid DESC"
+)
+_ONE = (
+    "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
+    " FROM block NOT INDEXED WHERE rowid = ?"
+)
+
+
+def sound_blocks(damaged: Path) -> list[KeptBlock]:
+    """Return what can be read and is whole, in its order; empty if not even the schema can be read.
+
+    OSError if there is no room for the copy.
+    """
+    copy = damaged.with_name(damaged.name + ".copy")
+    try:
+        for suffix in ("", "-wal"):
+            part = damaged.with_name(damaged.name + suffix)
+            if part.exists():
+                shutil.copyfile(part, copy.with_name(copy.name + suffix))
+        connection = connect_file(copy)
+        try:
+            found = {(block.stream.value, block.first_seq): block for block in _readable(connection)}
+        except _DAMAGE:
+            return []
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+        return [found[key] for key in sorted(found)]
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _readable(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
+    """Yield sound blocks from the front up to the damage, from the back down to it, and those between."""
+    front, back = 0, 0
+    with contextlib.suppress(*_DAMAGE):
+        for row in connection.execute(_FROM_THE_FRONT):
+            front = row[0]
+            yield from _sound(row)
+        return
+    with contextlib.suppress(*_DAMAGE):
+        for row in connection.execute(_FROM_THE_BACK, (front,)):
+            back = row[0]
+            yield from _sound(row)
+    if not front and not back:
+        return  # neither end of the table: then nothing between can be reached
+    last = back or front + _ROWIDS_TRIED_MAX
+    for rowid in range(front + 1, min(last, front + 1 + _ROWIDS_TRIED_MAX)):
+        with contextlib.suppress(*_DAMAGE):
+            for row in connection.execute(_ONE, (rowid,)):
+                yield from _sound(row)
+
+
+def _sound(row: Sequence[Any]) -> Iterator[KeptBlock]:
+    with contextlib.suppress(*_DAMAGE):
+        block = checked_block(row[1:])
+        if block.payload:
+            yield block
