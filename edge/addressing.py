@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 
-from edge.config import ListenLine, ModbusTcpLine, MqttLine, OsdpLine, SerialLine, TcpLine
+from edge.config import (
+    DialInLine,
+    ListenLine,
+    ModbusTcpLine,
+    MqttLine,
+    OsdpLine,
+    SerialLine,
+    TcpLine,
+    UdpLine,
+)
+
+_SERIAL = frozenset({DialInLine, SerialLine, TcpLine, UdpLine})  # bytes on a wire, whatever carries them
 
 SPOKEN_ON: Mapping[str, frozenset[type]] = {
-    "cjt188": frozenset({SerialLine, TcpLine}),
-    "dlt645": frozenset({SerialLine, TcpLine}),
-    "dlt645-1997": frozenset({SerialLine, TcpLine}),
-    "dlt645-2007": frozenset({SerialLine, TcpLine}),
+    "cjt188": _SERIAL,
+    "dlt645": _SERIAL,
+    "dlt645-1997": _SERIAL,
+    "dlt645-2007": _SERIAL,
     "gb26875.3": frozenset({ListenLine}),
-    "mbus": frozenset({SerialLine, TcpLine}),
-    "modbus": frozenset({ModbusTcpLine, SerialLine, TcpLine}),
+    "mbus": _SERIAL,
+    "modbus": _SERIAL | {ModbusTcpLine},
     "mqtt-json": frozenset({MqttLine}),
     "mqtt-shelly": frozenset({MqttLine}),
     "mqtt-tasmota": frozenset({MqttLine}),

@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from edge.clock import Clock
-from edge.config import Config
+from edge.config import Config, MqttLine
 from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
 from edge.hatch import serve_hatch
 from edge.health import AGENT_VERSION, Inspector, count_devices
+from edge.home_assistant import HomeAssistant
 from edge.intake import Intake
 from edge.kernel_clock import is_kernel_clock_synced
 from edge.page import serve_page
@@ -185,6 +186,11 @@ async def _run_parts(
         parts["greeter"] = cloud.greeter.run
     if downlink is not None:
         parts["downlink"] = downlink.run
+    if config.home_assistant is not None:
+        line = config.lines[config.home_assistant.line_id]
+        assert isinstance(line, MqttLine), "the configuration names an MQTT line"
+        rng = random.SystemRandom()
+        parts["home-assistant"] = HomeAssistant(config, config.home_assistant, line, field.intake, rng).run
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)
     try:

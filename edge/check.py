@@ -9,11 +9,13 @@ from edge.config import (
     BusSettings,
     Config,
     DeviceConfig,
+    DialInLine,
     LineConfig,
     ListenLine,
     MqttLine,
     OsdpLine,
     SerialLine,
+    UdpLine,
 )
 from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
 from edge.drivers import DRIVERS
@@ -122,6 +124,11 @@ def _describe(line: LineConfig) -> str:
     if isinstance(line, OsdpLine):
         how = "over a secure channel" if line.key_file else "in the clear: there is no key_file"
         return f"OSDP readers on {line.path}, {line.baud} baud, {how}"
+    if isinstance(line, UdpLine):
+        return f"serial server {line.host}:{line.port} by datagrams, {line.bus.baud} baud behind it"
+    if isinstance(line, DialInLine):
+        who = f" as {line.registration!r}" if line.registration else ""
+        return f"serial server that calls port {line.port}{who}, {line.bus.baud} baud behind it"
     if line.bus.baud:
         return f"serial server {line.host}:{line.port}, {line.bus.baud} baud behind it"
     return f"Modbus TCP {line.host}:{line.port}"

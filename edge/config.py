@@ -30,9 +30,13 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     actions = ["valve_close"]
     reason = "the fire panel needs the water"
 
+    [home_assistant]                    # show all points in Home Assistant; leave it out not to
+    line = "broker"                     # an MQTT line
+    prefix = "homeassistant"
+
     [[lines]]                           # one physical bus; keys not given have the defaults shown
     id = "bus-1"
-    transport = "serial"                # "serial" | "tcp" | "modbus-tcp" | "mqtt"
+    transport = "serial"                # and below: "tcp" "udp" "dial-in" "modbus-tcp" "mqtt" "listen" "osdp"
     path = "/dev/serial/by-id/…"
     baud = 9600
     parity = "none"                     # "none" | "even" | "odd"; DL/T 645 and CJ/T 188 want "even"
@@ -46,6 +50,21 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     host = "192.0.2.10"
     port = 4001
     baud = 9600                         # of the line behind the server, for planning and gaps
+
+    [[lines]]
+    id = "bus-3"
+    transport = "udp"                   # frames as datagrams, no Modbus TCP header; keys as for "tcp"
+    host = "192.0.2.12"
+    port = 8899
+
+    [[lines]]
+    id = "bus-4"
+    transport = "dial-in"               # a 4G serial server (DTU) that calls us
+    host = "0.0.0.0"                    # of ours, where it calls; several may call one port
+    port = 9000
+    registration = "DTU-0007"           # its first bytes, "hex:0102" for others; "" if it is alone there
+    heartbeat = ""                      # what it sends to keep the connection, left out
+    baud = 9600
 
     [[lines]]
     id = "plant"
@@ -146,6 +165,26 @@ class TcpLine:
 
 
 @dataclass(frozen=True, slots=True)
+class UdpLine:
+    """A serial server that takes and gives frames as datagrams: RTU over UDP, without a header."""
+
+    bus: BusSettings
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialInLine:
+    """A serial server that calls a port of ours. `registration` are its first bytes, b"" if it is alone."""
+
+    bus: BusSettings
+    host: str
+    port: int
+    registration: bytes
+    heartbeat: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ModbusTcpLine:
     """A Modbus TCP server; the transaction id tells replies apart."""
 
@@ -188,7 +227,7 @@ class OsdpLine:
     card_key_file: Path
 
 
-BusLine: TypeAlias = ModbusTcpLine | SerialLine | TcpLine
+BusLine: TypeAlias = DialInLine | ModbusTcpLine | SerialLine | TcpLine | UdpLine
 LineConfig: TypeAlias = BusLine | ListenLine | MqttLine | OsdpLine
 
 
@@ -251,6 +290,14 @@ class CommandSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeAssistantSettings:
+    """Where the building's points are shown; `line_id` is an MQTT line."""
+
+    line_id: LineId
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything the edge is told. `credential_file` None: run without a cloud."""
 
@@ -265,3 +312,4 @@ class Config:
     lines: Mapping[LineId, LineConfig]
     devices: tuple[DeviceConfig, ...]
     rules: tuple[RuleEntry, ...]
+    home_assistant: HomeAssistantSettings | None = None

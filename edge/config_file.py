@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -17,24 +17,20 @@ import msgspec
 from edge.addressing import ADDRESS_FORMS, SPOKEN_ON
 from edge.config import (
     BufferSettings,
-    BusSettings,
     CommandAllowance,
     CommandInterlock,
     CommandSettings,
     Config,
     DeviceConfig,
     DeviceId,
+    HomeAssistantSettings,
     LineConfig,
     LineId,
     ListenLine,
-    ModbusTcpLine,
     MqttLine,
-    OsdpLine,
-    Parity,
     RuleEntry,
-    SerialLine,
-    TcpLine,
 )
+from edge.line_tables import Id, LineTable, callers_confused, line_from_table
 from protocol.command import Action
 from protocol.errors import ProtocolError
 from protocol.quantity import micro_from_decimal
@@ -42,25 +38,11 @@ from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.strict import Malformed, parse_toml
 
-_Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-_Baud = Annotated[int, msgspec.Meta(ge=300, le=1_000_000)]
-
-# Longer than any device answers (radio concentrators take up to 30 s), shorter than a shift.
-_Timeout = Annotated[int, msgspec.Meta(ge=10, le=60_000)]
 _Interval = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
-
-# Above 19200 baud the specification fixes the silence: Modbus over serial line V1.02, 2.5.1.1.
-_FIXED_GAP_ABOVE_BAUD = 19_200
-_FIXED_GAP_MS = 1.75
-_GAP_CHARACTERS = 3.5
-
-# A reply later than this many timeouts has not been seen even from radio concentrators.
-_LATE_LIMIT_TIMEOUTS = 3
 
 
 class _Gateway(msgspec.Struct, forbid_unknown_fields=True):
-    code: _Id
+    code: Id
     time_zone: str
 
 
@@ -96,61 +78,8 @@ class _Commands(msgspec.Struct, forbid_unknown_fields=True):
     interlocks: list[_Interlock] = []
 
 
-class _Bus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport"):
-    id: _Id
-    timeout_ms: _Timeout = 1000
-    gap_ms: Annotated[float, msgspec.Meta(ge=0, le=1000)] | None = None
-    late_limit_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
-
-
-class _Serial(_Bus, forbid_unknown_fields=True, kw_only=True, tag="serial"):
-    path: str
-    baud: _Baud = 9600
-    parity: Parity = Parity.NONE
-    stop_bits: Literal[1, 2] = 1
-
-
-class _Tcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="tcp"):
-    host: str
-    port: _Port
-    baud: _Baud = 9600
-
-
-class _ModbusTcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="modbus-tcp"):
-    host: str
-    port: _Port = 502
-
-
-class _Mqtt(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="mqtt"):
-    id: _Id
-    host: str
-    port: _Port = 1883
-    base_topic: str = "zigbee2mqtt"
-    username: str = ""
-    password_file: str = ""
-
-
-class _Listen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="listen"):
-    id: _Id
-    protocol: Literal["gb26875.3", "sia-dc09"]
-    host: str = "0.0.0.0"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
-    silence_s: Annotated[float, msgspec.Meta(ge=0.1, le=604_800)] = 600
-
-
-class _Osdp(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="osdp"):
-    id: _Id
-    path: str
-    baud: _Baud = 9600
-    key_file: str = ""
-    card_key_file: str
-
-
-_Line: TypeAlias = _Serial | _Tcp | _ModbusTcp | _Mqtt | _Listen | _Osdp
-
-
 class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    id: _Id
+    id: Id
     line: str
     profile: str
     address: str | int
@@ -159,15 +88,21 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_per_h: dict[str, str] = {}
 
 
+class _HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    line: str
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^[^+#\s]{1,128}$")] = "homeassistant"
+
+
 class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     gateway: _Gateway
     cloud: _Cloud | None = None
     buffer: _Buffer = msgspec.field(default_factory=_Buffer)
     page: _Page = msgspec.field(default_factory=_Page)
     commands: _Commands | None = None
-    lines: list[_Line]
+    lines: list[LineTable]
     devices: list[_Device] = []  # none: to look at a bus before describing it
     rules: list[dict[str, object]] = []
+    home_assistant: _HomeAssistant | None = None
 
 
 def load_config(path: Path) -> Config:
@@ -195,10 +130,11 @@ class _Reader:
         self._folder = folder
 
     def config(self, document: _Document, text: str, path: Path) -> Config:
-        lines = [self._line(line) for line in document.lines]
+        lines = [line_from_table(line, self._folder, self.problems) for line in document.lines]
         line_ids = [line.id for line in document.lines]
         self._unique("lines", "id", line_ids)
         by_id: dict[LineId, LineConfig] = dict(zip(map(LineId, line_ids), lines, strict=True))
+        self.problems += callers_confused(lines)
         self._unique("devices", "id", [device.id for device in document.devices])
         found = [self._device(d, by_id, f"devices[{i}] ({d.id})") for i, d in enumerate(document.devices)]
         devices = tuple(device for device in found if device is not None)
@@ -220,29 +156,18 @@ class _Reader:
             lines=by_id,
             devices=devices,
             rules=rules,
+            home_assistant=self._home_assistant(document.home_assistant, by_id),
         )
 
-    def _line(self, line: _Line) -> LineConfig:
-        match line:
-            case _Serial():
-                bits = 9 + line.stop_bits + (line.parity is not Parity.NONE)
-                return SerialLine(_bus(line, line.baud, bits), line.path, line.parity, line.stop_bits)
-            case _Tcp():
-                # What is behind the server is not told; 11 bits a character is the longest in use.
-                return TcpLine(_bus(line, line.baud, 11), line.host, line.port)
-            case _ModbusTcp():
-                return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
-            case _Listen():
-                return ListenLine(LineId(line.id), line.host, line.port, line.protocol, line.silence_s)
-            case _Osdp():
-                key_file = self._folder / line.key_file if line.key_file else None
-                card_key_file = self._folder / line.card_key_file
-                return OsdpLine(LineId(line.id), line.path, line.baud, key_file, card_key_file)
-            case _Mqtt():
-                secret = self._folder / line.password_file if line.password_file else None
-                return MqttLine(
-                    LineId(line.id), line.host, line.port, line.base_topic.strip("/"), line.username, secret
-                )
+    def _home_assistant(
+        self, table: _HomeAssistant | None, lines: Mapping[LineId, LineConfig]
+    ) -> HomeAssistantSettings | None:
+        if table is None:
+            return None
+        if not isinstance(lines.get(LineId(table.line)), MqttLine):
+            known = _listed(name for name, line in lines.items() if isinstance(line, MqttLine))
+            self.problems.append(f"home_assistant.line: expected an MQTT line ({known}), got {table.line!r}")
+        return HomeAssistantSettings(LineId(table.line), table.prefix)
 
     def _device(self, device: _Device, lines: Mapping[LineId, LineConfig], at: str) -> DeviceConfig | None:
         profile = self._profile(device.profile, at)
@@ -362,18 +287,6 @@ class _Reader:
     def _unique(self, table: str, key: str, values: list[str]) -> None:
         for value in sorted({v for v in values if values.count(v) > 1}):
             self.problems.append(f"{table}: the {key} {value!r} is used more than once")
-
-
-def _bus(line: _Serial | _Tcp | _ModbusTcp, baud: int, bits_per_character: int) -> BusSettings:
-    gap_ms = line.gap_ms
-    if gap_ms is None:
-        gap_ms = 0.0
-        if baud:
-            character_ms = 1000 * bits_per_character / baud
-            gap_ms = _FIXED_GAP_MS if baud > _FIXED_GAP_ABOVE_BAUD else _GAP_CHARACTERS * character_ms
-    late = line.late_limit_ms
-    late_limit_ms = line.timeout_ms * _LATE_LIMIT_TIMEOUTS if late is None else late
-    return BusSettings(LineId(line.id), baud, bits_per_character, line.timeout_ms, gap_ms, late_limit_ms)
 
 
 def _listed(names: Iterable[str]) -> str:

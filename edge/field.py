@@ -15,6 +15,7 @@ from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
 from edge.counters import CounterGuard, CounterLimits
+from edge.dial_in import DialInPorts
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
 from edge.intake import Intake
@@ -28,7 +29,7 @@ from edge.rules import load_rules
 from edge.rules.device_alarm import DeviceAlarm
 from edge.rules.offline import Offline
 from edge.stations import station_for
-from edge.transport import transport_for
+from edge.transports import transport_for
 from protocol.quantity import Quantity
 
 
@@ -87,8 +88,9 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
         panels = [panel for station in stations.values() for panel in station.panels]
         intake = Intake(buffer, [*rules, DeviceAlarm(alarms), *panels], Offline(), guard, clock)
         await intake.restore()
+        ports = DialInPorts()
         lines = {
-            line_id: Line(line.bus, transport_for(line), clock, rng)
+            line_id: Line(line.bus, transport_for(line, ports), clock, rng)
             for line_id, line in config.lines.items()
             if isinstance(line, BusLine)
         }
@@ -124,3 +126,4 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
         finally:
             for line in lines.values():
                 line.close()
+            ports.close()

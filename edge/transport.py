@@ -1,4 +1,4 @@
-"""What carries a bus's bytes: a serial port or a TCP connection, opened, lost and opened again.
+"""What carries a bus's bytes: a serial port, a TCP connection, datagrams; opened, lost, opened again.
 
 A transport only moves bytes and reports loss; turns, deadlines and matching are the line's. Nothing
 here blocks the event loop: ports are opened on a thread, descriptors are read when readable.
@@ -13,7 +13,7 @@ from typing import Protocol
 
 import serial
 
-from edge.config import BusLine, ModbusTcpLine, Parity, SerialLine, TcpLine
+from edge.config import Parity, SerialLine
 from edge.errors import LineDown
 from protocol.sync import CONNECT_TIMEOUT_S
 
@@ -38,15 +38,6 @@ class Transport(Protocol):
     def close(self) -> None:
         """Disconnect without waiting; harmless if not open."""
         ...
-
-
-def transport_for(line: BusLine) -> Transport:
-    """Return the transport a configured bus asks for."""
-    match line:
-        case SerialLine():
-            return SerialTransport(line)
-        case TcpLine() | ModbusTcpLine():
-            return TcpTransport(line.host, line.port)
 
 
 class TcpTransport:
@@ -82,6 +73,54 @@ class TcpTransport:
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
+
+
+class UdpTransport:
+    """Frames as datagrams to and from one address; what others send is not ours."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def open(self, received: Received, lost: Lost) -> None:
+        """Bind the address; whether anybody is there shows with the first question."""
+        self.close()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                self._transport, _ = await loop.create_datagram_endpoint(
+                    lambda: _UdpEnds(received, lost), remote_addr=(self._host, self._port)
+                )
+        except TimeoutError as error:
+            raise LineDown(f"{self._host}:{self._port}: no address in {CONNECT_TIMEOUT_S:g} s") from error
+        except OSError as error:
+            raise LineDown(f"{self._host}:{self._port}: {error.strerror or error}") from error
+
+    def write(self, data: bytes) -> None:
+        """Send one datagram."""
+        if self._transport is None or self._transport.is_closing():
+            raise LineDown(f"{self._host}:{self._port}: not open")
+        self._transport.sendto(data)
+
+    def close(self) -> None:
+        """Let go of the address."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+
+class _UdpEnds(asyncio.DatagramProtocol):
+    def __init__(self, received: Received, lost: Lost) -> None:
+        self._received = received
+        self._lost = lost
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        del addr  # the socket is connected: the kernel drops what comes from elsewhere
+        self._received(data)
+
+    def error_received(self, exc: Exception) -> None:
+        self._lost(f"nobody listens there: {exc}")
 
 
 class _TcpEnds(asyncio.Protocol):

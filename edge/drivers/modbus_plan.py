@@ -18,8 +18,11 @@ from provisioning.profile import ModbusSource, ModbusTable, PointProfile
 _REQUEST_CHARACTERS = 20
 # Turnaround of a typical meter where nothing has been measured yet.
 _TURNAROUND_S = 0.01
-# A block may be lengthened by so many addresses to make its length its own.
+# A block may be lengthened by so many addresses to make its length its own, and all blocks of a device
+# together by so many, or by a fourteenth of what a cycle costs, whichever is more.
 _STRETCH_MAX = 16
+_STRETCH_FREE = 40
+_STRETCH_SHARE = 14
 
 Cut = tuple[ModbusTable, int]  # no block reaches from below this address across it
 
@@ -127,23 +130,47 @@ def _crosses(table: ModbusTable, reached: int, address: int, last: Block, cuts: 
 def _make_lengths_distinct(
     plans: dict[str, list[Block]], registers_max: int, bits_max: int, cuts: Collection[Cut]
 ) -> None:
-    taken: dict[ModbusTable, set[int]] = {table: set() for table in ModbusTable}
+    """Lengthen blocks so that a length comes again only after as many others as we can afford.
+
+    In a usual map that is never. A map of dozens of far-apart registers would cost too much of the
+    bus; there a length may come again after a while, when a late answer is no longer likely.
+    """
     every = [(group, i) for group, blocks in plans.items() for i in range(len(blocks))]
-    # Longest first: a long block has the least room to grow, and most often its length to itself.
-    for group, i in sorted(every, key=lambda at: -plans[at[0]][at[1]].quantity):
-        block = plans[group][i]
-        lengths = taken[block.table]
+    total = sum(_REQUEST_CHARACTERS // 2 + plans[group][i].quantity for group, i in every)
+    affordable = max(_STRETCH_FREE, total // _STRETCH_SHARE)
+    others = len(every)
+    while others:
+        stretched = _stretched([plans[group][i] for group, i in every], others, registers_max, bits_max, cuts)
+        added = sum(
+            new.quantity - plans[group][i].quantity for (group, i), new in zip(every, stretched, strict=True)
+        )
+        if added <= affordable:
+            for (group, i), new in zip(every, stretched, strict=True):
+                plans[group][i] = new
+            return
+        others -= max(1, others // 4)
+
+
+def _stretched(
+    blocks: Sequence[Block], others: int, registers_max: int, bits_max: int, cuts: Collection[Cut]
+) -> list[Block]:
+    """Return the blocks, each with a length that the last `others` before it did not have, where it can."""
+    recent: dict[ModbusTable, list[int]] = {table: [] for table in ModbusTable}
+    found: list[Block] = []
+    for block in blocks:
+        used = recent[block.table]
         limit = min(bits_max if block.table.is_bits else registers_max, block.quantity + _STRETCH_MAX)
         quantity = block.quantity
-        while _reply_length(block.table, quantity) in lengths:
+        while _reply_length(block.table, quantity) in used[-others:]:
             quantity += 1
             end = block.start + quantity
             is_cut = any(kind is block.table and block.start < at < end for kind, at in cuts)
             if quantity > limit or end > 0x10000 or is_cut:
                 quantity = block.quantity  # no room: the line keeps such questions apart in time
                 break
-        lengths.add(_reply_length(block.table, quantity))
-        plans[group][i] = replace(block, quantity=quantity)
+        used.append(_reply_length(block.table, quantity))
+        found.append(replace(block, quantity=quantity))
+    return found
 
 
 def _reply_length(table: ModbusTable, quantity: int) -> int:

@@ -6,22 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edge.clock import Clock
 from edge.config import BusLine, Config, LineId
+from edge.dial_in import DialInPorts
 from edge.driver import EvidenceKeeper
 from edge.drivers import DRIVERS
 from edge.errors import EdgeError
 from edge.line import Line
-from edge.transport import transport_for
+from edge.transports import transport_for
 from protocol.reading import Reading
 
 
 @contextlib.contextmanager
 def open_line(config: BusLine, clock: Clock) -> Iterator[Line]:
     """Yield the line, which opens its port with the first question."""
-    line = Line(config.bus, transport_for(config), clock, random.SystemRandom())
+    ports = DialInPorts()
+    line = Line(config.bus, transport_for(config, ports), clock, random.SystemRandom())
     try:
         yield line
     finally:
         line.close()
+        ports.close()
 
 
 def bus_of(config: Config, line_id: str) -> BusLine:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from edge.buffer_store import SCHEMA_VERSION
 from edge.check import plan, report
-from edge.config import Config, ListenLine, MqttLine, OsdpLine, SerialLine
+from edge.config import Config, DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
 from edge.kernel_clock import is_kernel_clock_synced
 from provisioning.identity import IdentityError, read_credential
 from provisioning.strict import Malformed
@@ -101,6 +101,11 @@ def _lines(config: Config) -> Iterator[Finding]:
             yield _serial(subject, Path(line.path))
         elif isinstance(line, ListenLine):
             yield Finding(subject, None, f"panels call port {line.port} of {line.host}")
+        elif isinstance(line, DialInLine):
+            yield Finding(subject, None, f"a serial server calls port {line.port} of {line.host}")
+        elif isinstance(line, UdpLine):
+            where = f"{line.host}:{line.port}"
+            yield Finding(subject, None, f"datagrams to {where}: only an answer shows who is there")
         else:
             yield _reach(subject, line.host, line.port, is_broker=isinstance(line, MqttLine))
     ports = sorted(path.name for path in Path("/dev/serial/by-id").glob("*"))

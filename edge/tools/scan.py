@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge.clock import Clock
-from edge.config import BusLine, Parity, SerialLine
+from edge.config import BusLine, DialInLine, ModbusTcpLine, Parity, SerialLine, TcpLine, UdpLine
 from edge.driver import Ask, Priority
 from edge.drivers.modbus import FUNCTION_CODES, ModbusReceiver
 from edge.drivers.modbus_plan import plan_blocks, source_of
@@ -36,6 +36,12 @@ SERIAL_SETTINGS: tuple[tuple[int, Parity], ...] = (
     (2400, Parity.NONE),
     (115200, Parity.NONE),
 )
+_TRANSPORTS: dict[type, str] = {
+    DialInLine: "dial-in",
+    ModbusTcpLine: "modbus-tcp",
+    TcpLine: "tcp",
+    UdpLine: "udp",
+}
 # A meter answers within 500 ms (DL/T 645-2007 §5.2.7), most Modbus devices within a tenth of a second.
 _METER_TIMEOUT_MS = 600
 _UNIT_TIMEOUT_MS = 200
@@ -247,8 +253,10 @@ def proposal(found: Sequence[Found], line_id: str) -> Iterator[str]:
             yield f'transport = "serial"\npath = "{line.path}"'
             yield f'baud = {line.bus.baud}\nparity = "{line.parity.value}"\nstop_bits = {line.stop_bits}'
         else:
-            yield f'transport = "{"tcp" if line.bus.baud else "modbus-tcp"}"'
+            yield f'transport = "{_TRANSPORTS[type(line)]}"'
             yield f'host = "{line.host}"\nport = {line.port}'
+        if isinstance(line, DialInLine):
+            yield f'registration = "hex:{line.registration.hex()}"'
         yield ""
         for one in found:
             if one.line != line:

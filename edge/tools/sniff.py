@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from edge.clock import Clock
 from edge.config import BusLine
+from edge.dial_in import DialInPorts
 from edge.errors import LineDown
-from edge.transport import transport_for
+from edge.transports import transport_for
 from protocol.errors import ProtocolError
 from protocol.fieldbus import CODECS, cjt188, dlt645
 from protocol.fieldbus.annotation import Facts, Message
@@ -33,7 +34,8 @@ class Overheard:
 
 async def sniff(line: BusLine, clock: Clock) -> AsyncIterator[Overheard]:
     """Yield what is said on the bus until cancelled; LineDown when it goes away."""
-    transport = transport_for(line)
+    ports = DialInPorts()
+    transport = transport_for(line, ports)
     arrived: asyncio.Queue[bytes | str] = asyncio.Queue(maxsize=10_000)
     await transport.open(arrived.put_nowait, lambda reason: arrived.put_nowait(reason))
     burst = b""
@@ -53,6 +55,7 @@ async def sniff(line: BusLine, clock: Clock) -> AsyncIterator[Overheard]:
                 burst = b""
     finally:
         transport.close()
+        ports.close()
 
 
 def understand(burst: bytes, at_ms: int) -> list[Overheard]:

@@ -57,8 +57,8 @@ def test_paths_are_relative_to_the_file() -> None:
         pytest.param("baud = 9600", "stop_bits = 3", "lines[0].stop_bits: 3 is none of 1, 2", id="literal"),
         pytest.param(
             'transport = "tcp"',
-            'transport = "udp"',
-            "lines[1].transport: 'udp' is none of ",
+            'transport = "upd"',
+            "lines[1].transport: 'upd' is none of ",
             id="transport",
         ),
         pytest.param(
