@@ -13,9 +13,9 @@ import click
 import msgspec
 
 from edge.cli import CONFIG, checked, log_to_stderr, run_async
-from edge.config import Config
-from edge.config_file import load_config
 from edge.toolbox import COMMANDS
+from provisioning.config import Config
+from provisioning.config_file import load_config
 from provisioning.strict import Malformed
 
 _STATUS_TIMEOUT_S = 5

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge.config import CommandAllowance
 from protocol.command import ACTION_RULES, Action, Command, CommandState, decode_signed
 from protocol.errors import EnvelopeError
+from provisioning.config import CommandAllowance
 from provisioning.signing import SignatureRefused, TrustedKey, verified
 
 # A nonce is handed out every few seconds; older ones than any lifetime are of no use to anybody.

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from edge.clock import Clock
-from edge.config import Config, MqttLine
 from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
 from edge.hatch import serve_hatch
@@ -28,6 +27,7 @@ from edge.uplink import Cloud, CloudClient, Greeter, Lane
 from protocol.envelope import Hello, Welcome
 from protocol.reading import ClockQuality
 from protocol.sync import Stream
+from provisioning.config import Config, MqttLine
 from provisioning.identity import read_credential
 
 log = logging.getLogger(__name__)

@@ -28,12 +28,12 @@ from typing import Self, TypeVar
 from edge.buffer_salvage import sound_blocks
 from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
-from edge.config import BufferSettings
 from edge.errors import StorageFault
 from protocol.envelope import Block
 from protocol.event import Event
 from protocol.reading import Reading
 from protocol.sync import Stream
+from provisioning.config import BufferSettings
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.config import (
+from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
+from edge.drivers import DRIVERS
+from edge.errors import EdgeError
+from edge.field import quantities_of
+from edge.rule import RuleScope
+from edge.rules import load_rules
+from provisioning.config import (
     BusLine,
     BusSettings,
     Config,
@@ -17,12 +23,6 @@ from edge.config import (
     SerialLine,
     UdpLine,
 )
-from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
-from edge.drivers import DRIVERS
-from edge.errors import EdgeError
-from edge.field import quantities_of
-from edge.rule import RuleScope
-from edge.rules import load_rules
 from provisioning.strict import Malformed
 
 # What a typical meter takes before it answers, where nothing has been measured yet.

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import click
 
-from edge.config import Config
-from edge.config_file import load_config
 from edge.errors import EdgeError
+from provisioning.config import Config
+from provisioning.config_file import load_config
 from provisioning.identity import IdentityError
 from provisioning.strict import Malformed
 

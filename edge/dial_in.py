@@ -10,10 +10,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from edge.config import DialInLine
 from edge.errors import LineDown
 from edge.transport import Lost, Received
 from protocol.sync import CONNECT_TIMEOUT_S
+from provisioning.config import DialInLine
 
 log = logging.getLogger(__name__)
 

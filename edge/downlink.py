@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from edge.actuator import Actuator
 from edge.admission import Admitted, Desk, Interlock, Turned
 from edge.clock import Clock
-from edge.config import CommandInterlock, CommandSettings, DeviceId
 from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault
 from edge.intake import Intake
 from edge.intents import Intents
@@ -38,6 +37,7 @@ from protocol.event import Event, EventState, Severity
 from protocol.quantity import MICRO, QUANTITIES
 from protocol.reading import Quality
 from protocol.sync import COMMANDS_PATH, CONNECT_TIMEOUT_S
+from provisioning.config import CommandInterlock, CommandSettings, DeviceId
 from provisioning.identity import Credential, tls_context
 from provisioning.signing import TrustedKey, key_id_of
 

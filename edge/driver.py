@@ -14,10 +14,10 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.config import BusSettings, DeviceConfig
 from edge.errors import EdgeError, quality_of
 from protocol.evidence import Evidence
 from protocol.reading import Reading
+from provisioning.config import BusSettings, DeviceConfig
 from provisioning.profile import PointProfile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,6 @@ from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.clock import Clock
-from edge.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
 from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
 from edge.driver import Driver, EvidenceKeeper, point_key
@@ -31,6 +30,7 @@ from edge.rules.offline import Offline
 from edge.stations import station_for
 from edge.transports import transport_for
 from protocol.quantity import Quantity
+from provisioning.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from edge.config import BusSettings, DeviceConfig, DeviceId, LineId, ListenLine
 from edge.driver import Ask, Bus, EvidenceKeeper, Heard, Priority
 from edge.drivers import DRIVERS, sparkplug
 from edge.drivers.mqtt import Zigbee2mqttDevice
@@ -23,6 +22,7 @@ from protocol.errors import ProtocolError
 from protocol.fieldbus import cjt188, dlt645, gb26875, mbus, sia_dc09
 from protocol.quantity import decimal_from_micro
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.config import BusSettings, DeviceConfig, DeviceId, LineId, ListenLine
 from provisioning.profile import Golden, Profile
 
 _DEVICE = DeviceId("golden")

@@ -14,12 +14,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge.config import Config
 from edge.driver import Driver
 from edge.errors import EdgeError
 from edge.field import Field
 from edge.tools.raw import send_raw
 from protocol.reading import Reading
+from provisioning.config import Config
 
 log = logging.getLogger(__name__)
 

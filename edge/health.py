@@ -9,12 +9,12 @@ from importlib.metadata import version
 import msgspec
 
 from edge.clock import Clock
-from edge.config import Config
 from edge.field import Field, quantities_of
 from edge.line import DeviceOnLine, Line
 from edge.poller import Job
 from edge.uplink import Cloud, LaneState
 from protocol.reading import Reading
+from provisioning.config import Config
 
 AGENT_VERSION = version("gatehouse")
 

@@ -17,12 +17,12 @@ from types import MappingProxyType
 import aiomqtt
 import msgspec
 
-from edge.config import Config, DeviceConfig, HomeAssistantSettings, MqttLine
 from edge.driver import point_key
 from edge.intake import Intake
 from protocol.fieldbus.annotation import Fact
 from protocol.quantity import MICRO, Kind, Quantity, decimal_from_micro
 from protocol.reading import Reading
+from provisioning.config import Config, DeviceConfig, HomeAssistantSettings, MqttLine
 from provisioning.profile import PointProfile
 
 log = logging.getLogger(__name__)

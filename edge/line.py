@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 
 from edge.breaker import Breaker
 from edge.clock import Clock
-from edge.config import BusSettings
 from edge.driver import Ask, Heard, Priority, Receiver
 from edge.errors import BadFrame, LineDown, NoReply, Offline
 from edge.transport import Transport
 from protocol.errors import FrameError, Refused
+from provisioning.config import BusSettings
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 import aiomqtt
 
 from edge.clock import Clock
-from edge.config import DeviceConfig, MqttLine
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt import Zigbee2mqttDevice
 from edge.drivers.mqtt_topics import FAMILIES, TopicDevice
@@ -25,6 +24,7 @@ from edge.intake import Intake
 from edge.rules.offline import LINE_DOWN
 from protocol.errors import FrameError
 from protocol.fieldbus.zigbee2mqtt import topic_of
+from provisioning.config import DeviceConfig, MqttLine
 
 log = logging.getLogger(__name__)
 

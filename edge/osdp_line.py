@@ -17,12 +17,12 @@ from typing import Any
 import serial
 
 from edge.clock import Clock
-from edge.config import DeviceConfig, OsdpLine
 from edge.drivers.osdp import ONLINE, SECURE, card_event, keypad_event, state_readings
 from edge.errors import LineDown, StorageFault
 from edge.intake import Intake
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from protocol.event import Event
+from provisioning.config import DeviceConfig, OsdpLine
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import msgspec
 
-from edge.config import DeviceConfig
 from edge.driver import point_key
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import PanelSource
 
 

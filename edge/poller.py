@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.clock import Clock
-from edge.config import DeviceConfig, LineId
 from edge.driver import Driver, Priority, failed_readings, points_of, priority_of
 from edge.errors import EXCHANGE_FAILURES, LineDown
 from edge.intake import Intake
 from edge.line import Line
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from protocol.reading import Reading
+from provisioning.config import DeviceConfig, LineId
 
 # Intervals shorter than this are spread over the interval rather than all begun on the multiple.
 _ALIGNED_FROM_S = 60.0

@@ -9,11 +9,11 @@ import asyncio
 import logging
 
 from edge.clock import Clock
-from edge.config import DeviceId, ListenLine
 from edge.errors import EdgeError, StorageFault
 from edge.intake import Intake
 from edge.panel import Report, Station
 from edge.rules.offline import DEVICE_OFFLINE
+from provisioning.config import DeviceId, ListenLine
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from edge.agent import open_cloud
-from edge.config import Config
 from edge.errors import CloudFault, EdgeError
 from edge.field import Field, open_field
 from edge.supervise import keep_running
 from edge.uplink import Cloud
 from protocol.reading import ClockQuality
 from protocol.sync import Stream
+from provisioning.config import Config
 
 # Readings may run ahead of the cloud by this much before the replay waits for it.
 _BACKLOG_ROWS_MAX = 20_000

@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from edge.config import RuleEntry
 from protocol.event import Event, Severity
 from protocol.quantity import MICRO, Quantity
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import Malformed
 
 

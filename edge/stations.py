@@ -5,10 +5,10 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.config import DeviceConfig, ListenLine
 from edge.drivers.gb26875 import FirePanels
 from edge.drivers.sia_dc09 import AlarmPanels
 from edge.panel import Station
+from provisioning.config import DeviceConfig, ListenLine
 
 _Maker = Callable[[Sequence[DeviceConfig], str, Clock, ZoneInfo], Station]
 

@@ -11,9 +11,9 @@ import click
 
 from edge.cli import CONFIG, checked, run_async
 from edge.clock import Clock
-from edge.config import Config
 from edge.errors import EdgeError
 from protocol.fieldbus.annotation import Field
+from provisioning.config import Config
 
 _MS = click.IntRange(10, 60_000)
 _STATUS_TIMEOUT_S = 3

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import serial
 
-from edge.config import Parity, SerialLine
 from edge.errors import LineDown
 from protocol.sync import CONNECT_TIMEOUT_S
+from provisioning.config import Parity, SerialLine
 
 Received = Callable[[bytes], None]
 Lost = Callable[[str], None]

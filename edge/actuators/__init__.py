@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from edge.actuator import Actuator
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
-from edge.config import DeviceId
 from edge.driver import Driver
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.intake import Intake
 from edge.listener import MqttListener
+from provisioning.config import DeviceId
 
 PolledActuator = Callable[[Driver, Intake], Actuator | None]
 

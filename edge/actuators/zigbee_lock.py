@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from edge.config import DeviceConfig
 from edge.listener import MqttListener
 from protocol.command import Action
 from protocol.fieldbus.zigbee2mqtt import command_payload
+from provisioning.config import DeviceConfig
 
 _SET = "set"
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from edge.config import DeviceConfig
 from edge.driver import Bus, Driver, EvidenceKeeper
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.drivers.mbus import MbusDriver
 from edge.drivers.modbus import ModbusDriver
+from provisioning.config import DeviceConfig
 
 DRIVERS: Mapping[str, Callable[[DeviceConfig, Bus, EvidenceKeeper], Driver]] = MappingProxyType(
     {

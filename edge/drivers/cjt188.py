@@ -11,7 +11,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TypeAlias
 
-from edge.config import DeviceConfig
 from edge.driver import (
     Ask,
     Bus,
@@ -42,6 +41,7 @@ from protocol.fieldbus.cjt188_data import (
 )
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import Cjt188Source, PointProfile
 from provisioning.strict import Malformed
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from edge.config import DeviceConfig
 from edge.driver import (
     Ask,
     Bus,
@@ -33,6 +32,7 @@ from protocol.fieldbus.dlt645_format import DataIdentifier, decode_items
 from protocol.fieldbus.dlt645_frame import Frame, FrameReader, encode_frame
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import Dlt645Source, PointProfile
 from provisioning.strict import Malformed
 

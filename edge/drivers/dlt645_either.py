@@ -9,11 +9,11 @@ without any, since then the meter may have been exchanged.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge.config import DeviceConfig
 from edge.driver import Bus, EvidenceKeeper, PlannedRequest
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.errors import NoReply
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import Dlt645Source, PointProfile
 
 # Polls without a value after which a proven edition is doubted: a power cut is longer, an exchange rarer.

@@ -11,12 +11,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.config import DeviceConfig
 from edge.panel import Condition, Panel, RecentMessages, Report
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875
 from protocol.fieldbus.gb26875 import UnitType
+from provisioning.config import DeviceConfig
 
 PROTOCOL = "gb26875.3"
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
-from edge.config import DeviceConfig
 from edge.driver import (
     Bus,
     EvidenceKeeper,
@@ -30,6 +29,7 @@ from protocol.fieldbus.mbus_names import fixed_unit
 from protocol.fieldbus.mbus_records import Record
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import MbusSource, PointProfile
 
 PROTOCOL = "mbus"

@@ -8,7 +8,6 @@ refused and is tried again only now and then. Only reads are sent here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.config import DeviceConfig
 from edge.driver import (
     Ask,
     Bus,
@@ -28,6 +27,7 @@ from edge.errors import EXCHANGE_FAILURES, BadFrame, EdgeError, NoReply
 from protocol.errors import FrameError, Refused
 from protocol.fieldbus import modbus
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import ModbusTable
 
 FUNCTION_CODES = {

@@ -8,7 +8,6 @@ The broker itself is `edge.listener`'s.
 from collections.abc import Mapping
 
 from edge.clock import Clock
-from edge.config import DeviceConfig
 from edge.driver import EvidenceKeeper, point_key
 from edge.drivers.mqtt_values import Told, value_of
 from protocol.event import Event, EventState
@@ -17,6 +16,7 @@ from protocol.fieldbus.annotation import Fact
 from protocol.fieldbus.json_payload import json_object, text_of
 from protocol.fieldbus.zigbee2mqtt import is_available
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import PointProfile, Zigbee2mqttSource
 
 PROTOCOL = "mqtt-zigbee2mqtt"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge.clock import Clock
-from edge.config import DeviceConfig
 from edge.driver import EvidenceKeeper, point_key
 from edge.drivers.mqtt_values import Told, value_of
 from protocol.errors import FrameError
@@ -21,6 +20,7 @@ from protocol.fieldbus.json_payload import json_object, json_value, value_at
 from protocol.fieldbus.shelly import SHELLY, component_facts
 from protocol.fieldbus.tasmota import TASMOTA
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import PathSource, PointProfile
 
 # The fact of a last will: the broker keeps it so that it is true when it is heard.

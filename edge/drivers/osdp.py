@@ -9,11 +9,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from edge.config import DeviceConfig
 from edge.driver import point_key
 from protocol.event import Event, EventState, Severity
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import PanelSource
 
 PROTOCOL = "osdp"

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from edge.clock import Clock
-from edge.config import DeviceConfig
 from edge.panel import Condition, Panel, RecentMessages, Report
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import contact_id, sia_dc09
 from protocol.reading import ClockQuality
+from provisioning.config import DeviceConfig
 
 PROTOCOL = "sia-dc09"
 

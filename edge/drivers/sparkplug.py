@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge.clock import Clock
-from edge.config import DeviceConfig
 from edge.driver import EvidenceKeeper, point_key
 from edge.drivers.mqtt_values import Told, value_of
 from protocol.errors import FrameError
@@ -20,6 +19,7 @@ from protocol.evidence import Evidence
 from protocol.fieldbus import sparkplug_b
 from protocol.fieldbus.sparkplug_b import Metric, Payload
 from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig
 from provisioning.profile import MetricSource, PointProfile
 
 PROTOCOL = "sparkplug-b"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from edge.config import RuleEntry
 from edge.rule import Rule, RuleScope
 from edge.rules.continuous_flow import ContinuousFlow
 from edge.rules.expression import Expression
@@ -13,6 +12,7 @@ from edge.rules.run_hours import RunHours
 from edge.rules.stale import Stale
 from edge.rules.stuck import Stuck
 from edge.rules.threshold import Threshold
+from provisioning.config import RuleEntry
 from provisioning.strict import Malformed
 
 RULES: Mapping[str, Callable[[RuleEntry, RuleScope], Rule]] = MappingProxyType(

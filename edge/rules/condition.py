@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, refused, severity_named
 from protocol.event import Event, EventState
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -16,12 +16,12 @@ from copy import copy
 
 import msgspec
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused
 from edge.rules.condition import Conditions, ConditionSettings
 from protocol.event import Event
 from protocol.quantity import Kind
 from protocol.reading import Quality, Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 

@@ -18,12 +18,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, refused
 from edge.rules.condition import Conditions, ConditionSettings
 from protocol.event import Event
 from protocol.quantity import MICRO, Quantity
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 LENGTH_MAX = 500

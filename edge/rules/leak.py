@@ -19,11 +19,11 @@ from itertools import pairwise
 
 import msgspec
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused, severity_named
 from protocol.event import Event, EventState
 from protocol.quantity import Kind
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,12 +10,12 @@ In a manager's words: "tell me when the pressure in the riser falls by more than
 
 from collections.abc import Iterable, Sequence
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused
 from edge.rules.condition import Conditions, ConditionSettings
 from protocol.event import Event
 from protocol.quantity import decimal_from_micro
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 _MINUTE_MS = 60_000

@@ -14,11 +14,11 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused, severity_named
 from protocol.event import Event, EventState
 from protocol.quantity import MICRO, Kind
 from protocol.reading import Quality, Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 _HOUR_MS = 3_600_000

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, refused, severity_named
 from protocol.event import Event, EventState
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 

@@ -13,11 +13,11 @@ draws power". Without `while_point` the point itself is expected to move all the
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused
 from edge.rules.condition import Conditions, ConditionSettings
 from protocol.event import Event
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 # Between two readings further apart than this it is not known what happened.

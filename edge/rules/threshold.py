@@ -15,11 +15,11 @@ it is over when it draws less than 14".
 
 from collections.abc import Iterable, Sequence
 
-from edge.config import RuleEntry
 from edge.rule import RuleScope, micro_of, refused
 from edge.rules.condition import Conditions, ConditionSettings
 from protocol.event import Event
 from protocol.reading import Reading
+from provisioning.config import RuleEntry
 from provisioning.strict import convert
 
 

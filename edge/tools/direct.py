@@ -5,7 +5,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from edge.clock import Clock
-from edge.config import BusLine, Config, LineId
 from edge.dial_in import DialInPorts
 from edge.driver import EvidenceKeeper
 from edge.drivers import DRIVERS
@@ -13,6 +12,7 @@ from edge.errors import EdgeError
 from edge.line import Line
 from edge.transports import transport_for
 from protocol.reading import Reading
+from provisioning.config import BusLine, Config, LineId
 
 
 @contextlib.contextmanager

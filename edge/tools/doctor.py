@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 from edge.buffer_store import SCHEMA_VERSION
 from edge.check import plan, report
-from edge.config import Config, DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
 from edge.kernel_clock import is_kernel_clock_synced
+from provisioning.config import Config, DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
 from provisioning.identity import IdentityError, read_credential
 from provisioning.strict import Malformed
 

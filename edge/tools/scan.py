@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge.clock import Clock
-from edge.config import BusLine, DialInLine, ModbusTcpLine, Parity, SerialLine, TcpLine, UdpLine
 from edge.driver import Ask, Priority
 from edge.drivers.modbus import FUNCTION_CODES, ModbusReceiver
 from edge.drivers.modbus_plan import plan_blocks, source_of
@@ -22,6 +21,7 @@ from protocol.errors import FrameError, Refused
 from protocol.fieldbus import cjt188, dlt645, modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
 from protocol.quantity import MICRO
+from provisioning.config import BusLine, DialInLine, ModbusTcpLine, Parity, SerialLine, TcpLine, UdpLine
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, profile_names
 

@@ -14,9 +14,9 @@ from cloud.keys import DATABASE
 from cloud.store import ingest, schema
 from cloud.store.db import Database
 from edge.buffer import Buffer
-from edge.config import BufferSettings
 from edge.uplink import CloudClient, Lane
 from protocol.sync import Stream
+from provisioning.config import BufferSettings
 from provisioning.identity import Credential, GatewayToken
 from tests.cloud.garden import add_gateway, add_site, energy, rows_of
 from tests.databases import START_MS, TENANT, FakeClock

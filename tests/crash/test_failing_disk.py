@@ -15,9 +15,9 @@ import pytest
 
 from edge.buffer import Buffer
 from edge.buffer_store import Store, ValueClass, open_store
-from edge.config import BufferSettings
 from edge.errors import StorageFault
 from protocol.sync import Stream
+from provisioning.config import BufferSettings
 from tests.crash.connection import connector
 from tests.crash.disk import Disk, Fault
 from tests.crash.ledger import BILLED, event, found_in, row

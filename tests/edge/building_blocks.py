@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.config import BusSettings, Config, DeviceConfig, DeviceId, LineId, Parity, SerialLine
-from edge.config_file import parse_config
 from edge.driver import Ask, Heard, Priority
 from protocol.fieldbus import modbus
 from protocol.reading import ClockQuality, Quality, Reading
+from provisioning.config import BusSettings, Config, DeviceConfig, DeviceId, LineId, Parity, SerialLine
+from provisioning.config_file import parse_config
 from provisioning.profile import Profile
 
 BUILDING = Path(__file__).with_name("building.toml")

@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.admission import Admitted, Desk, Interlock, Turned
-from edge.config import CommandAllowance
 from edge.intents import Intents
 from protocol.command import (
     COMMAND_VERSION,
@@ -22,6 +21,7 @@ from protocol.command import (
     encode_signed,
 )
 from protocol.errors import EnvelopeError
+from provisioning.config import CommandAllowance
 from provisioning.signing import TrustedKey, key_id_of, signed
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)

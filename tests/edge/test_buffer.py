@@ -15,13 +15,13 @@ import pytest
 
 from edge.buffer import Buffer
 from edge.buffer_store import ROWS_PER_BLOCK_MAX, SCHEMA_VERSION, open_store
-from edge.config import BufferSettings
 from edge.errors import StorageFault
 from protocol.envelope import Block, decode_events, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.reading import Quality, Reading
 from protocol.sync import Stream
+from provisioning.config import BufferSettings
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, reading, rng
 
 ALL = {"blocks_max": 1_000_000, "rows_max": 10_000_000, "bytes_max": 1 << 40}
@@ -258,7 +258,7 @@ _VICTIM = """
 import asyncio, random, sys
 from pathlib import Path
 from edge.buffer import Buffer
-from edge.config import BufferSettings
+from provisioning.config import BufferSettings
 from protocol.event import Event, EventState, Severity
 from protocol.reading import Reading
 from protocol.sync import Stream

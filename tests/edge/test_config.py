@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
-from edge.config_file import load_config, parse_config
+from provisioning.config import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
+from provisioning.config_file import load_config, parse_config
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import BUILDING
 

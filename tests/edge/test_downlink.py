@@ -10,7 +10,6 @@ import pytest
 from edge.actuator import Actuator
 from edge.admission import Desk
 from edge.buffer import Buffer
-from edge.config import BufferSettings, CommandAllowance, DeviceId
 from edge.counters import CounterGuard
 from edge.downlink import CONFIRM_WITHIN_S, Downlink
 from edge.errors import LineDown, NoReply
@@ -24,6 +23,7 @@ from protocol.event import Event
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
 from protocol.sync import Stream
+from provisioning.config import BufferSettings, CommandAllowance, DeviceId
 from provisioning.identity import Credential, new_token
 from provisioning.signing import TrustedKey, key_id_of
 from tests.edge.test_admission import GATEWAY, KEY, message

@@ -5,7 +5,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge.buffer import Buffer
-from edge.config import BufferSettings, RuleEntry
 from edge.counters import CounterGuard, CounterLimits
 from edge.intake import Intake
 from edge.rule import RuleScope
@@ -16,6 +15,7 @@ from protocol.event import Event
 from protocol.quantity import MICRO, quantity_named
 from protocol.reading import Quality
 from protocol.sync import Stream
+from provisioning.config import BufferSettings, RuleEntry
 from tests.edge.building_blocks import ToldClock, reading, rng
 
 KEY = "em-pump/active_power"

@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge.config import RuleEntry
 from edge.rule import Rule, RuleScope
 from edge.rules import RULES, load_rules
 from protocol.event import Event
 from protocol.quantity import MICRO, quantity_named
+from provisioning.config import RuleEntry
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import MIDNIGHT_MS, reading
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 import serial
 
-from edge.config import Parity
 from edge.driver import Ask, Priority
 from edge.drivers.modbus import ModbusReceiver
 from edge.errors import BadFrame, LineDown, NoReply, Offline
@@ -19,6 +18,7 @@ from edge.transport import SerialTransport, TcpTransport
 from protocol.errors import Refused
 from protocol.fieldbus import modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
+from provisioning.config import Parity
 from tests.edge.building_blocks import Answer, ToldClock, Wire, bus_settings, rng, serial_wire, tcp_wire
 
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import aiomqtt
 import pytest
 
-from edge.config import LineId, MqttLine
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt import Told, Zigbee2mqttDevice
 from edge.listener import MqttListener
@@ -20,6 +19,7 @@ from protocol.errors import FrameError
 from protocol.event import Event, EventState
 from protocol.quantity import MICRO
 from protocol.reading import Quality, Reading
+from provisioning.config import LineId, MqttLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import aiomqtt
 import pytest
 
-from edge.config import LineId, MqttLine
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt_topics import TopicDevice
 from edge.drivers.mqtt_values import Told
@@ -20,6 +19,7 @@ from protocol.errors import FrameError
 from protocol.fieldbus.sparkplug_b import Metric, Payload, decode_payload, encode_payload
 from protocol.quantity import MICRO
 from protocol.reading import Quality
+from provisioning.config import LineId, MqttLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 from tests.edge.test_mqtt import Hold, broker, free_port, listening, until

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import LineId, OsdpLine
 from edge.drivers.osdp import card_event, card_token, keypad_event
 from edge.osdp_line import OsdpListener
 from protocol.event import Event
 from protocol.quantity import MICRO
+from provisioning.config import LineId, OsdpLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of
 from tests.edge.test_panels import Disk

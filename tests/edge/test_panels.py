@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.buffer import Buffer
-from edge.config import BufferSettings, LineId, ListenLine
 from edge.counters import CounterGuard
 from edge.drivers.gb26875 import FirePanels
 from edge.drivers.sia_dc09 import AlarmPanels
@@ -23,6 +22,7 @@ from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875, sia_dc09
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
+from provisioning.config import BufferSettings, LineId, ListenLine
 from provisioning.profiles import load_profile
 from simulator import panel_caller
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng

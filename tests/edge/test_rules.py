@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge.config import RuleEntry
 from edge.rule import Rule, RuleScope
 from edge.rules import RULES, load_rules
 from edge.rules.device_alarm import DeviceAlarm
@@ -13,6 +12,7 @@ from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN, Offline
 from protocol.event import Event, EventState, Severity
 from protocol.quantity import MICRO, quantity_named
 from protocol.reading import Quality, Reading
+from provisioning.config import RuleEntry
 from provisioning.profile import AlarmWhen
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import MIDNIGHT_MS, reading

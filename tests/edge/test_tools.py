@@ -16,8 +16,6 @@ from click.testing import CliRunner
 import edge.tools.scan
 from edge.__main__ import edge as edge_command
 from edge.agent import run_agent
-from edge.config import BusLine, Config, LineId, ModbusTcpLine, Parity, SerialLine, TcpLine
-from edge.config_file import load_config
 from edge.errors import EdgeError
 from edge.hatch import ReadDevices, SendRaw, ask_hatch, hatch_path
 from edge.line import Line
@@ -29,6 +27,8 @@ from edge.tools.sniff import Overheard, sniff, understand
 from edge.transport import SerialTransport
 from protocol.fieldbus import cjt188, dlt645, modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
+from provisioning.config import BusLine, Config, LineId, ModbusTcpLine, Parity, SerialLine, TcpLine
+from provisioning.config_file import load_config
 from tests.edge.building_blocks import (
     Registers,
     ToldClock,

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import edge.dial_in
-from edge.config import DialInLine, LineId, UdpLine
 from edge.dial_in import DialInPorts
 from edge.driver import EvidenceKeeper
 from edge.drivers.modbus import ModbusDriver
@@ -20,6 +19,7 @@ from edge.transports import transport_for
 from protocol.fieldbus.modbus import Framing
 from protocol.quantity import MICRO
 from protocol.reading import Quality
+from provisioning.config import DialInLine, LineId, UdpLine
 from provisioning.profiles import load_profile
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import Registers, ToldClock, bus_settings, config_of, device_of, rng

@@ -14,13 +14,13 @@ from aiohttp import web
 
 import edge.uplink
 from edge.buffer import Buffer
-from edge.config import BufferSettings
 from edge.errors import CloudFault
 from edge.uplink import CloudClient, Greeter, Lane
 from protocol.envelope import Ack, Batch, Hello, Problem, Welcome, decode_batch, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.reading import Reading
 from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, HELLO_PATH, Stream
+from provisioning.config import BufferSettings
 from provisioning.identity import Credential, new_token
 from tests.edge.building_blocks import ToldClock, reading, rng
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from cloud.domain.site_document import site_document_from_json
 from edge.check import plan
-from edge.config_file import load_config
 from protocol.quantity import quantity_named
+from provisioning.config_file import load_config
 from simulator.__main__ import simulate
 from simulator.building import DEVICES
 from simulator.edge_config import edge_config

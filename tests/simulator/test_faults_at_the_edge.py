@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.config_file import load_config
 from edge.field import open_field
 from protocol.reading import ClockQuality, Quality
+from provisioning.config_file import load_config
 from simulator.building import DEVICES
 from simulator.edge_config import edge_config
 from simulator.faults import WIRE_FAULTS, Fault, FaultKind, kinds_for

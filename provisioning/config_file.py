@@ -14,8 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from edge.addressing import ADDRESS_FORMS, SPOKEN_ON
-from edge.config import (
+from protocol.command import Action
+from protocol.errors import ProtocolError
+from protocol.quantity import micro_from_decimal
+from provisioning.addressing import ADDRESS_FORMS, SPOKEN_ON
+from provisioning.config import (
     BufferSettings,
     CommandAllowance,
     CommandInterlock,
@@ -30,10 +33,7 @@ from edge.config import (
     MqttLine,
     RuleEntry,
 )
-from edge.line_tables import Id, LineTable, callers_confused, line_from_table
-from protocol.command import Action
-from protocol.errors import ProtocolError
-from protocol.quantity import micro_from_decimal
+from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.strict import Malformed, parse_toml

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from edge.config import (
+from provisioning.config import (
     BusSettings,
     DialInLine,
     LineConfig,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edge.config import (
+from provisioning.config import (
     DialInLine,
     ListenLine,
     ModbusTcpLine,
