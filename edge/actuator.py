@@ -1,10 +1,10 @@
 """The actuator contract: how a device is made to act, and what its actuator owes.
 
 An actuator does one thing when told and says nothing about success: that is read back from the
-device's own points. The invariant: `act` asks the device exactly once; whether a failed act may be
-repeated is decided by the action's rule, never here. Its failures are those of any exchange
-(`edge.errors.EXCHANGE_FAILURES`), of which only `Refused`, `LineDown` and `Offline` mean that surely
-nothing was done.
+device's own points or, where there is no point for it, by the actuator. The invariant: `act` asks
+the device exactly once; whether a failed act may be repeated is decided by the action's rule, never
+here. Its failures are those of any exchange (`edge.errors.EXCHANGE_FAILURES`), of which only
+`Refused`, `LineDown` and `Offline` mean that surely nothing was done, and `Unconfirmed`.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,12 @@ class Actuator(Protocol):
         """Return what it can be asked."""
         ...
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> None:
-        """Ask the device once; return when it has said yes, or cannot say anything."""
+    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+        """Ask the device once; return when it has said yes, or cannot say anything.
+
+        What it returns is worth telling the person who asked; mostly "". Unconfirmed where the
+        actuator itself has looked, and the device shows another thing than it was told.
+        """
         ...
 
     async def look(self, point: str) -> None:

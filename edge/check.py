@@ -44,6 +44,10 @@ class _PaperBus:
     def next_number(self) -> int:
         return 1
 
+    async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
+        del wire, priority
+        raise EdgeError("a dry run says nothing")
+
     async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
         del ask, priority
         raise EdgeError("a dry run asks nothing")

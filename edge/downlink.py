@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from edge.actuator import Actuator
 from edge.admission import Admitted, Desk, Interlock, Turned
 from edge.clock import Clock
-from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault
+from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault, Unconfirmed
 from edge.intake import Intake
 from edge.intents import Intents
 from protocol.command import (
@@ -170,9 +170,11 @@ class Downlink:
             if self._clock.monotonic_ms() > admitted.deadline_mono_ms:
                 return Outcome(CommandState.EXPIRED, "too late: the device was busy with another command")
             try:
-                await actuator.act(command.action, command.parameters)
+                said = await actuator.act(command.action, command.parameters)
             except _NOT_DONE as error:
                 return Outcome(CommandState.REFUSED, str(error))
+            except Unconfirmed as error:
+                return Outcome(CommandState.UNKNOWN, str(error))
             except EXCHANGE_FAILURES as error:
                 if not rule.may_repeat:
                     return await self._doubted(command, actuator, str(error))
@@ -182,19 +184,20 @@ class Downlink:
                 continue
             took_ms = self._clock.monotonic_ms() - began_at_ms
             log.info("command carried out", extra={"command": command.command_id, "took_ms": took_ms})
-            return await self._doubted(command, actuator, "")
+            return await self._doubted(command, actuator, "", said)
 
-    async def _doubted(self, command: Command, actuator: Actuator, error: str) -> Outcome:
+    async def _doubted(self, command: Command, actuator: Actuator, error: str, said: str = "") -> Outcome:
         """Read back what the device shows: only that decides between done and unknown."""
         confirmed_by = ACTION_RULES[command.action].confirmed_by
         if confirmed_by is None:
             state = CommandState.UNKNOWN if error else CommandState.DONE
-            return Outcome(state, error)
+            return Outcome(state, error or said)
         point, expected = confirmed_by
         shown = await self._shown(command.device_id, point, expected, actuator)
         if shown == expected:
             return Outcome(CommandState.DONE, f"{point} reads {expected}")
-        return Outcome(CommandState.UNKNOWN, error or f"{point} still reads {shown or 'nothing'}")
+        still = f"{point} still reads {shown or 'nothing'}"
+        return Outcome(CommandState.UNKNOWN, error or (f"{still}; {said}" if said else still))
 
     async def _shown(self, device_id: str, point: str, expected: str, actuator: Actuator) -> str:
         key, codes = f"{device_id}/{point}", QUANTITIES[point].codes

@@ -94,6 +94,10 @@ class Bus(Protocol):
         """Take a turn on the bus; raise NoReply, BadFrame, LineDown or Offline."""
         ...
 
+    async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
+        """Take a turn and send what nobody answers, a broadcast; raise LineDown."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
@@ -123,6 +127,13 @@ class Driver(Protocol):
 
     async def probe(self) -> None:
         """Ask the device the cheapest question it answers; raise as `exchange` does."""
+        ...
+
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own question to this device; raise as `exchange` does.
+
+        Refused, and nothing sent, for anything but a question that reads this very device.
+        """
         ...
 
 

@@ -20,6 +20,10 @@ class BadFrame(EdgeError):
     """Something answered that failed its checksum, length or form."""
 
 
+class Unconfirmed(EdgeError):
+    """The device was told to act, and what it shows afterwards is not what it was told."""
+
+
 class LineDown(EdgeError):
     """The bus itself cannot be used: port missing, connection refused or lost."""
 

@@ -121,7 +121,7 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
                 if isinstance(line, OsdpLine)
             )
             poller = Poller(lines, drivers, intake, clock)
-            actuators = actuators_of(drivers, listeners, intake)
+            actuators = actuators_of(drivers, listeners, intake, config.time_zone)
             yield Field(buffer, lines, (*listeners, *receivers, *readers), intake, poller, actuators)
         finally:
             for line in lines.values():

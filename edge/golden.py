@@ -60,6 +60,10 @@ class _GoldenBus:
     def next_number(self) -> int:
         return (self._serial - 1) % 255
 
+    async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
+        del wire, priority
+        raise AssertionError("nobody broadcasts to golden frames")
+
     async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
         del priority
         expected = b"" if self._is_opening(ask.wire) else self._golden.request

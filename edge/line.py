@@ -155,6 +155,22 @@ class Line:
             self.counters.busy_s += self._loop.time() - began_at
             self._pass_turn()
 
+    async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
+        """Take a turn and send what nobody answers, a broadcast; LineDown when the bus is."""
+        await self._take_turn(priority)
+        began_at = self._loop.time()
+        try:
+            if not self._bus_breaker.allows(began_at):
+                raise LineDown(self.down_reason)
+            await self._make_ready()
+            self._transport.write(wire)
+            # Everybody hears it out before the next question.
+            await asyncio.sleep(len(wire) * self._character_s + _QUIET_S)
+            self._last_byte_at = self._loop.time()
+        finally:
+            self.counters.busy_s += self._loop.time() - began_at
+            self._pass_turn()
+
     def close(self) -> None:
         """Let go of the bus; an exchange under way ends with LineDown."""
         self._fall("closed")

@@ -105,6 +105,11 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     interval_s = 60
     intervals_s = { energy = 900 }      # per group of the profile, where it differs
     max_per_h = { water_volume = "5" }  # the most a counter can count in an hour, where it differs
+    [devices.relay]                     # only where its relay is to be switched (DL/T 645-2007)
+    password_file = "em-101.password"   # six digits, readable by us alone
+    password_level = 2                  # 0 to 9, as the meter was set up
+    operator = "00000000"
+    closing = "button"                  # somebody presses the meter's; "direct": power is back at once
 
     [[rules]]
     id = "pump-overload"
@@ -232,9 +237,19 @@ LineConfig: TypeAlias = BusLine | ListenLine | MqttLine | OsdpLine
 
 
 @dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """What a meter wants to hear before it switches its relay. The password itself stays in its file."""
+
+    password_file: Path
+    password_level: int
+    operator: str
+    closes_directly: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """A device on a line. `intervals_s` has every group of its profile, `max_per_h_micro` only what
-    differs from it."""
+    differs from it. `relay` None: its relay is not switched from here."""
 
     device_id: DeviceId
     line_id: LineId
@@ -242,6 +257,7 @@ class DeviceConfig:
     address: str
     intervals_s: Mapping[str, float]
     max_per_h_micro: Mapping[str, int] = field(default_factory=dict)
+    relay: RelaySettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -31,12 +31,17 @@ from provisioning.config import (
     LineId,
     ListenLine,
     MqttLine,
+    RelaySettings,
     RuleEntry,
 )
 from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.strict import Malformed, parse_toml
+
+# By which a relay's switching is confirmed, and in which protocols it is switched.
+RELAY_STATE = "relay_state"
+_SWITCHING = frozenset({"dlt645", "dlt645-2007"})
 
 _Interval = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
 
@@ -78,6 +83,13 @@ class _Commands(msgspec.Struct, forbid_unknown_fields=True):
     interlocks: list[_Interlock] = []
 
 
+class _Relay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    password_file: str
+    password_level: Annotated[int, msgspec.Meta(ge=0, le=9)] = 2
+    operator: Annotated[str, msgspec.Meta(pattern=r"^\d{8}$")] = "00000000"
+    closing: Literal["button", "direct"] = "button"
+
+
 class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     id: Id
     line: str
@@ -86,6 +98,7 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     interval_s: _Interval = 60
     intervals_s: dict[str, _Interval] = {}
     max_per_h: dict[str, str] = {}
+    relay: _Relay | None = None
 
 
 class _HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -201,7 +214,25 @@ class _Reader:
                 )
             groups[group] = interval_s
         limits = self._max_per_h(device, profile, at)
-        return DeviceConfig(DeviceId(device.id), LineId(device.line), profile, str(written), groups, limits)
+        relay = self._relay(device.relay, profile, at)
+        return DeviceConfig(
+            DeviceId(device.id), LineId(device.line), profile, str(written), groups, limits, relay
+        )
+
+    def _relay(self, table: _Relay | None, profile: Profile, at: str) -> RelaySettings | None:
+        if table is None:
+            return None
+        if profile.point_named(RELAY_STATE) is None or profile.protocol not in _SWITCHING:
+            self.problems.append(
+                f"{at}.relay: profile {profile.name} has no point {RELAY_STATE} of DL/T 645-2007, by which "
+                "switching is confirmed; what cannot be confirmed is not switched"
+            )
+        return RelaySettings(
+            self._folder / table.password_file,
+            table.password_level,
+            table.operator,
+            closes_directly=table.closing == "direct",
+        )
 
     def _max_per_h(self, device: _Device, profile: Profile, at: str) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -77,6 +77,7 @@ class Dlt645Source:
     block: str  # "" if none
     block_item: int
     data_identifier_1997: str = ""  # where a profile covers both editions
+    bit: int | None = None  # of a status word
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,16 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
+class Cjt188Model:
+    """What CJ/T 188 leaves to the maker: the valve's codes and command, and how long a meter sleeps."""
+
+    valve_open: int = 0x55
+    valve_close: int = 0x99
+    valve_control: int = 0x04
+    preamble_count: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What a model offers. `registers_per_read_max` and `bits_per_read_max` are Modbus limits;
     `meter_type` is CJ/T 188's ("10" cold water)."""
@@ -206,6 +217,7 @@ class Profile:
     registers_per_read_max: int = REGISTERS_PER_READ_MAX
     bits_per_read_max: int = BITS_PER_READ_MAX
     meter_type: str = ""
+    cjt188: Cjt188Model = Cjt188Model()
 
     def point_named(self, name: str) -> PointProfile | None:
         """Return the point of that name, None if the model has none."""

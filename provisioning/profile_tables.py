@@ -14,6 +14,7 @@ _POINT_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _DATA_IDENTIFIER = r"^[0-9A-F]{8}$"
 _DATA_IDENTIFIER_1997 = r"^[0-9A-F]{4}$"
 
+_Byte = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{2}$")]
 _Name = Annotated[str, msgspec.Meta(pattern=_POINT_NAME)]
 _Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 
@@ -40,12 +41,14 @@ class Dlt645Point(PointTable, forbid_unknown_fields=True, kw_only=True):
     data_identifier: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)]
     block: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER)] = ""
     block_item: Annotated[int, msgspec.Meta(ge=0, le=99)] = 0
+    bit: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
 
 
 class Dlt645Point1997(PointTable, forbid_unknown_fields=True, kw_only=True):
     data_identifier: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER_1997)]
     block: Annotated[str, msgspec.Meta(pattern=_DATA_IDENTIFIER_1997)] = ""
     block_item: Annotated[int, msgspec.Meta(ge=0, le=14)] = 0
+    bit: Annotated[int, msgspec.Meta(ge=0, le=7)] | None = None
 
 
 class Dlt645PointEither(Dlt645Point, forbid_unknown_fields=True, kw_only=True):
@@ -127,7 +130,11 @@ class ModbusSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Cjt188Settings(msgspec.Struct, forbid_unknown_fields=True):
-    meter_type: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{2}$")]
+    meter_type: _Byte
+    valve_open: _Byte = "55"
+    valve_close: _Byte = "99"
+    valve_control: Literal["04", "2A"] = "04"
+    preamble: Annotated[int, msgspec.Meta(ge=0, le=64)] = 4
 
 
 class ProfileTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="protocol"):

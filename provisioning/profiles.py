@@ -24,12 +24,14 @@ and no two points share a name. Adding a model is adding a file.
     modbus            table = "holding_register" | "input_register" | "coil" | "discrete_input"
                       address = 72 (zero-based), encoding = "float32", word_order = "CDAB", bit = 3,
                       scale = "0.001" (raw times scale is in the quantity's unit), absent = [0xFFFF]
-    dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it
+    dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it;
+                      bit = 4 of a status word
     dlt645-1997       the same with four digits: data_identifier = "9010"; block = "901F"
     dlt645            both: data_identifier = "00010000", data_identifier_1997 = "9010"; the driver finds out
     mbus              measures = "Energy" and, where need be, function = "Maximum value", storage, tariff,
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
-    cjt188            data_identifier = "901F", field = "current_volume"
+    cjt188            data_identifier = "901F", field = "current_volume"; under [cjt188] the meter_type and,
+                      where a maker has its own, valve_open, valve_close, valve_control and preamble
     osdp              condition = "online" | "secure_channel"
     gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
     mqtt-tasmota, mqtt-shelly, mqtt-json
@@ -69,6 +71,7 @@ from provisioning.profile import (
     ENCODING_WORDS,
     REGISTERS_PER_READ_MAX,
     AlarmWhen,
+    Cjt188Model,
     Cjt188Source,
     Dlt645Source,
     Golden,
@@ -87,6 +90,7 @@ from provisioning.profile_tables import (
     AnyProfile,
     Cjt188Point,
     Cjt188Profile,
+    Cjt188Settings,
     Dlt645Point,
     Dlt645Point1997,
     Dlt645PointEither,
@@ -164,12 +168,12 @@ class _Reader:
         golden = tuple(self._golden(g, names, f"golden[{i}]") for i, g in enumerate(exchanges))
         events: tuple[MessageEvent, ...] = ()
         limits = (REGISTERS_PER_READ_MAX, BITS_PER_READ_MAX)
-        meter_type = ""
+        meter_type, cjt188 = "", Cjt188Model()
         match table:
             case ModbusProfile():
                 limits = (table.modbus.registers_per_read_max, table.modbus.bits_per_read_max)
             case Cjt188Profile():
-                meter_type = table.cjt188.meter_type
+                meter_type, cjt188 = table.cjt188.meter_type, _cjt188_model(table.cjt188)
             case Zigbee2mqttProfile():
                 events = tuple(self._event(e, names, f"events[{i}]") for i, e in enumerate(table.events))
             case (
@@ -196,6 +200,7 @@ class _Reader:
             golden,
             *limits,
             meter_type,
+            cjt188,
         )
 
     def _point(self, point: PointTable, profile: AnyProfile, at: str) -> PointProfile:
@@ -232,10 +237,14 @@ class _Reader:
         match point:
             case Dlt645PointEither():
                 return Dlt645Source(
-                    point.data_identifier, point.block, point.block_item, point.data_identifier_1997
+                    point.data_identifier,
+                    point.block,
+                    point.block_item,
+                    point.data_identifier_1997,
+                    point.bit,
                 )
             case Dlt645Point() | Dlt645Point1997():
-                return Dlt645Source(point.data_identifier, point.block, point.block_item)
+                return Dlt645Source(point.data_identifier, point.block, point.block_item, bit=point.bit)
             case Cjt188Point():
                 return Cjt188Source(point.data_identifier, point.field)
             case MbusPoint():
@@ -366,6 +375,11 @@ class _Reader:
         except ValueError:
             self.problems.append(f"{at}: {text!r} is not hexadecimal")
             return b""
+
+
+def _cjt188_model(settings: Cjt188Settings) -> Cjt188Model:
+    open_code, close_code = int(settings.valve_open, 16), int(settings.valve_close, 16)
+    return Cjt188Model(open_code, close_code, int(settings.valve_control, 16), settings.preamble)
 
 
 def _lower_names(members: Iterable[Severity]) -> str:

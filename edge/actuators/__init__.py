@@ -1,44 +1,71 @@
 """The shelf of actuators: which devices can act, by what they are.
 
-The invariant: a device acts only if its profile has the point by which the act is read back; an act
-nobody can confirm is not offered. Lifts and fire panels are on no shelf: they are only ever read.
+The invariant: a device switches something only if its profile has the point by which that is read
+back; an act nobody can confirm is not offered. Lifts and fire panels are on no shelf: they are only
+ever read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from zoneinfo import ZoneInfo
 
 from edge.actuator import Actuator
+from edge.actuators.meter_clock import MeterClock
+from edge.actuators.polled import Doer, PolledActuator
+from edge.actuators.raw_read import RawRead
+from edge.actuators.relay import MeterRelay
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
 from edge.driver import Driver
 from edge.drivers.cjt188 import Cjt188Driver
+from edge.drivers.dlt645 import Dlt645Driver
+from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.intake import Intake
 from edge.listener import MqttListener
 from provisioning.config import DeviceId
 
-PolledActuator = Callable[[Driver, Intake], Actuator | None]
+
+def _electricity(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
+    assert isinstance(driver, Dlt645Driver | EitherEditionDriver), driver
+    yield MeterClock(driver, zone)
+    yield RawRead(driver)
+    if driver.device.relay is not None:
+        yield MeterRelay(driver, driver.device.relay, zone)
 
 
-def _valve(driver: Driver, intake: Intake) -> Actuator | None:
-    has_valve = any(point.name == "valve_state" for point in driver.device.profile.points)
-    return Cjt188Valve(driver, intake) if isinstance(driver, Cjt188Driver) and has_valve else None
+def _water(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
+    del zone
+    assert isinstance(driver, Cjt188Driver), driver
+    yield RawRead(driver)
+    if driver.device.profile.point_named("valve_state") is not None:
+        yield Cjt188Valve(driver)
+
+
+def _read_only(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
+    del zone
+    yield RawRead(driver)
 
 
 # By the protocol a polled device speaks.
-ACTUATORS: Mapping[str, PolledActuator] = {
-    "cjt188": _valve,
+ACTUATORS: Mapping[str, Callable[[Driver, ZoneInfo], Iterable[Doer]]] = {
+    "cjt188": _water,
+    "dlt645": _electricity,
+    "dlt645-1997": _electricity,
+    "dlt645-2007": _electricity,
+    "mbus": _read_only,
+    "modbus": _read_only,
 }
 
 
 def actuators_of(
-    drivers: Iterable[Driver], listeners: Iterable[MqttListener], intake: Intake
+    drivers: Iterable[Driver], listeners: Iterable[MqttListener], intake: Intake, zone: ZoneInfo
 ) -> dict[DeviceId, Actuator]:
     """Return every device that can act."""
     found: dict[DeviceId, Actuator] = {}
     for driver in drivers:
         make = ACTUATORS.get(driver.device.profile.protocol)
-        actuator = None if make is None else make(driver, intake)
-        if actuator is not None:
-            found[driver.device.device_id] = actuator
+        if make is not None:
+            doers = tuple(make(driver, zone))
+            found[driver.device.device_id] = PolledActuator(driver, doers, intake)
     for listener in listeners:
         for device in listener.devices:
             if any(point.name == "lock_state" for point in device.profile.points):

@@ -19,11 +19,12 @@ class ZigbeeLock:
         self._device = device
         self._listener = listener
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> None:
+    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
         """Publish the wish; the broker's acknowledgement says that it has it, nothing of the lock."""
         assert action is Action.DOOR_UNLOCK, action
         del parameters
         await self._listener.publish(self._device, _SET, command_payload(state="UNLOCK"))
+        return ""
 
     async def look(self, point: str) -> None:
         """Do nothing: the lock tells by itself, and asking would wake its radio for nothing."""

@@ -154,6 +154,19 @@ class Cjt188Driver:
         except Refused:
             return
 
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own read to this meter."""
+        try:
+            request = cjt188.decode_frame(frame)
+        except FrameError as error:
+            raise Refused(f"no frame of CJ/T 188: {error}") from error
+        if request.is_reply or request.function not in cjt188.READS:
+            raise Refused(f"function {request.function:02x} does not read; nothing else is sent this way")
+        if request.address != self.device.address:
+            raise Refused(f"the frame asks meter {request.address}, this is {self.device.address}")
+        heard, _ = await self._ask(request, request.data_identifier, _REPLY_OVERHEAD + 100, Priority.COMMAND)
+        return heard
+
     @property
     def _reply_length(self) -> int:
         return _REPLY_OVERHEAD + (HEAT_REPLY_LENGTH if self._is_heat else WATER_REPLY_LENGTH)
@@ -180,14 +193,18 @@ class Cjt188Driver:
             item.data_identifier,
             serial=serial,
             di_low_first=self._is_low_first,
+            preamble_count=self.device.profile.cjt188.preamble_count,
         )
 
-    async def turn_valve(self, operation_code: int) -> None:
+    async def turn_valve(self, *, is_open: bool) -> None:
         """Send a valve command once; Refused where the meter says no, NoReply where it says nothing."""
+        model = self.device.profile.cjt188
         request = cjt188.valve_request(
             self._meter_type,
             self.device.address,
-            operation_code,
+            model.valve_open if is_open else model.valve_close,
+            control_code=model.valve_control,
+            preamble_count=model.preamble_count,
             serial=self._serial(),
             di_low_first=self._is_low_first,
         )

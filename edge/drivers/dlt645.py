@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from edge.driver import (
-    Ask,
     Bus,
     EvidenceKeeper,
     Heard,
@@ -24,12 +23,11 @@ from edge.driver import (
     priority_of,
 )
 from edge.drivers.dlt645_edition import EDITIONS
-from edge.drivers.frame_receiver import FrameReceiver
-from edge.drivers.joined import joined
+from edge.drivers.dlt645_talk import REPLY_OVERHEAD, MeterTalk
 from edge.errors import EXCHANGE_FAILURES, NoReply
-from protocol.errors import FrameError, ProtocolError, Refused
-from protocol.fieldbus.dlt645_format import DataIdentifier, decode_items
-from protocol.fieldbus.dlt645_frame import Frame, FrameReader, encode_frame
+from protocol.errors import ProtocolError, Refused
+from protocol.fieldbus.dlt645_format import DataIdentifier, Value
+from protocol.fieldbus.dlt645_frame import encode_frame
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality, Reading
 from provisioning.config import DeviceConfig
@@ -38,8 +36,6 @@ from provisioning.strict import Malformed
 
 # A block that was silent this often while single identifiers were answered is one the meter ignores.
 _SILENCES_BELIEVED = 2
-# Sequence numbers are one byte; no identifier needs as many frames (DL/T 645-2007 §7.2.2).
-_FOLLOW_UPS_MAX = 32
 _ERROR_NO_SUCH_DATA = 0x02
 
 
@@ -65,6 +61,7 @@ class Dlt645Driver:
         self._evidence = evidence
         self._protocol = device.profile.protocol
         self._edition = EDITIONS[self._protocol]
+        self.talk = MeterTalk(device.address, bus, self._edition)
         self._unsupported: set[str] = set()
         self._items: dict[str, tuple[_Item, ...]] = {}
         self._singles = {
@@ -114,9 +111,14 @@ class Dlt645Driver:
         """Ask for the shortest answer; a refusal is an answer too."""
         item = min(self._singles.values(), key=_reply_length)
         try:
-            await self._exchange(self._edition.read_request(self.device.address, item.identifier.di), item)
+            request = self._edition.read_request(self.device.address, item.identifier.di)
+            await self.talk.ask(request, _reply_length(item), item.priority)
         except Refused:
             return
+
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own read to this meter."""
+        return await self.talk.read_raw(frame)
 
     def _arrange(self) -> None:
         """Group the points into requests, blocks first, as far as the meter supports them."""
@@ -165,42 +167,18 @@ class Dlt645Driver:
         return [self._singles[point.name] for point, _ in item.points][::-1]
 
     async def _read(self, item: _Item) -> list[Reading]:
-        address, di = self.device.address, item.identifier.di
-        heard, frame, payload = await self._exchange(self._edition.read_request(address, di), item)
-        exchanges = [heard]
-        while frame.has_follow_up:
-            if len(exchanges) > _FOLLOW_UPS_MAX:
-                raise FrameError(f"{di}: more than {_FOLLOW_UPS_MAX} follow-up frames")
-            request = self._edition.follow_up_request(address, di, len(exchanges))
-            more, frame, part = await self._exchange(request, item, len(exchanges))
-            exchanges.append(more)
-            payload += part
+        values, heard = await self.talk.read(item.identifier, _reply_length(item), item.priority)
         item.silences = 0
-        values = decode_items(item.identifier, payload).values
-        return self._readings(item, values, joined(exchanges))
+        return self._readings(item, values, heard)
 
-    async def _exchange(self, request: Frame, item: _Item, part: int = 0) -> tuple[Heard, Frame, bytes]:
-        receiver: FrameReceiver[Frame] = FrameReceiver(
-            FrameReader(),
-            lambda frame: self._edition.check_reply(request, frame),
-            encode_frame,
-            lambda frame: not frame.is_reply,
-        )
-        identity = (request.meter_address, request.control_code, request.data)
-        wire = encode_frame(request)
-        ask = Ask(self.device.address, wire, _reply_length(item), receiver, identity, part)
-        heard = await self._bus.exchange(ask, item.priority)
-        assert receiver.frame is not None
-        return heard, receiver.frame, receiver.payload
-
-    def _readings(self, item: _Item, values: Sequence[Decimal | str | None], heard: Heard) -> list[Reading]:
+    def _readings(self, item: _Item, values: Sequence[Value], heard: Heard) -> list[Reading]:
         at_ms, clock_quality, evidence = heard.measured_at_ms, self._bus.clock.quality, None
         if item.has_billing and (hour := self._evidence.hour_of(at_ms)) != item.evidence_hour:
             item.evidence_hour = hour
             evidence = evidence_of(heard, self._protocol, self._bus.settings.line_id)
         readings: list[Reading] = []
         for point, place in item.points:
-            value = values[place] if place < len(values) else None
+            value = _bit_of(point, values[place]) if place < len(values) else None
             value_micro, quality, reason = None, Quality.ABSENT, "the meter says: not available"
             if place >= len(values):
                 reason = f"the block has only {len(values)} items"
@@ -217,6 +195,15 @@ class Dlt645Driver:
         return failed_readings(self.device, [point for point, _ in item.points], failure, self._bus.clock)
 
 
+def _bit_of(point: PointProfile, value: Value) -> Value:
+    """Return the value, or of a status word the point's bit in the code of its quantity."""
+    bit = _source(point).bit
+    if bit is None or not isinstance(value, str):
+        return value
+    raw = int(value, 16) >> bit & 1
+    return Decimal(point.codes.get(str(raw), raw))
+
+
 def _source(point: PointProfile) -> Dlt645Source:
     assert isinstance(point.source, Dlt645Source)
     return point.source
@@ -227,4 +214,4 @@ def _reply_length(item: _Item) -> int:
     identifier = item.identifier
     width = sum(form.width for form in identifier.formats) or 6
     count = max((place for _, place in item.points), default=0) + 1 if identifier.is_block else 1
-    return 4 + 12 + 4 + width * count
+    return REPLY_OVERHEAD + 4 + width * count

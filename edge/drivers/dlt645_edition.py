@@ -6,6 +6,7 @@ edition; the same bytes mean other values in the other one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from protocol.fieldbus import dlt645, dlt645_1997
@@ -19,12 +20,17 @@ class Edition:
 
     `follow_up_request` takes meter address, identifier and the number of the frame, from 1;
     `check_reply` returns the data behind the identifier, as the codecs' functions of that name do.
+    `reads` are the functions that change nothing, `clock` the identifiers of date and time.
     """
 
     data_identifier: Callable[[str], DataIdentifier]
     read_request: Callable[[str, str], Frame]
     follow_up_request: Callable[[str, str, int], Frame]
     check_reply: Callable[[Frame, Frame], bytes]
+    broadcast_time_request: Callable[[datetime], Frame]
+    reads: frozenset[int]
+    clock: tuple[str, str]
+    has_relay: bool
 
 
 def _follow_up_of_1997(meter_address: str, di: str, number: int) -> Frame:
@@ -41,12 +47,20 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             dlt645_1997.read_request,
             _follow_up_of_1997,
             dlt645_1997.check_reply,
+            dlt645_1997.broadcast_time_request,
+            dlt645_1997.READS,
+            ("C010", "C011"),
+            has_relay=False,
         ),
         "dlt645-2007": Edition(
             dlt645.data_identifier,
             dlt645.read_request,
             dlt645.read_follow_up_request,
             dlt645.check_reply,
+            dlt645.broadcast_time_request,
+            dlt645.READS,
+            ("04000101", "04000102"),
+            has_relay=True,
         ),
     }
 )

@@ -9,8 +9,9 @@ without any, since then the meter may have been exchanged.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge.driver import Bus, EvidenceKeeper, PlannedRequest
+from edge.driver import Bus, EvidenceKeeper, Heard, PlannedRequest
 from edge.drivers.dlt645 import Dlt645Driver
+from edge.drivers.dlt645_talk import MeterTalk
 from edge.errors import NoReply
 from protocol.reading import Quality, Reading
 from provisioning.config import DeviceConfig
@@ -55,6 +56,15 @@ class EitherEditionDriver:
         except NoReply:
             self._fail()
             raise
+
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own read in the present edition."""
+        return await self._present.read_raw(frame)
+
+    @property
+    def talk(self) -> MeterTalk:
+        """Return how the meter is talked to in the edition presently believed."""
+        return self._present.talk
 
     def _fail(self) -> None:
         self._failures += 1

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from edge.driver import (
     Bus,
     EvidenceKeeper,
+    Heard,
     PlannedRequest,
     evidence_of,
     failed_readings,
@@ -118,6 +119,18 @@ class MbusDriver:
             await self._talk.open(priority_of(self.device, group))
         except Refused:
             return
+
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own request for data to this meter, selected first if need be."""
+        try:
+            request = mbus.decode_frame(frame)
+        except FrameError as error:
+            raise Refused(f"no frame of M-Bus: {error}") from error
+        if request.control & ~mbus.FCB != mbus.REQ_UD2:
+            raise Refused(f"control {request.control:02x} asks for no data; nothing else is sent this way")
+        if request.address != self._address.primary:
+            raise Refused(f"the frame asks address {request.address}, this is {self._address.primary}")
+        return await self._talk.read_raw(request)
 
     def _readings(self, points: Sequence[PointProfile], readout: Readout) -> list[Reading]:
         heard, evidence = joined(readout.exchanges), None

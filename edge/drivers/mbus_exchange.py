@@ -143,8 +143,17 @@ class MeterTalk:
                 return Readout(tuple(telegrams), None, tuple(exchanges))
         raise FrameError(f"more than {_TELEGRAMS_MAX} telegrams")
 
+    async def read_raw(self, request: mbus.Frame) -> Heard:
+        """Open the conversation and send one request for data."""
+        await self.open(Priority.COMMAND)
+        _, heard = await self._ask(request, 0, Priority.COMMAND)
+        return heard
+
     async def _request(self, number: int, priority: Priority) -> tuple[mbus.Frame, Heard]:
         request = mbus.data_request(self._address.primary, frame_count_bit=number % 2 == 0)
+        return await self._ask(request, number, priority)
+
+    async def _ask(self, request: mbus.Frame, number: int, priority: Priority) -> tuple[mbus.Frame, Heard]:
         receiver: FrameReceiver[mbus.Frame] = FrameReceiver(
             mbus.FrameReader(),
             self._check,

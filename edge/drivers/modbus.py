@@ -5,8 +5,8 @@ gap and the place remembered, until what is left reads or is a single point, whi
 refused and is tried again only now and then. Only reads are sent here.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from edge.driver import (
     Ask,
@@ -135,6 +135,31 @@ class ModbusDriver:
             await self._exchange(min(readers, key=lambda r: r.reply_length))
         except Refused:
             return
+
+    async def read_raw(self, frame: bytes) -> Heard:
+        """Send a person's own read to this unit; on TCP it gets a transaction id of ours."""
+        try:
+            request = modbus.decode_request(frame, self._framing)
+        except FrameError as error:
+            raise Refused(f"no Modbus request as it is framed here: {error}") from error
+        if request.is_write:
+            raise Refused(f"function {request.function_code} writes; nothing but reads is sent this way")
+        if request.unit_id != self._unit_id:
+            raise Refused(f"the frame asks unit {request.unit_id}, this is unit {self._unit_id}")
+        return await self._sent(request, Priority.COMMAND)
+
+    async def _sent(self, request: modbus.Request, priority: Priority) -> Heard:
+        identity: Hashable = None
+        length = modbus.reply_length(request, self._framing)
+        if self._framing is modbus.Framing.TCP:
+            request = replace(request, transaction_id=self._bus.next_number())
+        else:
+            identity = (self._unit_id, request.function_code, length)
+        receiver = ModbusReceiver(request, self._framing)
+        wire = modbus.encode_request(request, self._framing)
+        question = (request.start, request.values)
+        ask = Ask(self.device.address, wire, length, receiver, identity, question)
+        return await self._bus.exchange(ask, priority)
 
     def _replan(self) -> None:
         profile = self.device.profile

@@ -49,6 +49,9 @@ class Function(IntEnum):
     VALVE = 0x2A  # seen in meters after the 2018 edition
 
 
+# What changes nothing in a meter.
+READS = frozenset({Function.READ, Function.READ_KEY_VERSION})
+
 # Data identifiers of table 8 f.; history D120-D12B is one to twelve months back.
 CURRENT_DATA = "901F"
 ADDRESS = "810A"

@@ -30,6 +30,7 @@ from protocol.fieldbus.dlt645_table import data_identifier
 __all__ = [
     "ANY_METER",
     "EVERY_METER",
+    "READS",
     "DataIdentifier",
     "Frame",
     "FrameReader",
@@ -67,6 +68,10 @@ class Function(IntEnum):
     CLEAR_METER = 0x1A
     CLEAR_EVENTS = 0x1B
     RELAY = 0x1C
+
+
+# What changes nothing in a meter.
+READS = frozenset({Function.READ, Function.READ_FOLLOW_UP})
 
 
 class RelayAction(IntEnum):

@@ -12,6 +12,7 @@ read with the table of its own edition.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
@@ -20,7 +21,7 @@ from types import MappingProxyType
 from protocol.errors import FrameError, ProtocolError, Refused
 from protocol.fieldbus.annotation import Cursor, Facts, Field, Message, Role
 from protocol.fieldbus.bcd import digits_from_wire, wire_from_digits
-from protocol.fieldbus.dlt645 import is_addressed
+from protocol.fieldbus.dlt645 import EVERY_METER, is_addressed
 from protocol.fieldbus.dlt645_annotation import (
     explain_head,
     explain_items,
@@ -43,7 +44,7 @@ from protocol.fieldbus.dlt645_frame import (
 )
 
 # Answered by any meter: the 1997 edition has no address query.
-WILDCARDS = ("aaaaaaaaaaaa", "999999999999")
+WILDCARDS = ("aaaaaaaaaaaa", EVERY_METER)
 
 
 class Function(IntEnum):
@@ -71,7 +72,8 @@ _FUNCTION_NAMES = {
     Function.CHANGE_PASSWORD: "change password",
     Function.CLEAR_DEMAND: "clear maximum demand",
 }
-_READS = frozenset({Function.READ, Function.READ_FOLLOW_UP, Function.READ_AGAIN})
+# What changes nothing in a meter.
+READS = frozenset({Function.READ, Function.READ_FOLLOW_UP, Function.READ_AGAIN})
 _BAUD_RATES = {0x02: 300, 0x04: 600, 0x08: 2400, 0x10: 4800, 0x20: 9600}
 _ERRORS = (
     "illegal data",
@@ -221,6 +223,12 @@ def read_follow_up_request(
     return Frame(meter_address, Function.READ_FOLLOW_UP, _wire_from_di(di), preamble_count)
 
 
+def broadcast_time_request(at: datetime, preamble_count: int = REQUEST_PREAMBLE_COUNT) -> Frame:
+    """Build the time broadcast, local time; as in 2007 nobody answers it."""
+    wire = wire_from_digits(at.strftime("%y%m%d%H%M%S"))
+    return Frame(EVERY_METER, Function.BROADCAST_TIME, wire, preamble_count)
+
+
 def read_reply(
     meter_address: str, di: str, payload: bytes, preamble_count: int = 4, *, has_follow_up: bool = False
 ) -> Frame:
@@ -297,7 +305,7 @@ class _Dlt645Of1997:
         if frame.is_reply and frame.is_abnormal:
             bits = [_ERRORS[bit] for bit in range(8) if data and data[0] >> bit & 1]
             return facts | {"error_byte": f"{data[0]:02x}" if data else None, "error_bits": [*bits]}
-        if frame.function in _READS and len(data) >= 2:
+        if frame.function in READS and len(data) >= 2:
             return facts | _read_facts(frame)
         return facts | _command_facts(frame)
 
@@ -309,7 +317,7 @@ class _Dlt645Of1997:
         data = frame.data
         if frame.is_reply and frame.is_abnormal:
             cursor.take(len(data), Role.ERROR, _error_text(data[0] if data else 0))
-        elif frame.function in _READS and len(data) >= 2:
+        elif frame.function in READS and len(data) >= 2:
             known = _known(data[:2])
             title = known.title if known else "not in the table of the standard"
             di = digits_from_wire(data[:2]).upper()

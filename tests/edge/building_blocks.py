@@ -170,11 +170,15 @@ class ScriptedBus:
         self.clock: Clock = ToldClock()
         self.answer = answer
         self.asked: list[bytes] = []
+        self.told: list[bytes] = []
         self._number = 0
 
     def next_number(self) -> int:
         self._number += 1
         return self._number
+
+    async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
+        self.told.append(wire)
 
     async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
         self.asked.append(ask.wire)

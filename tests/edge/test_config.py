@@ -141,3 +141,36 @@ def test_everything_wrong_in_the_whole_file_is_told_at_once() -> None:
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(Malformed, match=r"/nowhere/edge\.toml: cannot be read"):
         load_config(Path("/nowhere/edge.toml"))
+
+
+RELAY = '\n[devices.relay]\npassword_file = "em.password"\n'
+ONE_METER = """
+[gateway]
+code = "gw-1"
+time_zone = "Asia/Shanghai"
+[[lines]]
+id = "bus-1"
+transport = "serial"
+path = "/dev/ttyUSB0"
+[[devices]]
+id = "em-1"
+line = "bus-1"
+profile = "{profile}"
+address = "202607000101"
+"""
+
+
+def test_a_relay_s_password_stays_in_its_file() -> None:
+    text = ONE_METER.format(profile="dlt645_relay_meter") + RELAY
+
+    (device,) = parse_config(text, Path("/etc/gatehouse/edge.toml")).devices
+
+    assert device.relay is not None
+    assert device.relay.password_file == Path("/etc/gatehouse/em.password")
+    assert not device.relay.closes_directly
+
+
+@pytest.mark.parametrize("profile", ["dlt645_single_phase", "dlt645_1997_single_phase"])
+def test_a_relay_nobody_can_read_back_is_not_configured(profile: str) -> None:
+    with pytest.raises(Malformed, match="what cannot be confirmed is not switched"):
+        parse_config(ONE_METER.format(profile=profile) + RELAY, Path("edge.toml"))

@@ -52,12 +52,14 @@ class Device:
         self.asked: list[Action] = []
         self.failures: list[Exception] = []
         self.shows: int | None = 1
+        self.says = ""
         self._intake, self._clock, self._point = intake, clock, point
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> None:
+    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
         self.asked.append(action)
         if self.failures:
             raise self.failures.pop(0)
+        return self.says
 
     async def look(self, point: str) -> None:
         self._clock.now_ms += int(CONFIRM_WITHIN_S * 400)
