@@ -12,6 +12,7 @@ from types import MappingProxyType
 from aiohttp import web
 
 from cloud.api.door import API
+from cloud.carriers import Carriers
 from cloud.command_key import load_or_make
 from cloud.config import DEFAULT_TENANT, Config, Role, command_key_path, database_url
 from cloud.console.routes import CONSOLE
@@ -21,6 +22,7 @@ from cloud.ingest import INGEST
 from cloud.jobs import Jobs
 from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
 from cloud.live import Hub
+from cloud.notice_lane import NoticeLane
 from cloud.outbox import Outbox
 from cloud.running import keep_running_charges
 from cloud.services import tenants, webhooks
@@ -32,6 +34,7 @@ from cloud.web.door import Door
 from cloud.web.headers import add_security_headers
 from cloud.web.health import HEALTH
 from cloud.web.request_log import request_middleware
+from cloud.webhook_lane import WebhookLane
 from protocol.sync import BATCH_BYTES_MAX
 
 # Each door of its own package; `Door` says what one consists of.
@@ -103,7 +106,14 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     database, loop = app[DATABASE], asyncio.get_running_loop()
     work: dict[str, Callable[[], Awaitable[None]]] = {
         "jobs": Jobs(database, app[SESSION_LIMITS], app[CLOCK]()).run,
-        "outbox": Outbox(database, app[LIVE], app[CLOCK], app[CONFIG].webhooks).run,
+        "outbox": Outbox(
+            database,
+            app[LIVE],
+            [
+                WebhookLane(database, app[CLOCK], app[CONFIG].webhooks),
+                NoticeLane(database, Carriers(app[CONFIG].notices, app[CONFIG].webhooks)),
+            ],
+        ).run,
         "running charges": partial(keep_running_charges, database, app[LIVE], app[CLOCK], DEFAULT_TENANT),
     }
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.

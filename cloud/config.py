@@ -103,6 +103,29 @@ class Webhooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     allow_private: bool = False
 
 
+class Sms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Short messages by Tencent Cloud: whose account, under which signature, and the registered texts."""
+
+    secret_id_file: str
+    secret_key_file: str
+    app_id: str
+    sign_name: str
+    # The carrier's number of each topic's text: {dunning = "1110"}; a topic without one is not sent by SMS.
+    templates: dict[str, str]
+    region: str = "ap-guangzhou"
+    # Another endpoint is a gateway of one's own, or a stand-in; only there may it be plain HTTP.
+    endpoint: str = "sms.tencentcloudapi.com"
+    is_plain_http: bool = False
+
+
+class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How people are told of things beside the console. What is not configured is not sent."""
+
+    # A file with the mail server in one line: mailtos://user:password@smtp.example.com?from=office@example.com
+    email_url_file: str = ""
+    sms: Sms | None = None
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the log is written, always to standard error."""
 
@@ -130,6 +153,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     database: DatabaseConfig = DatabaseConfig()
     sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
+    notices: Notices = Notices()
     logs: Logs = Logs()
     commands: Commands = Commands()
 

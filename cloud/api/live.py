@@ -26,6 +26,7 @@ from cloud.domain.change import (
     EventRecorded,
     GatewayChanged,
     InvoiceIssued,
+    NoticeWritten,
     PointChange,
     ReadingsChanged,
     RunningChargeChanged,
@@ -51,6 +52,7 @@ NAMES: dict[type[Change], tuple[str, Action]] = {
     EventRecorded: ("event", Action.READ_ALARMS),
     GatewayChanged: ("gateway", Action.READ_GATEWAYS),
     InvoiceIssued: ("invoice", Action.READ_INVOICES),
+    NoticeWritten: ("notice", Action.READ_NOTICES),
     ReadingsChanged: ("readings", Action.READ_METERS),
     RunningChargeChanged: ("running_charge", Action.READ_OWN_ACCOUNTS),
 }
@@ -130,6 +132,12 @@ class LiveInvoice(View, frozen=True):
     invoice_id: str
     account_id: str
     total_fen: int
+
+
+class LiveNotice(View, frozen=True):
+    """Somebody at a site was told something: look whether it was you."""
+
+    site_id: str
 
 
 class LiveRunningCharge(View, frozen=True):
@@ -218,6 +226,8 @@ def live_view(change: Change) -> View:
             return view_of(change, LiveInvoice)
         case RunningChargeChanged():
             return view_of(change, LiveRunningCharge)
+        case NoticeWritten():
+            return view_of(change, LiveNotice)
         case _:
             assert_never(change)
 

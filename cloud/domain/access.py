@@ -25,10 +25,12 @@ class Action(Enum):
     COMPLETE_MAINTENANCE = "complete_maintenance"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
+    MANAGE_CONTACTS = "manage_contacts"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
     MANAGE_MAINTENANCE = "manage_maintenance"
     MANAGE_METERS = "manage_meters"
+    MANAGE_NOTIFIERS = "manage_notifiers"
     MANAGE_PREMISES = "manage_premises"
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
@@ -41,6 +43,7 @@ class Action(Enum):
     READ_INVOICES = "read_invoices"
     READ_LEDGER = "read_ledger"
     READ_METERS = "read_meters"
+    READ_NOTICES = "read_notices"
     READ_OVERVIEW = "read_overview"
     READ_OWN_ACCOUNTS = "read_own_accounts"
     READ_PREMISES = "read_premises"
@@ -68,10 +71,12 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.COMPLETE_MAINTENANCE: _TECHNICAL,
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
+        Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
         Action.MANAGE_MAINTENANCE: _MANAGERS,
         Action.MANAGE_METERS: _TECHNICAL,
+        Action.MANAGE_NOTIFIERS: _MANAGERS,
         Action.MANAGE_PREMISES: _MANAGERS,
         Action.MANAGE_TARIFFS: _MONEY,
         Action.MANAGE_USERS: _MANAGERS
@@ -85,6 +90,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`
         Action.READ_LEDGER: _READS_MONEY,
         Action.READ_METERS: _READS_MONEY | {Role.MAINTENANCE},
+        Action.READ_NOTICES: _READS_SITE | {Role.RESIDENT},  # a resident: of their own alone
         Action.READ_OVERVIEW: _READS_SITE,
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_PREMISES: _READS_SITE,

@@ -121,6 +121,14 @@ class RunningChargeChanged:
     as_of_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeWritten:
+    """A notice to somebody was written down; the outbox looks, nobody else is told whose it is."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+
+
 Change = (
     ReadingsChanged
     | AlarmChanged
@@ -129,4 +137,5 @@ Change = (
     | CommandChanged
     | InvoiceIssued
     | RunningChargeChanged
+    | NoticeWritten
 )

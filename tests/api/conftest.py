@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Role, Webhooks
+from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Notices, Role, Webhooks
 from cloud.domain.ids import AccountId, TenantId
 from cloud.domain.user import Locale, User, system_user
 from cloud.domain.user import Role as UserRole
@@ -124,6 +124,7 @@ async def running_cloud(
     *,
     role: Role = Role.ALL,
     allow_private_webhooks: bool = False,
+    notices: Notices | None = None,
     **http: Any,
 ) -> AsyncIterator[Cloud]:
     """Run a cloud on `url` for as long as the block lasts."""
@@ -134,6 +135,7 @@ async def running_cloud(
             database=DatabaseConfig(url=url),
             commands=Commands(key_file=f"{folder}/command.key"),
             webhooks=Webhooks(allow_private=allow_private_webhooks),
+            notices=notices or Notices(),
         )
         app = make_app(config, clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)

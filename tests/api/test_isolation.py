@@ -53,12 +53,19 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         headers={"Idempotency-Key": "a payment of one yuan"},
     )
     webhook = await homes.post("/api/v1/webhooks", {"url": "https://erp.example/hook", "events": ["invoice"]})
+    robot: dict[str, Any] = {"name": "duty", "channel": "wecom", "topics": ["alarm"]}
+    robot["address"] = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=1"
+    notifier = await homes.post("/api/v1/notifiers", robot)
+    contact = await homes.post(
+        f"/api/v1/accounts/{account['account_id']}/contacts", {"channel": "sms", "address": "13800138000"}
+    )
     ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
         "command_id": alarm["alarm_id"],
+        "contact_id": contact["contact_id"],
         "delivery_id": ping["delivery_id"],
         "device_id": equipment["device_id"],
         "equipment_id": equipment["equipment_id"],
@@ -66,6 +73,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "installation_id": meter["installation_id"],
         "invoice_id": invoice["invoice_id"],
         "line_no": 1,
+        "notifier_id": notifier["notifier_id"],
         "payment_id": payment["receipt"]["payment_id"],
         "period_id": period["period_id"],
         "plan_id": equipment["clocks"][0]["plan_id"],

@@ -25,7 +25,7 @@ from cloud.domain.webhook import (
     next_attempt_ms,
     signature,
 )
-from cloud.outbox import OutsideResolver
+from cloud.webhook_lane import OutsideResolver
 from protocol.event import Severity
 from tests.api.conftest import Cloud, StandingClock, running_cloud
 

@@ -42,7 +42,14 @@ from cloud.store.schema.field import (
     point_current,
     reading,
 )
-from cloud.store.schema.outbound import webhook, webhook_delivery
+from cloud.store.schema.outbound import (
+    contact,
+    notice,
+    notice_delivery,
+    notifier,
+    webhook,
+    webhook_delivery,
+)
 from cloud.store.schema.people import app_user, audit_entry, session, user_account
 from cloud.store.schema.people import tenant_table as tenant
 from cloud.store.schema.premises import account, building, service_point, site, space, supply
@@ -89,6 +96,7 @@ __all__ = [
     "building",
     "command",
     "command_step",
+    "contact",
     "day_type",
     "device",
     "document_number",
@@ -113,6 +121,9 @@ __all__ = [
     "manual_reading",
     "metadata",
     "meter",
+    "notice",
+    "notice_delivery",
+    "notifier",
     "payment",
     "point",
     "point_current",

@@ -1,10 +1,14 @@
-"""Tables of what is told to other systems: receivers, and messages until they are heard."""
+"""Tables of what is told: other systems and their messages, people and their notices, until heard."""
 
 import sqlalchemy as sa
 
+from cloud.domain.notice import Channel, NoticeState, Topic
+from cloud.domain.user import Locale
 from cloud.domain.webhook import DeliveryState, WebhookEvent
 from cloud.store.schema.columns import (
+    check,
     document,
+    flag,
     identity,
     integer,
     metadata,
@@ -13,6 +17,7 @@ from cloud.store.schema.columns import (
     refers,
     tenant,
     text,
+    unique,
 )
 
 webhook = sa.Table(
@@ -54,4 +59,99 @@ webhook_delivery = sa.Table(
     one_of("state", DeliveryState),
     sa.Index("ix_webhook_delivery_due", "tenant_id", "state", "next_attempt_at_ms"),
     sa.Index("ix_webhook_delivery_webhook", "tenant_id", "webhook_id", "id"),
+)
+
+# Where a person can be reached: of an account's people, or of one user.
+contact = sa.Table(
+    "contact",
+    metadata,
+    tenant(),
+    identity(),
+    reference("account_id", nullable=True),
+    reference("user_id", nullable=True),
+    text("channel"),
+    text("address"),
+    text("locale"),
+    integer("created_at_ms"),
+    integer("removed_at_ms", nullable=True),
+    refers("account", "account_id"),
+    refers("app_user", "user_id"),
+    check("owner", "(account_id IS NULL) <> (user_id IS NULL)"),
+    check("channel", "channel IN ('email', 'sms')"),
+    one_of("locale", Locale),
+    sa.Index("ix_contact_account", "tenant_id", "account_id"),
+    sa.Index("ix_contact_user", "tenant_id", "user_id"),
+)
+
+# Where a site's staff hear of some topics; without a site, of every site's.
+notifier = sa.Table(
+    "notifier",
+    metadata,
+    tenant(),
+    identity(),
+    reference("site_id", nullable=True),
+    text("name"),
+    text("channel"),
+    text("address"),
+    document("topics"),
+    text("locale"),
+    integer("created_at_ms"),
+    integer("disabled_at_ms", nullable=True),
+    refers("site", "site_id"),
+    one_of("channel", Channel),
+    one_of("locale", Locale),
+)
+
+# What somebody should hear of, once: the key is made by whoever sends it.
+notice = sa.Table(
+    "notice",
+    metadata,
+    tenant(),
+    identity(),
+    text("topic"),
+    text("key"),
+    # Groups what is withdrawn together once it no longer holds.
+    text("about"),
+    reference("account_id", nullable=True),
+    reference("user_id", nullable=True),
+    reference("site_id", nullable=True),
+    document("words"),
+    text("link"),
+    flag("is_urgent"),
+    integer("created_at_ms"),
+    integer("read_at_ms", nullable=True),
+    integer("withdrawn_at_ms", nullable=True),
+    refers("account", "account_id"),
+    refers("app_user", "user_id"),
+    refers("site", "site_id"),
+    unique("key"),
+    one_of("topic", Topic),
+    sa.Index("ix_notice_about", "tenant_id", "about"),
+    sa.Index("ix_notice_account", "tenant_id", "account_id", "id"),
+    sa.Index("ix_notice_user", "tenant_id", "user_id", "id"),
+    sa.Index("ix_notice_site", "tenant_id", "site_id", "id"),
+)
+
+notice_delivery = sa.Table(
+    "notice_delivery",
+    metadata,
+    tenant(),
+    identity(),
+    reference("notice_id"),
+    text("channel"),
+    text("address"),
+    # As it is said, every time.
+    text("title"),
+    text("text"),
+    text("state"),
+    integer("attempts"),
+    integer("created_at_ms"),
+    integer("next_attempt_at_ms"),
+    integer("finished_at_ms", nullable=True),
+    text("last_reply"),
+    refers("notice", "notice_id"),
+    one_of("channel", Channel),
+    one_of("state", NoticeState),
+    unique("notice_id", "channel", "address"),
+    sa.Index("ix_notice_delivery_due", "tenant_id", "state", "next_attempt_at_ms"),
 )

@@ -1,0 +1,365 @@
+"""Notices, where people can be reached, and deliveries until they are made."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, NotifierId, SiteId, UserId
+from cloud.domain.notice import (
+    Channel,
+    Contact,
+    DueNotice,
+    NewNotice,
+    NoticeDelivery,
+    NoticeState,
+    Notifier,
+    Topic,
+)
+from cloud.domain.user import Locale
+from cloud.store.db import Tx
+from cloud.store.schema import contact, notice, notice_delivery, notifier, user_account
+
+_C, _F, _N, _D = contact.c, notifier.c, notice.c, notice_delivery.c
+
+
+def insert_contact(tx: Tx, added: Contact) -> None:
+    """Add where a person can be reached."""
+    # Add one contact.
+    tx.conn.execute(
+        tx.insert(contact).values(
+            tenant_id=tx.tenant_id,
+            id=added.contact_id,
+            account_id=added.account_id,
+            user_id=added.user_id,
+            channel=added.channel.value,
+            address=added.address,
+            locale=added.locale.value,
+            created_at_ms=tx.now_ms,
+        )
+    )
+
+
+def contacts_of_account(tx: Tx, account_id: AccountId) -> list[Contact]:
+    """Return an account's own contacts, oldest first."""
+    return _contacts(tx, _C.account_id == account_id)
+
+
+def contacts_of_user(tx: Tx, user_id: UserId) -> list[Contact]:
+    """Return a user's contacts, oldest first."""
+    return _contacts(tx, _C.user_id == user_id)
+
+
+def reachable_for_account(tx: Tx, account_id: AccountId) -> list[Contact]:
+    """Return an account's contacts and those of the users tied to it."""
+    tied = sa.select(user_account.c.user_id).where(
+        user_account.c.tenant_id == tx.tenant_id, user_account.c.account_id == account_id
+    )
+    return _contacts(tx, sa.or_(_C.account_id == account_id, _C.user_id.in_(tied)))
+
+
+def remove_contact(tx: Tx, contact_id: str, account_id: AccountId) -> bool:
+    """Reach an account's people there no longer; False if nobody was."""
+    # Forget one contact.
+    statement = (
+        sa.update(contact)
+        .where(
+            _C.tenant_id == tx.tenant_id,
+            _C.id == contact_id,
+            _C.account_id == account_id,
+            _C.removed_at_ms.is_(None),
+        )
+        .values(removed_at_ms=tx.now_ms)
+    )
+    return tx.conn.execute(statement).rowcount == 1
+
+
+def insert_notifier(tx: Tx, added: Notifier) -> None:
+    """Add where staff hear of some topics."""
+    # Add one notifier.
+    tx.conn.execute(
+        tx.insert(notifier).values(
+            tenant_id=tx.tenant_id,
+            id=added.notifier_id,
+            site_id=added.site_id,
+            name=added.name,
+            channel=added.channel.value,
+            address=added.address,
+            topics=sorted(topic.value for topic in added.topics),
+            locale=added.locale.value,
+            created_at_ms=tx.now_ms,
+        )
+    )
+
+
+def list_notifiers(tx: Tx) -> list[Notifier]:
+    """Return the notifiers in use, oldest first."""
+    # Where do staff hear of what?
+    query = (
+        sa.select(_F.id, _F.site_id, _F.name, _F.channel, _F.address, _F.topics, _F.locale)
+        .where(_F.tenant_id == tx.tenant_id, _F.disabled_at_ms.is_(None))
+        .order_by(_F.id)
+    )
+    return [_notifier_from_row(row) for row in tx.conn.execute(query)]
+
+
+def disable_notifier(tx: Tx, notifier_id: NotifierId) -> bool:
+    """Tell nobody there anything more; False if nobody was told."""
+    # Stop using one notifier.
+    statement = (
+        sa.update(notifier)
+        .where(_F.tenant_id == tx.tenant_id, _F.id == notifier_id, _F.disabled_at_ms.is_(None))
+        .values(disabled_at_ms=tx.now_ms)
+    )
+    return tx.conn.execute(statement).rowcount == 1
+
+
+def insert_notice(tx: Tx, new: NewNotice) -> NoticeId | None:
+    """Write a notice down; None if its key is known already."""
+    # Add one notice, unless it is one already.
+    statement = (
+        tx.insert(notice)
+        .values(
+            tenant_id=tx.tenant_id,
+            id=tx.new_id(),
+            topic=new.topic.value,
+            key=new.key,
+            about=new.about,
+            account_id=new.account_id,
+            user_id=new.user_id,
+            site_id=new.site_id,
+            words=dict(new.values),
+            link=new.link,
+            is_urgent=new.is_urgent,
+            created_at_ms=tx.now_ms,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "key"])
+        .returning(_N.id)
+    )
+    found = tx.conn.execute(statement).scalar_one_or_none()
+    return None if found is None else NoticeId(found)
+
+
+def insert_deliveries(
+    tx: Tx, notice_id: NoticeId, deliveries: Sequence[tuple[Channel, str, str, str]], not_before_ms: int
+) -> None:
+    """Write down where a notice goes: (channel, address, title, text); the same address gets one."""
+    rows = [
+        {
+            "tenant_id": tx.tenant_id,
+            "id": tx.new_id(),
+            "notice_id": notice_id,
+            "channel": channel.value,
+            "address": address,
+            "title": title,
+            "text": text,
+            "state": NoticeState.PENDING.value,
+            "attempts": 0,
+            "created_at_ms": tx.now_ms,
+            "next_attempt_at_ms": not_before_ms if channel.rings else tx.now_ms,
+            "last_reply": "",
+        }
+        for channel, address, title, text in deliveries
+    ]
+    if rows:
+        # Add what is to be delivered; two people with one number are rung once.
+        tx.conn.execute(
+            tx.insert(notice_delivery).on_conflict_do_nothing(
+                index_elements=["tenant_id", "notice_id", "channel", "address"]
+            ),
+            rows,
+        )
+
+
+def has_due(tx: Tx) -> bool:
+    """Tell whether a notice should be sent now."""
+    # Is there anything to deliver?
+    query = (
+        sa.select(_D.id)
+        .where(
+            _D.tenant_id == tx.tenant_id,
+            _D.state == NoticeState.PENDING.value,
+            _D.next_attempt_at_ms <= tx.now_ms,
+        )
+        .limit(1)
+    )
+    return tx.conn.execute(query).first() is not None
+
+
+def claim_due(tx: Tx, lease_ms: int, limit: int) -> list[DueNotice]:
+    """Take deliveries that are due; nobody else takes them before the lease is over."""
+    # What should be delivered now? Rows somebody else is taking are passed over.
+    due = (
+        sa.select(_D.id, _N.topic, _D.channel, _D.address, _D.title, _D.text, _N.words)
+        .add_columns(_D.attempts, _D.created_at_ms)
+        .join_from(notice_delivery, notice, sa.and_(_N.tenant_id == _D.tenant_id, _N.id == _D.notice_id))
+        .where(
+            _D.tenant_id == tx.tenant_id,
+            _D.state == NoticeState.PENDING.value,
+            _D.next_attempt_at_ms <= tx.now_ms,
+        )
+        .order_by(_D.next_attempt_at_ms, _D.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=notice_delivery)
+    )
+    rows = tx.conn.execute(due).all()
+    # Hold them for the time an attempt may take; a process that dies in it loses nothing.
+    tx.conn.execute(
+        sa.update(notice_delivery)
+        .where(_D.tenant_id == tx.tenant_id, _D.id.in_([row.id for row in rows]))
+        .values(next_attempt_at_ms=tx.now_ms + lease_ms)
+    )
+    return [_due_from_row(row) for row in rows]
+
+
+def finish_attempt(
+    tx: Tx, delivery_id: NoticeDeliveryId, state: NoticeState, reply: str, next_attempt_at_ms: int
+) -> None:
+    """Note how an attempt went; what was withdrawn meanwhile stays withdrawn."""
+    # What became of this attempt?
+    tx.conn.execute(
+        sa.update(notice_delivery)
+        .where(_D.tenant_id == tx.tenant_id, _D.id == delivery_id, _D.state == NoticeState.PENDING.value)
+        .values(
+            state=state.value,
+            attempts=_D.attempts + 1,
+            last_reply=reply,
+            next_attempt_at_ms=next_attempt_at_ms,
+            finished_at_ms=None if state is NoticeState.PENDING else tx.now_ms,
+        )
+    )
+
+
+def withdraw(tx: Tx, about: str) -> int:
+    """Deliver nothing more of what no longer holds; return how many deliveries that stops."""
+    # What was this about?
+    concerned = sa.select(_N.id).where(_N.tenant_id == tx.tenant_id, _N.about == about)
+    # Which of it has not gone out yet?
+    stopped = tx.conn.execute(
+        sa.update(notice_delivery)
+        .where(
+            _D.tenant_id == tx.tenant_id,
+            _D.notice_id.in_(concerned),
+            _D.state == NoticeState.PENDING.value,
+        )
+        .values(state=NoticeState.WITHDRAWN.value, finished_at_ms=tx.now_ms)
+    ).rowcount
+    # It holds no longer in the console either.
+    tx.conn.execute(
+        sa.update(notice)
+        .where(_N.tenant_id == tx.tenant_id, _N.about == about, _N.withdrawn_at_ms.is_(None))
+        .values(withdrawn_at_ms=tx.now_ms)
+    )
+    return stopped
+
+
+def notices_for(
+    tx: Tx,
+    user_id: UserId,
+    account_ids: Sequence[AccountId],
+    site_id: SiteId | None,
+    before_id: NoticeId | None,
+    limit: int,
+) -> list[Any]:
+    """Return rows of the notices a reader may see, newest first; withdrawn ones are not among them."""
+    mine: list[sa.ColumnElement[bool]] = [_N.user_id == user_id, _N.account_id.in_(account_ids)]
+    if site_id is not None:
+        mine.append(_N.site_id == site_id)
+    # What has this reader been told?
+    query = (
+        sa.select(_N.id, _N.topic, _N.words, _N.link, _N.created_at_ms, _N.read_at_ms)
+        .where(_N.tenant_id == tx.tenant_id, _N.withdrawn_at_ms.is_(None), sa.or_(*mine))
+        .order_by(_N.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(_N.id < before_id)
+    return list(tx.conn.execute(query))
+
+
+def mark_read(tx: Tx, notice_ids: Sequence[NoticeId]) -> None:
+    """Note that notices were looked at; the first look counts."""
+    # Which of these has nobody read yet?
+    tx.conn.execute(
+        sa.update(notice)
+        .where(_N.tenant_id == tx.tenant_id, _N.id.in_(notice_ids), _N.read_at_ms.is_(None))
+        .values(read_at_ms=tx.now_ms)
+    )
+
+
+def list_deliveries(tx: Tx, before_id: NoticeDeliveryId | None, limit: int) -> list[NoticeDelivery]:
+    """Return deliveries with their outcome, newest first."""
+    # What went out, to whom, and what became of it?
+    query = (
+        sa.select(_D.id, _N.topic, _D.channel, _D.address, _D.title, _D.state, _D.attempts)
+        .add_columns(_D.created_at_ms, _D.next_attempt_at_ms, _D.finished_at_ms, _D.last_reply)
+        .join_from(notice_delivery, notice, sa.and_(_N.tenant_id == _D.tenant_id, _N.id == _D.notice_id))
+        .where(_D.tenant_id == tx.tenant_id)
+        .order_by(_D.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(_D.id < before_id)
+    return [_delivery_from_row(row) for row in tx.conn.execute(query)]
+
+
+def _contacts(tx: Tx, which: sa.ColumnElement[bool]) -> list[Contact]:
+    # Where can they be reached?
+    query = (
+        sa.select(_C.id, _C.account_id, _C.user_id, _C.channel, _C.address, _C.locale)
+        .where(_C.tenant_id == tx.tenant_id, _C.removed_at_ms.is_(None), which)
+        .order_by(_C.id)
+    )
+    return [
+        Contact(
+            row.id,
+            None if row.account_id is None else AccountId(row.account_id),
+            None if row.user_id is None else UserId(row.user_id),
+            Channel(row.channel),
+            row.address,
+            Locale(row.locale),
+        )
+        for row in tx.conn.execute(query)
+    ]
+
+
+def _notifier_from_row(row: Any) -> Notifier:
+    return Notifier(
+        NotifierId(row.id),
+        None if row.site_id is None else SiteId(row.site_id),
+        row.name,
+        Channel(row.channel),
+        row.address,
+        frozenset(Topic(topic) for topic in row.topics),
+        Locale(row.locale),
+    )
+
+
+def _due_from_row(row: Any) -> DueNotice:
+    return DueNotice(
+        NoticeDeliveryId(row.id),
+        Topic(row.topic),
+        Channel(row.channel),
+        row.address,
+        row.title,
+        row.text,
+        row.words,
+        row.attempts,
+        row.created_at_ms,
+    )
+
+
+def _delivery_from_row(row: Any) -> NoticeDelivery:
+    return NoticeDelivery(
+        NoticeDeliveryId(row.id),
+        Topic(row.topic),
+        Channel(row.channel),
+        row.address,
+        row.title,
+        NoticeState(row.state),
+        row.attempts,
+        row.created_at_ms,
+        row.next_attempt_at_ms,
+        row.finished_at_ms,
+        row.last_reply,
+    )
