@@ -10,18 +10,18 @@ here. Its failures are those of any exchange (`edge.errors.EXCHANGE_FAILURES`), 
 from collections.abc import Mapping
 from typing import Protocol
 
-from protocol.command import Action
+from protocol.command import Act
 
 
 class Actuator(Protocol):
     """One device that can act."""
 
     @property
-    def actions(self) -> frozenset[Action]:
+    def actions(self) -> frozenset[Act]:
         """Return what it can be asked."""
         ...
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Ask the device once; return when it has said yes, or cannot say anything.
 
         What it returns is worth telling the person who asked; mostly "". Unconfirmed where the

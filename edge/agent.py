@@ -21,6 +21,7 @@ from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.home_assistant import HomeAssistant
 from edge.intake import Intake
 from edge.kernel_clock import is_kernel_clock_synced
+from edge.local_outputs import LocalOutputs, guarded
 from edge.page import serve_page
 from edge.supervise import keep_running
 from edge.uplink import Cloud, CloudClient, Greeter, Lane
@@ -153,7 +154,8 @@ async def _open_commands(config: Config, field: Field, clock: Clock) -> AsyncIte
         log.warning("no commands are taken: the credential has no command key; provision the box anew")
         yield None
         return
-    async with open_downlink(config.commands, credential, field.actuators, field.intake, clock) as downlink:
+    actuators = guarded(field.actuators, field.reactions)
+    async with open_downlink(config.commands, credential, actuators, field.intake, clock) as downlink:
         yield downlink
 
 
@@ -184,6 +186,9 @@ async def _run_parts(
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
+    if config.reactions:
+        outputs = LocalOutputs(field.reactions, field.actuators, field.intake, clock)
+        parts["local outputs"] = outputs.run
     if downlink is not None:
         parts["downlink"] = downlink.run
     if config.home_assistant is not None:

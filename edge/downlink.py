@@ -22,6 +22,7 @@ from edge.clock import Clock
 from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault, Unconfirmed
 from edge.intake import Intake
 from edge.intents import Intents
+from edge.read_back import read_back
 from protocol.command import (
     ACTION_RULES,
     COMMAND_RESULT,
@@ -34,7 +35,7 @@ from protocol.command import (
 )
 from protocol.errors import Refused
 from protocol.event import Event, EventState, Severity
-from protocol.quantity import MICRO, QUANTITIES
+from protocol.quantity import MICRO
 from protocol.reading import Quality
 from protocol.sync import COMMANDS_PATH, CONNECT_TIMEOUT_S
 from provisioning.config import CommandInterlock, CommandSettings, DeviceId
@@ -46,9 +47,6 @@ log = logging.getLogger(__name__)
 # A fresh nonce this often: a command can be older than it says by at most this much.
 NONCE_EVERY_S = 5.0
 HEARTBEAT_S = 10.0
-# A device has this long to show what it was told; beyond it, somebody must look.
-CONFIRM_WITHIN_S = 5.0
-_LOOK_EVERY_S = 0.3
 _REPEAT_PAUSE_S = 1.0
 _RECONNECT_S = (1.0, 30.0)
 
@@ -193,27 +191,11 @@ class Downlink:
             state = CommandState.UNKNOWN if error else CommandState.DONE
             return Outcome(state, error or said)
         point, expected = confirmed_by
-        shown = await self._shown(command.device_id, point, expected, actuator)
+        shown = await read_back(self._intake, self._clock, actuator, command.device_id, point, expected)
         if shown == expected:
             return Outcome(CommandState.DONE, f"{point} reads {expected}")
         still = f"{point} still reads {shown or 'nothing'}"
         return Outcome(CommandState.UNKNOWN, error or (f"{still}; {said}" if said else still))
-
-    async def _shown(self, device_id: str, point: str, expected: str, actuator: Actuator) -> str:
-        key, codes = f"{device_id}/{point}", QUANTITIES[point].codes
-        before = self._intake.latest.get(key)
-        until_ms = self._clock.monotonic_ms() + CONFIRM_WITHIN_S * 1000
-        shown = ""
-        while self._clock.monotonic_ms() < until_ms:
-            await actuator.look(point)
-            now = self._intake.latest.get(key)
-            # What was known before the act says nothing about it, whatever it says.
-            if now is not None and now is not before and now.value_micro is not None:
-                shown = codes.get(now.value_micro // MICRO, "")
-                if shown == expected:
-                    break
-            await asyncio.sleep(_LOOK_EVERY_S)
-        return shown
 
     async def _settle(
         self,

@@ -8,6 +8,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edge.actuator import Actuator
 from edge.actuators import actuators_of
@@ -22,6 +23,7 @@ from edge.line import Line
 from edge.listener import MqttListener
 from edge.osdp_line import OsdpListener
 from edge.poller import Poller
+from edge.reactions import Reactions
 from edge.reception import PanelReceiver
 from edge.rule import RuleScope
 from edge.rules import load_rules
@@ -31,6 +33,10 @@ from edge.stations import station_for
 from edge.transports import transport_for
 from protocol.quantity import Quantity
 from provisioning.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
+from provisioning.strict import Malformed
+
+# What listens rather than asks.
+Unasked: TypeAlias = MqttListener | OsdpListener | PanelReceiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,11 @@ class Field:
 
     buffer: Buffer
     lines: Mapping[LineId, Line]
-    listeners: tuple[MqttListener | OsdpListener | PanelReceiver, ...]
+    listeners: tuple[Unasked, ...]
     intake: Intake
     poller: Poller
     actuators: Mapping[DeviceId, Actuator]
+    reactions: Reactions
 
 
 def quantities_of(config: Config) -> dict[str, Quantity]:
@@ -86,7 +93,8 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
             if isinstance(line, ListenLine)
         }
         panels = [panel for station in stations.values() for panel in station.panels]
-        intake = Intake(buffer, [*rules, DeviceAlarm(alarms), *panels], Offline(), guard, clock)
+        reactions = Reactions(config.reactions)
+        intake = Intake(buffer, [*rules, DeviceAlarm(alarms), *panels], Offline(), guard, clock, reactions)
         await intake.restore()
         ports = DialInPorts()
         lines = {
@@ -114,16 +122,30 @@ async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncI
             if isinstance(line, MqttLine)
         )
         try:
-            receivers = (PanelReceiver(line, at, intake, clock) for line, at in stations.items())
-            readers = (
+            receivers = tuple(PanelReceiver(line, at, intake, clock) for line, at in stations.items())
+            readers = tuple(
                 OsdpListener(line, [d for d in config.devices if d.line_id == line_id], intake, clock)
                 for line_id, line in config.lines.items()
                 if isinstance(line, OsdpLine)
             )
             poller = Poller(lines, drivers, intake, clock)
             actuators = actuators_of(drivers, listeners, intake, config.time_zone)
-            yield Field(buffer, lines, (*listeners, *receivers, *readers), intake, poller, actuators)
+            _check_reactions(config, actuators)
+            unasked: tuple[Unasked, ...] = (*listeners, *receivers, *readers)
+            yield Field(buffer, lines, unasked, intake, poller, actuators, reactions)
         finally:
             for line in lines.values():
                 line.close()
             ports.close()
+
+
+def _check_reactions(config: Config, actuators: Mapping[DeviceId, Actuator]) -> None:
+    """Refuse to start with a reaction that could never be carried out: it would be relied upon."""
+    problems = [
+        f"reaction {reaction.reaction_id}: {device_id} cannot {reaction.act.value}"
+        for reaction in config.reactions
+        for device_id in reaction.devices
+        if device_id not in actuators or reaction.act not in actuators[device_id].actions
+    ]
+    if problems:
+        raise Malformed(str(config.origin), problems)

@@ -14,6 +14,7 @@ import msgspec
 from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.counters import CounterGuard
+from edge.reactions import Reactions
 from edge.rule import Rule
 from edge.rules.offline import Offline
 from protocol.event import Event
@@ -31,7 +32,13 @@ class Intake:
     """
 
     def __init__(
-        self, buffer: Buffer, rules: Iterable[Rule], offline: Offline, guard: CounterGuard, clock: Clock
+        self,
+        buffer: Buffer,
+        rules: Iterable[Rule],
+        offline: Offline,
+        guard: CounterGuard,
+        clock: Clock,
+        reactions: Reactions | None = None,
     ) -> None:
         self.is_historical = False
         self.latest: dict[str, Reading] = {}
@@ -41,7 +48,8 @@ class Intake:
         self._clock = clock
         self._offline = offline
         self._guard = guard
-        self._rules: tuple[Rule, ...] = (*rules, offline)
+        self._reactions = reactions or Reactions(())
+        self._rules: tuple[Rule, ...] = (*rules, offline, self._reactions)
         self._watchers: dict[str, list[Rule]] = {}
         for rule in self._rules:
             for key in rule.point_keys:
@@ -89,6 +97,8 @@ class Intake:
             for rule in watchers.get(key, ()):
                 self._touched.add(rule.rule_id)
                 found += rule.observe(reading, now_ms)
+        if found:
+            self._react(found, now_ms)
         return self._store(judged, found, self._states() if found else None)
 
     def tick(self) -> None:
@@ -99,6 +109,7 @@ class Intake:
             if found := rule.tick(now_ms, wall_ms):
                 events += found
                 self._touched.add(rule.rule_id)
+        self._react(events, now_ms)
         states = self._states()
         if events or states:
             self._store((), events, states)
@@ -109,7 +120,14 @@ class Intake:
         events = self._offline.note(kind, name, is_offline=is_offline, reason=reason, at_ms=at_ms)
         if events:
             self._touched.add(self._offline.rule_id)
+            self._react(events, self._clock.monotonic_ms())
             self._store((), events, self._states())
+
+    def _react(self, events: Sequence[Event], now_ms: int) -> None:
+        """Let the local outputs know at once; what is replayed of the past moves nothing."""
+        if events and not self.is_historical:
+            self._reactions.hear(events, now_ms)
+            self._touched.add(self._reactions.rule_id)
 
     def _store(
         self, readings: Sequence[Reading], events: Sequence[Event], states: dict[str, bytes] | None

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import TypeAlias
 
 import msgspec
 
@@ -70,6 +71,20 @@ class Action(Enum):
     VALVE_OPEN = "valve_open"
 
 
+class LocalAction(Enum):
+    """What only the box itself decides, because of what its own devices say.
+
+    It is no `Action`, so no command can carry it: a door is released by a fire and returned to its
+    reader when the fire is over, and nobody far away can do, or undo, either.
+    """
+
+    DOOR_RELEASE = "door_release"  # open, and held open
+    DOOR_RETURN = "door_return"  # under its reader or its own latch again
+
+
+Act: TypeAlias = Action | LocalAction
+
+
 @dataclass(frozen=True, slots=True)
 class ActionRule:
     """What holds for every command of an action, whatever the cloud says.
@@ -110,6 +125,13 @@ ACTION_RULES: Mapping[Action, ActionRule] = MappingProxyType(
         ),
     }
 )
+
+
+def confirmed_by(act: Act) -> tuple[str, str] | None:
+    """Return the point by which an act is read back and the code it must show; None if nothing shows it."""
+    if isinstance(act, Action):
+        return ACTION_RULES[act].confirmed_by
+    return ("lock_state", "unlocked") if act is LocalAction.DOOR_RELEASE else None
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -30,6 +30,20 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     actions = ["valve_close"]
     reason = "the fire panel needs the water"
 
+    [[reactions]]                       # what the box does by itself, with or without a cloud
+    id = "fire-release"
+    on = ["fire_alarm", "manual_alarm"] # kinds of event: while one is raised
+    at = ["fire-*/*"]                   # at these points; left out: anywhere
+    devices = ["lock-1"]
+    act = "door_release"                # or valve_close, valve_open, relay_close, relay_open
+    [[reactions]]
+    id = "siren"
+    on = ["water_leak"]
+    devices = ["siren-1"]
+    act = "relay_close"
+    at_most_s = 180                     # of relay_close: opened again after so long, or when it is over
+    unless = { point = "fire-1/fire_alarm", when = ["alarm"], reason = "the fire bells ring" }
+
     [home_assistant]                    # show all points in Home Assistant; leave it out not to
     line = "broker"                     # an MQTT line
     prefix = "homeassistant"
@@ -123,7 +137,7 @@ from pathlib import Path
 from typing import NewType, TypeAlias
 from zoneinfo import ZoneInfo
 
-from protocol.command import Action
+from protocol.command import Act, Action
 from provisioning.profile import Profile
 
 LineId = NewType("LineId", str)
@@ -306,6 +320,33 @@ class CommandSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StateHeld:
+    """A state point has one of some codes, or no value to go by."""
+
+    point_key: str
+    codes: frozenset[int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What devices of ours do while an event of one of the kinds is raised at one of the points.
+
+    `ends` is what they do when it is over, None where that is a person's to decide. `unless` holds it
+    back; what is done because of fire has none.
+    """
+
+    reaction_id: str
+    kinds: frozenset[str]
+    at: tuple[str, ...]  # patterns of point keys
+    devices: tuple[DeviceId, ...]
+    act: Act
+    ends: Act | None = None
+    at_most_s: float | None = None
+    unless: StateHeld | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HomeAssistantSettings:
     """Where the building's points are shown; `line_id` is an MQTT line."""
 
@@ -328,4 +369,5 @@ class Config:
     lines: Mapping[LineId, LineConfig]
     devices: tuple[DeviceConfig, ...]
     rules: tuple[RuleEntry, ...]
+    reactions: tuple[Reaction, ...] = ()
     home_assistant: HomeAssistantSettings | None = None

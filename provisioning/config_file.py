@@ -37,6 +37,7 @@ from provisioning.config import (
 from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
+from provisioning.reaction_tables import ReactionTable, reactions_from_tables, state_points
 from provisioning.strict import Malformed, parse_toml
 
 # By which a relay's switching is confirmed, and in which protocols it is switched.
@@ -115,6 +116,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     lines: list[LineTable]
     devices: list[_Device] = []  # none: to look at a bus before describing it
     rules: list[dict[str, object]] = []
+    reactions: list[ReactionTable] = []
     home_assistant: _HomeAssistant | None = None
 
 
@@ -154,6 +156,7 @@ class _Reader:
         self._addresses(devices)
         rules = tuple(self._rule(rule, f"rules[{i}]") for i, rule in enumerate(document.rules))
         self._unique("rules", "id", [rule.rule_id for rule in rules])
+        self._unique("reactions", "id", [reaction.id for reaction in document.reactions])
         buffer, cloud = document.buffer, document.cloud
         return Config(
             origin=path,
@@ -169,6 +172,7 @@ class _Reader:
             lines=by_id,
             devices=devices,
             rules=rules,
+            reactions=reactions_from_tables(document.reactions, devices, self.problems),
             home_assistant=self._home_assistant(document.home_assistant, by_id),
         )
 
@@ -266,16 +270,12 @@ class _Reader:
     def _commands(self, table: _Commands | None, devices: Iterable[DeviceConfig]) -> CommandSettings | None:
         if table is None:
             return None
-        quantities = {
-            f"{device.device_id}/{point.name}": point.quantity
-            for device in devices
-            for point in device.profile.points
-        }
+        quantities = state_points(devices)
         interlocks = []
         for i, entry in enumerate(table.interlocks):
             at = f"commands.interlocks[{i}]"
             quantity = quantities.get(entry.point)
-            if quantity is None or not quantity.codes:
+            if quantity is None:
                 self.problems.append(f"{at}.point: {entry.point!r} is no state point of this gateway")
                 continue
             names = {name: code for code, name in quantity.codes.items()}

@@ -67,6 +67,7 @@ def edge_config(
         *_lines(places),
         *(_device(device) for device in DEVICES if device.line_id != MQTT or places.mqtt_port is not None),
         _RULES,
+        _REACTIONS if places.mqtt_port is not None else "",
     ]
     return "\n".join(part for part in parts if part)
 
@@ -132,4 +133,14 @@ above = "49"
 severity = "critical"
 event = "trapped_person"
 message = "somebody is trapped in the lift"
+"""
+
+# What the box does by itself: a fire opens the entrance door and keeps it open until the panel is quiet.
+_REACTIONS = """\
+[[reactions]]
+id = "fire-release"
+on = ["fire_alarm", "manual_alarm"]
+at = ["fire-1/*"]
+devices = ["lock-1"]
+act = "door_release"
 """

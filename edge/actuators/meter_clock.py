@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from edge.drivers.dlt645_talk import TalksDlt645
 from edge.errors import Unconfirmed
-from protocol.command import Action
+from protocol.command import Act, Action
 from protocol.errors import Refused
 from protocol.reading import ClockQuality
 
@@ -31,7 +31,7 @@ class MeterClock:
         self._driver = driver
         self._zone = zone
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Broadcast the time and say what the meter's clock shows then."""
         del action, parameters
         if self._driver.talk.bus.clock.quality is not ClockQuality.SYNCED:

@@ -5,18 +5,18 @@ from typing import Protocol
 
 from edge.driver import Driver
 from edge.intake import Intake
-from protocol.command import Action
+from protocol.command import Act
 
 
 class Doer(Protocol):
     """One thing a device can do."""
 
     @property
-    def actions(self) -> frozenset[Action]:
+    def actions(self) -> frozenset[Act]:
         """Return what it can be asked."""
         ...
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """See `edge.actuator.Actuator`."""
         ...
 
@@ -30,11 +30,11 @@ class PolledActuator:
         self._doers = {action: doer for doer in doers for action in doer.actions}
 
     @property
-    def actions(self) -> frozenset[Action]:
+    def actions(self) -> frozenset[Act]:
         """Return what it can be asked."""
         return frozenset(self._doers)
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Have it done by the one who can."""
         return await self._doers[action].act(action, parameters)
 

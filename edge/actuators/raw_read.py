@@ -7,7 +7,7 @@ way, whoever signs the command.
 from collections.abc import Mapping
 
 from edge.driver import Driver
-from protocol.command import Action
+from protocol.command import Act, Action
 from protocol.errors import Refused
 
 
@@ -19,7 +19,7 @@ class RawRead:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Send the frame and return the answer in hex, as `gatehouse decode frame` takes it."""
         del action
         try:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from edge.drivers.dlt645_talk import TalksDlt645
-from protocol.command import Action
+from protocol.command import Act, Action
 from protocol.errors import ProtocolError, Refused
 from protocol.fieldbus import dlt645
 from protocol.fieldbus.dlt645 import RelayAction
@@ -33,7 +33,7 @@ class MeterRelay:
         self._settings = settings
         self._zone = zone
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Send the relay command once; Refused where the meter, or our own clock, says no."""
         del parameters
         talk, settings = self._driver.talk, self._settings

@@ -1,9 +1,12 @@
-"""A lock behind zigbee2mqtt: "unlock this door". There is no word here for locking it."""
+"""A lock behind zigbee2mqtt: "unlock this door". There is no word here for locking it.
+
+Released for a fire it is unlocked as often as it relocks by itself; returned, it is left to itself.
+"""
 
 from collections.abc import Mapping
 
 from edge.listener import MqttListener
-from protocol.command import Action
+from protocol.command import Act, Action, LocalAction
 from protocol.fieldbus.zigbee2mqtt import command_payload
 from provisioning.config import DeviceConfig
 
@@ -13,16 +16,20 @@ _SET = "set"
 class ZigbeeLock:
     """One lock; it speaks unasked when its state changes."""
 
-    actions = frozenset({Action.DOOR_UNLOCK})
+    actions: frozenset[Act] = frozenset(
+        {Action.DOOR_UNLOCK, LocalAction.DOOR_RELEASE, LocalAction.DOOR_RETURN}
+    )
 
     def __init__(self, device: DeviceConfig, listener: MqttListener) -> None:
         self._device = device
         self._listener = listener
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Publish the wish; the broker's acknowledgement says that it has it, nothing of the lock."""
-        assert action is Action.DOOR_UNLOCK, action
+        assert action in self.actions, action
         del parameters
+        if action is LocalAction.DOOR_RETURN:
+            return ""
         await self._listener.publish(self._device, _SET, command_payload(state="UNLOCK"))
         return ""
 

@@ -11,10 +11,11 @@ from edge.actuator import Actuator
 from edge.admission import Desk
 from edge.buffer import Buffer
 from edge.counters import CounterGuard
-from edge.downlink import CONFIRM_WITHIN_S, Downlink
+from edge.downlink import Downlink
 from edge.errors import LineDown, NoReply
 from edge.intake import Intake
 from edge.intents import Intents
+from edge.read_back import CONFIRM_WITHIN_S
 from edge.rules.offline import Offline
 from protocol.command import COMMAND_RESULT, Action
 from protocol.envelope import decode_events
