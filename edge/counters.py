@@ -8,7 +8,7 @@ register fits again, or until a person has recorded a new meter at this point (`
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -77,7 +77,7 @@ class CounterGuard:
                 return reading, ()
             base.is_held, self._is_changed = False, True
             return reading, (_event(reading, EventState.CLEARED, "the register fits again"),)
-        held = replace(reading, quality=Quality.HELD, reason=doubt)
+        held = msgspec.structs.replace(reading, quality=Quality.HELD, reason=doubt)
         if base.is_held:
             return held, ()
         base.is_held = self._is_changed = True

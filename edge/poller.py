@@ -8,7 +8,6 @@ breaker is open is only probed; when it answers, all its groups are polled at on
 """
 
 import asyncio
-import contextlib
 import heapq
 import math
 import zlib
@@ -24,8 +23,12 @@ from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from protocol.reading import Reading
 from provisioning.config import DeviceConfig, LineId
 
-# Intervals shorter than this are spread over the interval rather than all begun on the multiple.
+# Intervals shorter than this are spread over the interval rather than all begun on the multiple, in
+# so many slots: being woken is most of what a poll costs, and polls of one slot share their wake-ups.
 _ALIGNED_FROM_S = 60.0
+_SLOTS = 4
+# Lines wake at multiples of this by the loop's clock, so that what is due together wakes together.
+_TICK_S = 0.01
 # A timer may fire before its time by this share of the interval and still count as on time.
 _EARLY = 0.05
 # A device that failed once is asked again this soon: two failures in a row make it offline.
@@ -68,7 +71,8 @@ class Poller:
         self._intake = intake
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._is_stopping, self._has_ended = asyncio.Event(), asyncio.Event()
+        self._is_stopping, self._has_ended = False, asyncio.Event()
+        self._asleep: set[asyncio.Future[None]] = set()
         self._by_line = {line_id: _LineJobs(line_id, line) for line_id, line in lines.items()}
         for driver in drivers:
             device = driver.device
@@ -98,7 +102,9 @@ class Poller:
 
         What a device was asked it also answers to: a reading on the wire is not thrown away.
         """
-        self._is_stopping.set()
+        self._is_stopping = True
+        for woken in self._asleep:
+            _wake(woken)
         await self._has_ended.wait()
 
     async def poll_all(self) -> int:
@@ -125,15 +131,13 @@ class Poller:
         waiting = [(job.due, i) for i, job in enumerate(jobs)]
         heapq.heapify(waiting)
         ready: list[tuple[Priority, float, int]] = []
-        while not self._is_stopping.is_set():
+        while not self._is_stopping:
             now = loop.time()
             while waiting and waiting[0][0] <= now:
                 due, i = heapq.heappop(waiting)
                 heapq.heappush(ready, (jobs[i].priority, due, i))
             if not ready:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(waiting[0][0] - now):
-                        await self._is_stopping.wait()
+                await self._sleep_until(math.ceil(waiting[0][0] / _TICK_S) * _TICK_S)
                 continue
             _, _, i = heapq.heappop(ready)
             job = jobs[i]
@@ -142,6 +146,17 @@ class Poller:
                 self._intake.accept(readings)
             self._schedule(here.line, job)
             heapq.heappush(waiting, (job.due, i))
+
+    async def _sleep_until(self, at: float) -> None:
+        """Sleep until a loop time, or until stopped. `asyncio.timeout` would cost as much as the poll."""
+        woken = self._loop.create_future()
+        timer = self._loop.call_at(at, _wake, woken)
+        self._asleep.add(woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            self._asleep.discard(woken)
 
     async def _poll(self, here: _LineJobs, job: Job) -> list[Reading]:
         """Poll the job's group; where the device or bus is out of reach, probe it, or leave it alone."""
@@ -200,8 +215,13 @@ class Poller:
         job.due = now + wait_s
 
 
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
 def _phase_s(device: DeviceConfig, group: str, interval_s: float) -> float:
     """Return how far off the multiple short intervals are begun, so that they do not all begin at once."""
     if interval_s >= _ALIGNED_FROM_S:
         return 0.0
-    return interval_s * (zlib.crc32(f"{device.device_id}/{group}".encode()) % 1000) / 1000
+    return interval_s * (zlib.crc32(f"{device.device_id}/{group}".encode()) % _SLOTS) / _SLOTS

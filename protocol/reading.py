@@ -4,8 +4,9 @@ The invariant: `value_micro` is present exactly when the quality is one that car
 A failure is never a zero and never an old value with a new time.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from protocol.errors import ProtocolError
 from protocol.evidence import Evidence
@@ -37,9 +38,8 @@ class ClockQuality(IntEnum):
     UNSYNCED = 1  # since boot no source has confirmed the time
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One value of one point.
+class Reading(msgspec.Struct, frozen=True):
+    """One value of one point. A struct, not a dataclass: thousands a second are made, at a third of the cost.
 
     `point_key` is `<device id>/<point name>`, unique within a gateway. `measured_at_ms` is the
     middle of the exchange, UTC. `reason` says in a few words why there is no (good) value.

@@ -1,8 +1,8 @@
 """Counter sanity: what cannot be is held, is not the measure of what follows, and is told once."""
 
-import dataclasses
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +85,7 @@ def test_what_was_counted_while_nobody_asked_is_measured_by_the_time_that_passed
 
 def test_an_unconfirmed_clock_measures_no_rate_but_a_register_that_goes_back_is_seen() -> None:
     def unsynced(hours: float, value: float) -> Reading:
-        return dataclasses.replace(at(hours, value), clock_quality=ClockQuality.UNSYNCED)
+        return msgspec.structs.replace(at(hours, value), clock_quality=ClockQuality.UNSYNCED)
 
     assert judged(guard(), at(0, 100), unsynced(1, 5_000), unsynced(2, 4_000)) == [G, G, H]
 
