@@ -21,7 +21,7 @@ from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.home_assistant import HomeAssistant
 from edge.intake import Intake
 from edge.kernel_clock import is_kernel_clock_synced
-from edge.local_outputs import LocalOutputs, guarded
+from edge.local_outputs import GuardedActuators, LocalOutputs
 from edge.page import serve_page
 from edge.supervise import keep_running
 from edge.uplink import Cloud, CloudClient, Greeter, Lane
@@ -105,18 +105,18 @@ async def open_cloud(
             for stream in Stream
         }
         client = await stack.enter_async_context(CloudClient(credential))
-        yield Cloud(lanes, Greeter(client, lambda: _hello(config, field, clock, boot_id), on_welcome))
+        yield Cloud(lanes, Greeter(client, lambda: _hello(field, clock, boot_id), on_welcome))
 
 
-async def _hello(config: Config, field: Field, clock: Clock, boot_id: str) -> Hello:
+async def _hello(field: Field, clock: Clock, boot_id: str) -> Hello:
     state = await field.buffer.state()
-    online, offline = count_devices(config, field)
+    online, offline = count_devices(field)
     oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
     return Hello(
         agent_version=AGENT_VERSION,
         boot_id=boot_id,
         epoch=state.epoch,
-        config_version=config.version,
+        config_version=field.config.version,
         clock_quality=int(clock.quality),
         backlog_rows={stream.value: here.pending_rows for stream, here in state.streams.items()},
         oldest_row_at_ms=min(oldest, default=None),
@@ -137,7 +137,7 @@ async def run_agent(config: Config, stop: asyncio.Event) -> None:
         open_field(config, clock, rng) as field,
         open_cloud(config, field, clock, rng, boot_id, lambda welcome: _heed(welcome, clock, field)) as cloud,
     ):
-        inspector = Inspector(config, field, cloud, clock, boot_id)
+        inspector = Inspector(field, cloud, clock, boot_id)
         log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
         async with _open_commands(config, field, clock) as downlink:
             await _run_parts(config, clock, field, cloud, inspector, downlink, stop)
@@ -154,7 +154,7 @@ async def _open_commands(config: Config, field: Field, clock: Clock) -> AsyncIte
         log.warning("no commands are taken: the credential has no command key; provision the box anew")
         yield None
         return
-    actuators = guarded(field.actuators, field.reactions)
+    actuators = GuardedActuators(field.actuators, field.reactions)
     async with open_downlink(config.commands, credential, actuators, field.intake, clock) as downlink:
         yield downlink
 
@@ -182,7 +182,7 @@ async def _run_parts(
         "hatch": lambda: serve_hatch(config, field),
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
-        **{f"listener {listener.line.line_id}": listener.run for listener in field.listeners},
+        "listeners": field.run,
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
@@ -191,11 +191,7 @@ async def _run_parts(
         parts["local outputs"] = outputs.run
     if downlink is not None:
         parts["downlink"] = downlink.run
-    if config.home_assistant is not None:
-        line = config.lines[config.home_assistant.line_id]
-        assert isinstance(line, MqttLine), "the configuration names an MQTT line"
-        rng = random.SystemRandom()
-        parts["home-assistant"] = HomeAssistant(config, config.home_assistant, line, field.intake, rng).run
+    parts["home-assistant"] = lambda: _show_in_home_assistant(field)
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)
     try:
@@ -205,6 +201,22 @@ async def _run_parts(
             group.create_task(_end_when(stop, field, cloud))
     except* _Stopped:
         log.info("agent stops")
+
+
+async def _show_in_home_assistant(field: Field) -> None:
+    """Show the points of whatever configuration runs, if it asks for it."""
+    while True:
+        config, changed, rng = field.config, field.changed, random.SystemRandom()
+        async with asyncio.TaskGroup() as group:
+            shown: asyncio.Task[None] | None = None
+            if config.home_assistant is not None:
+                line = config.lines[config.home_assistant.line_id]
+                assert isinstance(line, MqttLine), "the configuration names an MQTT line"
+                shower = HomeAssistant(config, config.home_assistant, line, field.intake, rng)
+                shown = group.create_task(shower.run())
+            await changed.wait()
+            if shown is not None:
+                shown.cancel()
 
 
 async def _end_when(stop: asyncio.Event, field: Field, cloud: Cloud) -> None:

@@ -139,6 +139,10 @@ class Buffer:
             finally:
                 self._thread.shutdown()
 
+    def keep_billing(self, keys: frozenset[str]) -> None:
+        """Take other points as those whose readings are worth more than telemetry."""
+        self._billing_keys = keys
+
     def put(
         self,
         readings: Sequence[Reading],

@@ -55,6 +55,12 @@ class CounterGuard:
         self._state = b""
         self._is_changed = False
 
+    def change(self, limits: Mapping[str, CounterLimits]) -> None:
+        """Go on with these limits; a point that stays keeps its measure, whatever now reads it."""
+        self._limits = limits
+        self._baselines = {key: base for key, base in self._baselines.items() if key in limits}
+        self._is_changed = True
+
     def watches(self, point_key: str) -> bool:
         """Tell whether the point is billed."""
         return point_key in self._limits

@@ -36,6 +36,16 @@ class DialInPorts:
         port.expected[line.registration] = transport
         return transport
 
+    def forget(self, line: DialInLine) -> None:
+        """Expect the line's DTU no more; a port nobody else uses is closed."""
+        port = self._ports.get((line.host, line.port))
+        if port is None:
+            return
+        port.expected.pop(line.registration, None)
+        if not port.expected:
+            port.close()
+            del self._ports[line.host, line.port]
+
     def close(self) -> None:
         """Stop listening and hang up."""
         for port in self._ports.values():

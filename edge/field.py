@@ -1,12 +1,14 @@
-"""The parts between the wire and the disk, made from one configuration and closed in order.
+"""The parts between the wire and the disk: made from a configuration, changed into another's while they run.
 
-The invariant: nothing here touches a port or a broker before its part is run; only the buffer is
-opened, since what the rules remember is in it.
+The invariants: nothing here touches a port or a broker before its part is run; only the buffer is
+opened, since what the rules remember is in it. A change replaces the parts whose configuration
+differs and no other, so that a device that stays as it was misses no poll, and no row leaves the buffer.
 """
 
+import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,17 +24,31 @@ from edge.intake import Intake
 from edge.line import Line
 from edge.listener import MqttListener
 from edge.osdp_line import OsdpListener
+from edge.panel import Panel
 from edge.poller import Poller
 from edge.reactions import Reactions
 from edge.reception import PanelReceiver
-from edge.rule import RuleScope
+from edge.rule import Rule, RuleScope
 from edge.rules import load_rules
 from edge.rules.device_alarm import DeviceAlarm
 from edge.rules.offline import Offline
 from edge.stations import station_for
+from edge.supervise import keep_running
 from edge.transports import transport_for
 from protocol.quantity import Quantity
-from provisioning.config import BusLine, Config, DeviceId, LineId, ListenLine, MqttLine, OsdpLine
+from provisioning.config import (
+    BusLine,
+    Config,
+    DeviceConfig,
+    DeviceId,
+    DialInLine,
+    LineConfig,
+    LineId,
+    ListenLine,
+    MqttLine,
+    OsdpLine,
+    RuleEntry,
+)
 from provisioning.strict import Malformed
 
 # What listens rather than asks.
@@ -40,16 +56,198 @@ Unasked: TypeAlias = MqttListener | OsdpListener | PanelReceiver
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """All of them."""
+class _Ear:
+    """What hears devices that speak unasked on one line, and what it was made from."""
 
-    buffer: Buffer
-    lines: Mapping[LineId, Line]
-    listeners: tuple[Unasked, ...]
-    intake: Intake
-    poller: Poller
-    actuators: Mapping[DeviceId, Actuator]
-    reactions: Reactions
+    line: LineConfig
+    devices: tuple[DeviceConfig, ...]
+    listener: Unasked
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """A configured rule, and what it was made from."""
+
+    entry: RuleEntry
+    points: dict[str, Quantity]
+    rule: Rule
+
+
+class Field:
+    """All of them. `config` is what they are made from at this moment."""
+
+    def __init__(self, config: Config, buffer: Buffer, clock: Clock, rng: random.Random) -> None:
+        self.config = config
+        self.buffer = buffer
+        self.lines: dict[LineId, Line] = {}
+        self.actuators: dict[DeviceId, Actuator] = {}
+        self.changed = asyncio.Event()  # set when another configuration has taken this one's place
+        self._clock = clock
+        self._random = rng
+        self._ports = DialInPorts()
+        self._evidence = EvidenceKeeper(config.time_zone)
+        self._guard = CounterGuard({})
+        self._line_configs: dict[LineId, BusLine] = {}
+        self._drivers: dict[DeviceId, Driver] = {}
+        self._ears: dict[LineId, _Ear] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._listening: dict[LineId, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.reactions = Reactions(config.reactions)
+        self.intake = Intake(buffer, (), Offline(), self._guard, clock, self.reactions)
+        self.poller = Poller({}, (), self.intake, clock)
+        self._fit(config)
+
+    @property
+    def listeners(self) -> tuple[Unasked, ...]:
+        """Return what hears devices that speak unasked."""
+        return tuple(ear.listener for ear in self._ears.values())
+
+    async def run(self) -> None:
+        """Listen on every line whose devices speak unasked, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._listen()
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            self._listening.clear()
+
+    async def change(self, config: Config) -> None:
+        """Take on another configuration; what it leaves as it was goes on undisturbed."""
+        leaving = [line_id for line_id, ear in self._ears.items() if _ear_of(config, line_id) != _made(ear)]
+        for line_id in leaving:
+            # Two clients of one name at a broker, two owners of one port: the old one goes first.
+            task = self._listening.pop(line_id, None)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        self._fit(config)
+        self._listen()
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def close(self) -> None:
+        """Let go of every bus."""
+        for line in self.lines.values():
+            line.close()
+        self._ports.close()
+
+    def _fit(self, config: Config) -> None:
+        """Make the parts that are missing, drop those that are not wanted, keep the others."""
+        watches = self._fitting_rules(config)
+        self._fit_lines(config)
+        self._fit_ears(config)
+        limits = counter_limits(config)
+        self._guard.change(limits)
+        self.buffer.keep_billing(frozenset(limits))
+        alarms = {
+            point_key(device, point): point.alarm
+            for device in config.devices
+            for point in device.profile.points
+            if point.alarm is not None
+        }
+        self._watches = watches
+        rules = [watch.rule for watch in watches.values()]
+        panels = [panel for ear in self._ears.values() for panel in ear.panels]
+        names = {*(device.device_id for device in config.devices), *config.lines}
+        self.intake.change([*rules, DeviceAlarm(alarms), *panels], names)
+        self.poller.change(self.lines, self._drivers.values())
+        mqtt = [listener for listener in self.listeners if isinstance(listener, MqttListener)]
+        actuators = actuators_of(self._drivers.values(), mqtt, self.intake, config.time_zone)
+        _check_reactions(config, actuators)
+        self.actuators.clear()
+        self.actuators.update(actuators)
+        self.config = config
+
+    def _fitting_rules(self, config: Config) -> dict[str, _Watch]:
+        points = quantities_of(config)
+        made = zip(config.rules, load_rules(config.rules, RuleScope(points, config.time_zone)), strict=True)
+        watches: dict[str, _Watch] = {}
+        for entry, rule in made:
+            watched = {key: points[key] for key in rule.point_keys if key in points}
+            earlier = self._watches.get(rule.rule_id)
+            is_same = earlier is not None and (earlier.entry, earlier.points) == (entry, watched)
+            watches[rule.rule_id] = earlier if earlier and is_same else _Watch(entry, watched, rule)
+        return watches
+
+    def _fit_lines(self, config: Config) -> None:
+        wanted = {i: line for i, line in config.lines.items() if isinstance(line, BusLine)}
+        for line_id, was in list(self._line_configs.items()):
+            if wanted.get(line_id) != was:
+                self.lines.pop(line_id).close()
+                if isinstance(was, DialInLine):
+                    self._ports.forget(was)
+                self._drivers = {i: d for i, d in self._drivers.items() if d.device.line_id != line_id}
+        for line_id, line in wanted.items():
+            if line_id not in self.lines:
+                transport = transport_for(line, self._ports)
+                self.lines[line_id] = Line(line.bus, transport, self._clock, self._random)
+        self._line_configs = wanted
+        drivers: dict[DeviceId, Driver] = {}
+        for device in config.devices:
+            if device.line_id not in self.lines:
+                continue
+            kept = self._drivers.get(device.device_id)
+            if kept is None or kept.device != device:
+                # What the line knows of an address is of the device that had it.
+                if kept is not None and kept.device.line_id in self.lines:
+                    self.lines[kept.device.line_id].forget(kept.device.address)
+                kept = DRIVERS[device.profile.protocol](device, self.lines[device.line_id], self._evidence)
+            drivers[device.device_id] = kept
+        self._drivers = drivers
+
+    def _fit_ears(self, config: Config) -> None:
+        ears: dict[LineId, _Ear] = {}
+        for line_id, line in config.lines.items():
+            if isinstance(line, BusLine):
+                continue
+            devices = _devices_on(config, line_id)
+            kept = self._ears.get(line_id)
+            if kept is None or _made(kept) != (line, devices):
+                kept = self._ear(config, line, devices)
+            ears[line_id] = kept
+        self._ears = ears
+
+    def _ear(self, config: Config, line: LineConfig, devices: tuple[DeviceConfig, ...]) -> _Ear:
+        match line:
+            case MqttLine():
+                name = f"gatehouse-{config.gateway_code}-{line.line_id}"
+                listener: Unasked = MqttListener(
+                    line, devices, self.intake, self._evidence, self._clock, self._random, client_id=name
+                )
+            case OsdpLine():
+                listener = OsdpListener(line, devices, self.intake, self._clock)
+            case ListenLine():
+                station = station_for(line, devices, self._clock, config.time_zone)
+                receiver = PanelReceiver(line, station, self.intake, self._clock)
+                return _Ear(line, devices, receiver, tuple(station.panels))
+            case _:
+                raise AssertionError(f"nobody listens on {line}")
+        return _Ear(line, devices, listener, ())
+
+    def _listen(self) -> None:
+        if self._group is None:
+            return  # not running: a replay asks only, and `run` begins them all
+        for line_id, ear in self._ears.items():
+            if line_id not in self._listening:
+                name = f"listener {line_id}"
+                task = self._group.create_task(keep_running(name, ear.listener.run), name=name)
+                self._listening[line_id] = task
+
+
+def _devices_on(config: Config, line_id: LineId) -> tuple[DeviceConfig, ...]:
+    return tuple(device for device in config.devices if device.line_id == line_id)
+
+
+def _made(ear: _Ear) -> tuple[LineConfig, tuple[DeviceConfig, ...]]:
+    return ear.line, ear.devices
+
+
+def _ear_of(config: Config, line_id: LineId) -> tuple[LineConfig | None, tuple[DeviceConfig, ...]]:
+    return config.lines.get(line_id), _devices_on(config, line_id)
 
 
 def quantities_of(config: Config) -> dict[str, Quantity]:
@@ -76,70 +274,22 @@ def counter_limits(config: Config) -> dict[str, CounterLimits]:
 @contextlib.asynccontextmanager
 async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncIterator[Field]:
     """Make the parts and open the buffer; close the lines and then the buffer at the end."""
-    points = quantities_of(config)
-    rules = load_rules(config.rules, RuleScope(points, config.time_zone))
-    alarms = {
-        point_key(device, point): point.alarm
-        for device in config.devices
-        for point in device.profile.points
-        if point.alarm is not None
-    }
-    limits = counter_limits(config)
-    async with Buffer(config.buffer, clock, rng, frozenset(limits)) as buffer:
-        guard = CounterGuard(limits)
-        stations = {
-            line: station_for(line, config.devices, clock, config.time_zone)
-            for line in config.lines.values()
-            if isinstance(line, ListenLine)
-        }
-        panels = [panel for station in stations.values() for panel in station.panels]
-        reactions = Reactions(config.reactions)
-        intake = Intake(buffer, [*rules, DeviceAlarm(alarms), *panels], Offline(), guard, clock, reactions)
-        await intake.restore()
-        ports = DialInPorts()
-        lines = {
-            line_id: Line(line.bus, transport_for(line, ports), clock, rng)
-            for line_id, line in config.lines.items()
-            if isinstance(line, BusLine)
-        }
-        evidence = EvidenceKeeper(config.time_zone)
-        drivers: list[Driver] = [
-            DRIVERS[device.profile.protocol](device, lines[device.line_id], evidence)
-            for device in config.devices
-            if device.line_id in lines
-        ]
-        listeners = tuple(
-            MqttListener(
-                line,
-                [device for device in config.devices if device.line_id == line_id],
-                intake,
-                evidence,
-                clock,
-                rng,
-                client_id=f"gatehouse-{config.gateway_code}-{line_id}",
-            )
-            for line_id, line in config.lines.items()
-            if isinstance(line, MqttLine)
-        )
+    rehearse(config)
+    async with Buffer(config.buffer, clock, rng, frozenset(counter_limits(config))) as buffer:
+        field = Field(config, buffer, clock, rng)
+        await field.intake.restore()
         try:
-            receivers = tuple(PanelReceiver(line, at, intake, clock) for line, at in stations.items())
-            readers = tuple(
-                OsdpListener(line, [d for d in config.devices if d.line_id == line_id], intake, clock)
-                for line_id, line in config.lines.items()
-                if isinstance(line, OsdpLine)
-            )
-            poller = Poller(lines, drivers, intake, clock)
-            actuators = actuators_of(drivers, listeners, intake, config.time_zone)
-            _check_reactions(config, actuators)
-            unasked: tuple[Unasked, ...] = (*listeners, *receivers, *readers)
-            yield Field(buffer, lines, unasked, intake, poller, actuators, reactions)
+            yield field
         finally:
-            for line in lines.values():
-                line.close()
-            ports.close()
+            field.close()
 
 
-def _check_reactions(config: Config, actuators: Mapping[DeviceId, Actuator]) -> None:
+def rehearse(config: Config) -> None:
+    """Refuse what only shows when rules are made; Malformed lists it, and nothing has been touched."""
+    load_rules(config.rules, RuleScope(quantities_of(config), config.time_zone))
+
+
+def _check_reactions(config: Config, actuators: dict[DeviceId, Actuator]) -> None:
     """Refuse to start with a reaction that could never be carried out: it would be relied upon."""
     problems = [
         f"reaction {reaction.reaction_id}: {device_id} cannot {reaction.act.value}"

@@ -105,7 +105,6 @@ async def serve_hatch(config: Config, field: Field) -> None:
 class _Hatch:
     def __init__(self, field: Field) -> None:
         self._field = field
-        self._drivers: dict[str, Driver] = {job.device.device_id: job.driver for job in field.poller.jobs}
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -134,12 +133,13 @@ class _Hatch:
                 return Told(reply=answer.reply, error=answer.failure)
 
     async def _read(self, devices: list[str]) -> Told:
-        unknown = [name for name in devices if name not in self._drivers]
+        drivers: dict[str, Driver] = {job.device.device_id: job.driver for job in self._field.poller.jobs}
+        unknown = [name for name in devices if name not in drivers]
         if unknown:
             return Told(error=f"no polled device is called {', '.join(map(repr, unknown))}")
         found: list[Reading] = []
-        for name in devices or list(self._drivers):
-            driver = self._drivers[name]
+        for name in devices or list(drivers):
+            driver = drivers[name]
             for group in driver.device.intervals_s:
                 readings = await driver.poll(group)
                 self._field.intake.accept(readings)

@@ -13,8 +13,8 @@ from edge.field import Field, quantities_of
 from edge.line import DeviceOnLine, Line
 from edge.poller import Job
 from edge.uplink import Cloud, LaneState
+from protocol.quantity import MICRO, Quantity
 from protocol.reading import Reading
-from provisioning.config import Config
 
 AGENT_VERSION = version("gatehouse")
 
@@ -100,9 +100,9 @@ class Health(msgspec.Struct, frozen=True):
     points: list[PointHealth]
 
 
-def count_devices(config: Config, field: Field) -> tuple[int, int]:
+def count_devices(field: Field) -> tuple[int, int]:
     """Return how many polled devices are online and offline."""
-    polled = [device for device in config.devices if device.line_id in field.lines]
+    polled = [device for device in field.config.devices if device.line_id in field.lines]
     offline = sum(
         field.lines[device.line_id].is_down
         or field.lines[device.line_id].device(device.address).breaker.is_open
@@ -114,19 +114,18 @@ def count_devices(config: Config, field: Field) -> tuple[int, int]:
 class Inspector:
     """Looks at the parts of a running agent."""
 
-    def __init__(self, config: Config, field: Field, cloud: Cloud, clock: Clock, boot_id: str) -> None:
-        self._config = config
+    def __init__(self, field: Field, cloud: Cloud, clock: Clock, boot_id: str) -> None:
         self._field = field
         self._cloud = cloud
         self._clock = clock
         self._boot_id = boot_id
-        self._quantities = quantities_of(config)
         self._started_at_ms = clock.wall_ms()
         self._started_mono_ms = clock.monotonic_ms()
 
     async def collect(self) -> Health:
         """Return the state of everything now."""
         state = await self._field.buffer.state()
+        quantities = quantities_of(self._field.config)
         streams: dict[str, StreamHealth] = {}
         for stream, here in state.streams.items():
             sender = self._cloud.lanes.get(stream)
@@ -145,10 +144,10 @@ class Inspector:
                 last_acked_at_ms=lane.last_acked_at_ms,
             )
         return Health(
-            gateway=self._config.gateway_code,
+            gateway=self._field.config.gateway_code,
             version=AGENT_VERSION,
             boot_id=self._boot_id,
-            config_version=self._config.version,
+            config_version=self._field.config.version,
             now_ms=self._clock.wall_ms(),
             started_at_ms=self._started_at_ms,
             clock_quality=self._clock.quality.name.lower(),
@@ -159,7 +158,10 @@ class Inspector:
             events_seen=self._field.intake.events_seen,
             streams=streams,
             lines=[self._line_health(line_id, line) for line_id, line in self._field.lines.items()],
-            points=[self._point_health(reading) for _, reading in sorted(self._field.intake.latest.items())],
+            points=[
+                _point_health(reading, quantities.get(reading.point_key))
+                for _, reading in sorted(self._field.intake.latest.items())
+            ],
         )
 
     def _line_health(self, line_id: str, line: Line) -> LineHealth:
@@ -181,20 +183,20 @@ class Inspector:
             ],
         )
 
-    def _point_health(self, reading: Reading) -> PointHealth:
-        quantity = self._quantities.get(reading.point_key)
-        state = ""
-        if quantity is not None and quantity.codes and reading.value_micro is not None:
-            state = quantity.codes.get(reading.value_micro // 1_000_000, "")
-        return PointHealth(
-            key=reading.point_key,
-            value_micro=reading.value_micro,
-            unit="" if quantity is None else quantity.unit,
-            state=state,
-            quality=reading.quality.name.lower(),
-            reason=reading.reason,
-            measured_at_ms=reading.measured_at_ms,
-        )
+
+def _point_health(reading: Reading, quantity: Quantity | None) -> PointHealth:
+    state = ""
+    if quantity is not None and quantity.codes and reading.value_micro is not None:
+        state = quantity.codes.get(reading.value_micro // MICRO, "")
+    return PointHealth(
+        key=reading.point_key,
+        value_micro=reading.value_micro,
+        unit="" if quantity is None else quantity.unit,
+        state=state,
+        quality=reading.quality.name.lower(),
+        reason=reading.reason,
+        measured_at_ms=reading.measured_at_ms,
+    )
 
 
 def _device_health(jobs: list[Job], known: DeviceOnLine, *, is_down: bool) -> DeviceHealth:

@@ -6,7 +6,7 @@ restart neither repeats nor forgets it.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -16,7 +16,9 @@ from edge.clock import Clock
 from edge.counters import CounterGuard
 from edge.reactions import Reactions
 from edge.rule import Rule
+from edge.rules.device_alarm import DeviceAlarm
 from edge.rules.offline import Offline
+from edge.standing import Standing, device_of
 from protocol.event import Event
 from protocol.reading import Quality, Reading
 
@@ -49,14 +51,63 @@ class Intake:
         self._offline = offline
         self._guard = guard
         self._reactions = reactions or Reactions(())
-        self._rules: tuple[Rule, ...] = (*rules, offline, self._reactions)
+        self._standing = Standing()
+        self._touched: set[str] = set()
+        self._saved: dict[str, bytes] = {}
+        self._names: frozenset[str] = frozenset()
+        self._is_restored = False
+        self._take_rules(rules)
+
+    def _take_rules(self, rules: Iterable[Rule]) -> None:
+        self._rules: tuple[Rule, ...] = (*rules, self._offline, self._reactions, self._standing)
         self._watchers: dict[str, list[Rule]] = {}
         for rule in self._rules:
             for key in rule.point_keys:
                 self._watchers.setdefault(key, []).append(rule)
-        self._touched: set[str] = set()
         self._by_id = {rule.rule_id: rule for rule in self._rules}
-        self._saved: dict[str, bytes] = {}
+
+    def change(self, rules: Iterable[Rule], names: Collection[str]) -> None:
+        """Go on with these rules; `names` are the devices and buses there are now.
+
+        A rule that takes the place of one with its id remembers what that knew. A condition nobody
+        watches any more is told as ended, or it would be raised for ever.
+        """
+        before = self._by_id
+        self._names = frozenset(names)
+        self._take_rules(rules)
+        if not self._is_restored:
+            return  # nothing is remembered yet, and nothing of it may be overwritten
+        for rule_id, rule in self._by_id.items():
+            earlier = before.get(rule_id)
+            if earlier is not None and earlier is not rule:
+                self._restore(rule_id, rule.restore, earlier.state())
+        self.latest = {key: last for key, last in self.latest.items() if device_of(key) in self._names}
+        self._touched = set(self._by_id)
+        ended = self._orphans(before.values())
+        states = self._states()
+        if ended or states:
+            self._store((), ended, states)
+
+    def _orphans(self, before: Iterable[Rule] = ()) -> list[Event]:
+        """Return the end of what stands and is watched by nobody: its device, rule or point has gone."""
+        watched = {rule.rule_id: frozenset(rule.point_keys) for rule in self._rules}
+        dropped = {
+            rule.rule_id: frozenset(rule.point_keys) - watched.get(rule.rule_id, frozenset())
+            for rule in before
+        }
+        known = {"", self._guard.rule_id, *self._by_id}
+        ended = self._standing.end(
+            lambda key: (
+                key.device not in self._names
+                or key.rule_id not in known
+                # What a device reports by itself names no rule.
+                or key.point_key in dropped.get(key.rule_id or DeviceAlarm.rule_id, ())
+            ),
+            self._clock.wall_ms(),
+        )
+        for event in ended:
+            self._offline.forget(device_of(event.point_key))
+        return ended
 
     async def restore(self) -> None:
         """Give the rules back what they remembered."""
@@ -66,11 +117,18 @@ class Intake:
                 restore = self._by_id[rule_id].restore
             if restore is None:
                 continue
-            try:
-                restore(state)
-            except msgspec.MsgspecError:
-                log.warning("rule state of another form is ignored", extra={"rule": rule_id})
+            self._restore(rule_id, restore, state)
         self._saved = {rule.rule_id: rule.state() for rule in self._rules}
+        self._is_restored = True
+        if self._names and (ended := self._orphans()):
+            self._store((), ended, self._states())  # the file was edited while we were away
+
+    @staticmethod
+    def _restore(rule_id: str, restore: Callable[[bytes], None], state: bytes) -> None:
+        try:
+            restore(state)
+        except msgspec.MsgspecError:
+            log.warning("rule state of another form is ignored", extra={"rule": rule_id})
 
     def accept(
         self, readings: Sequence[Reading], events: Sequence[Event] = (), *, told_by: str = ""
@@ -133,6 +191,8 @@ class Intake:
         self, readings: Sequence[Reading], events: Sequence[Event], states: dict[str, bytes] | None
     ) -> asyncio.Future[None]:
         self.events_seen += len(events)
+        if events and self._standing.note(events):
+            states = (states or {}) | {self._standing.rule_id: self._standing.state()}
         if self.is_historical:
             events = [replace(event, is_historical=True) for event in events]
         return self._buffer.put(readings, events, states)

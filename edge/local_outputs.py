@@ -9,7 +9,7 @@ event, as a failure only once. `Guarded` keeps everybody else from undoing what 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from edge.actuator import Actuator
 from edge.clock import Clock
@@ -59,9 +59,21 @@ class Guarded:
         await self._actuator.look(point)
 
 
-def guarded(actuators: Mapping[DeviceId, Actuator], reactions: Reactions) -> dict[DeviceId, Actuator]:
-    """Return the actuators as commands may use them."""
-    return {name: Guarded(name, actuator, reactions) for name, actuator in actuators.items()}
+class GuardedActuators(Mapping[DeviceId, Actuator]):
+    """The actuators as commands may use them; those of the configuration that runs at that moment."""
+
+    def __init__(self, actuators: Mapping[DeviceId, Actuator], reactions: Reactions) -> None:
+        self._actuators = actuators
+        self._reactions = reactions
+
+    def __getitem__(self, device_id: DeviceId) -> Actuator:
+        return Guarded(device_id, self._actuators[device_id], self._reactions)
+
+    def __iter__(self) -> Iterator[DeviceId]:
+        return iter(self._actuators)
+
+    def __len__(self) -> int:
+        return len(self._actuators)
 
 
 class LocalOutputs:

@@ -57,9 +57,20 @@ class Job:
 
 @dataclass(slots=True)
 class _LineJobs:
+    """One line's jobs; two servers share them: one for alarms (True), one for the rest."""
+
     line_id: LineId
     line: Line
     jobs: list[Job] = field(default_factory=list)
+    has_news: dict[bool, bool] = field(default_factory=lambda: {True: True, False: True})
+    asleep: set[asyncio.Future[None]] = field(default_factory=set)
+    is_gone: bool = False
+
+    def wake(self) -> None:
+        """Have both servers look again."""
+        self.has_news = {True: True, False: True}
+        for woken in self.asleep:
+            _wake(woken)
 
 
 class Poller:
@@ -71,31 +82,60 @@ class Poller:
         self._intake = intake
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._is_stopping, self._has_ended = False, asyncio.Event()
-        self._asleep: set[asyncio.Future[None]] = set()
-        self._by_line = {line_id: _LineJobs(line_id, line) for line_id, line in lines.items()}
-        for driver in drivers:
-            device = driver.device
-            for group, interval_s in device.intervals_s.items():
-                job = Job(
-                    driver, group, interval_s, _phase_s(device, group, interval_s), priority_of(device, group)
-                )
-                self._by_line[device.line_id].jobs.append(job)
+        self._is_stopping, self._stopped, self._has_ended = False, asyncio.Event(), asyncio.Event()
+        self._by_line: dict[LineId, _LineJobs] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.change(lines, drivers)
 
     @property
     def jobs(self) -> list[Job]:
         """Return all jobs, for health."""
         return [job for here in self._by_line.values() for job in here.jobs]
 
+    def change(self, lines: Mapping[LineId, Line], drivers: Iterable[Driver]) -> None:
+        """Go on with these: a driver that stays keeps its times, a new one is polled at its first.
+
+        A poll under way ends; if its device has gone, its readings are not handed in.
+        """
+        kept = {(id(job.driver), job.group): job for job in self.jobs}
+        for line_id, here in list(self._by_line.items()):
+            if lines.get(line_id) is not here.line:
+                here.is_gone = True
+                here.wake()
+                del self._by_line[line_id]
+        for line_id, line in lines.items():
+            if line_id not in self._by_line:
+                here = self._by_line[line_id] = _LineJobs(line_id, line)
+                self._begin(here)
+        now = self._loop.time()
+        wanted: dict[LineId, list[Job]] = {line_id: [] for line_id in self._by_line}
+        for driver in drivers:
+            for group in driver.device.intervals_s:
+                wanted[driver.device.line_id].append(
+                    kept.get((id(driver), group)) or _new_job(driver, group, now)
+                )
+        for line_id, here in self._by_line.items():
+            here.jobs = wanted[line_id]
+            here.wake()
+
     async def run(self) -> None:
         """Poll until stopped or cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for here in self._by_line.values():
-                urgent = [job for job in here.jobs if job.priority <= Priority.ALARM]
-                others = [job for job in here.jobs if job.priority > Priority.ALARM]
-                for jobs in filter(None, (urgent, others)):
-                    group.create_task(self._serve(here, jobs), name=f"poll {here.line_id}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for here in self._by_line.values():
+                    self._begin(here)
+                await self._stopped.wait()
+        finally:
+            self._group = None
         self._has_ended.set()
+
+    def _begin(self, here: _LineJobs) -> None:
+        if self._group is None:
+            return  # not running yet; `run` begins them all
+        here.wake()
+        for is_urgent in (True, False):
+            self._group.create_task(self._serve(here, is_urgent=is_urgent), name=f"poll {here.line_id}")
 
     async def stop(self) -> None:
         """Begin no new poll; return when those under way have ended, as their deadlines see to.
@@ -103,8 +143,9 @@ class Poller:
         What a device was asked it also answers to: a reading on the wire is not thrown away.
         """
         self._is_stopping = True
-        for woken in self._asleep:
-            _wake(woken)
+        self._stopped.set()
+        for here in self._by_line.values():
+            here.wake()
         await self._has_ended.wait()
 
     async def poll_all(self) -> int:
@@ -123,40 +164,48 @@ class Poller:
                 group.create_task(sweep(here))
         return handed_in
 
-    async def _serve(self, here: _LineJobs, jobs: list[Job]) -> None:
-        loop = self._loop
-        began_at = loop.time()
-        for job in jobs:
-            job.due = began_at + job.phase_s
-        waiting = [(job.due, i) for i, job in enumerate(jobs)]
-        heapq.heapify(waiting)
+    async def _serve(self, here: _LineJobs, *, is_urgent: bool) -> None:
+        """Serve the line's alarms, or the rest, until the line goes or all polling ends."""
+        jobs: list[Job] = []
+        waiting: list[tuple[float, int]] = []
         ready: list[tuple[Priority, float, int]] = []
-        while not self._is_stopping:
-            now = loop.time()
+        while not (self._is_stopping or here.is_gone):
+            now = self._loop.time()
+            if here.has_news[is_urgent]:
+                here.has_news[is_urgent] = False
+                jobs = [job for job in here.jobs if (job.priority <= Priority.ALARM) is is_urgent]
+                waiting, ready = [(job.due, i) for i, job in enumerate(jobs)], []
+                heapq.heapify(waiting)
             while waiting and waiting[0][0] <= now:
                 due, i = heapq.heappop(waiting)
                 heapq.heappush(ready, (jobs[i].priority, due, i))
             if not ready:
-                await self._sleep_until(math.ceil(waiting[0][0] / _TICK_S) * _TICK_S)
+                await self._sleep(here, math.ceil(waiting[0][0] / _TICK_S) * _TICK_S if waiting else None)
                 continue
             _, _, i = heapq.heappop(ready)
             job = jobs[i]
             readings = await self._poll(here, job)
-            if readings:
+            if readings and not (here.has_news[is_urgent] and self._has_gone(here, job)):
                 self._intake.accept(readings)
             self._schedule(here.line, job)
             heapq.heappush(waiting, (job.due, i))
 
-    async def _sleep_until(self, at: float) -> None:
-        """Sleep until a loop time, or until stopped. `asyncio.timeout` would cost as much as the poll."""
+    async def _sleep(self, here: _LineJobs, until: float | None) -> None:
+        """Sleep until a loop time, or until woken. `asyncio.timeout` would cost as much as the poll."""
         woken = self._loop.create_future()
-        timer = self._loop.call_at(at, _wake, woken)
-        self._asleep.add(woken)
+        timer = None if until is None else self._loop.call_at(until, _wake, woken)
+        here.asleep.add(woken)
         try:
             await woken
         finally:
-            timer.cancel()
-            self._asleep.discard(woken)
+            if timer is not None:
+                timer.cancel()
+            here.asleep.discard(woken)
+
+    @staticmethod
+    def _has_gone(here: _LineJobs, job: Job) -> bool:
+        """Tell whether the configuration has dropped the job while it was polled."""
+        return here.is_gone or not any(job is known for known in here.jobs)
 
     async def _poll(self, here: _LineJobs, job: Job) -> list[Reading]:
         """Poll the job's group; where the device or bus is out of reach, probe it, or leave it alone."""
@@ -215,9 +264,10 @@ class Poller:
         job.due = now + wait_s
 
 
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
+def _new_job(driver: Driver, group: str, now: float) -> Job:
+    device, interval_s = driver.device, driver.device.intervals_s[group]
+    phase_s = _phase_s(device, group, interval_s)
+    return Job(driver, group, interval_s, phase_s, priority_of(device, group), due=now + phase_s)
 
 
 def _phase_s(device: DeviceConfig, group: str, interval_s: float) -> float:
@@ -225,3 +275,8 @@ def _phase_s(device: DeviceConfig, group: str, interval_s: float) -> float:
     if interval_s >= _ALIGNED_FROM_S:
         return 0.0
     return interval_s * (zlib.crc32(f"{device.device_id}/{group}".encode()) % _SLOTS) / _SLOTS
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

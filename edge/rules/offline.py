@@ -39,6 +39,10 @@ class Offline:
             Event(kind, state, Severity.MAJOR if kind == LINE_DOWN else Severity.MINOR, key, at_ms, message),
         )
 
+    def forget(self, name: str) -> None:
+        """Drop what is known of a device or bus that is configured no more."""
+        self._raised.discard(f"{name}/availability")
+
     def observe(self, reading: Reading, now_ms: int) -> Sequence[Event]:
         """Do nothing: breakers know better."""
         del reading, now_ms

@@ -12,7 +12,7 @@ from edge.buffer import Buffer
 from edge.counters import CounterGuard
 from edge.errors import NoReply
 from edge.intake import Intake
-from edge.local_outputs import LOCAL_OUTPUT, LOCAL_OUTPUT_FAILED, LocalOutputs, guarded
+from edge.local_outputs import LOCAL_OUTPUT, LOCAL_OUTPUT_FAILED, GuardedActuators, LocalOutputs
 from edge.reactions import Reactions
 from edge.rules.device_alarm import DeviceAlarm
 from edge.rules.offline import Offline
@@ -190,7 +190,7 @@ async def test_nobody_undoes_what_fire_asked_for(tmp_path: Path) -> None:
     clock = FastClock()
     async with buffer_in(tmp_path, clock) as buffer:
         box = Box(buffer, clock)
-        actuator = guarded(box.actuators, box.reactions)[LOCK]
+        actuator = GuardedActuators(box.actuators, box.reactions)[LOCK]
         await actuator.act(Action.DOOR_UNLOCK, {})
         box.panel_says(1)
 

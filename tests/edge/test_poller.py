@@ -246,3 +246,28 @@ def test_alarms_are_polled_first_where_the_bus_is_too_slow_for_all() -> None:
     alarm_gaps = gaps(sink.times("u5"))
     assert p95(alarm_gaps) < 1.5
     assert p95(gaps(sink.times("u1"))) > 2
+
+
+def test_a_change_of_configuration_costs_the_devices_that_stay_no_poll() -> None:
+    async def work() -> Sink:
+        sink, clock = Sink(), LoopClock(ClockQuality.SYNCED, MIDNIGHT_MS)
+        line = Line(bus_settings(baud=9600, timeout_ms=1000, gap_ms=4.0), Slaves(), clock, random.Random(1))
+
+        def driver(unit: int) -> Driver:
+            device = device_of(profile(), str(unit), f"u{unit}")
+            device.intervals_s["all"] = 1.0  # type: ignore[index]
+            return ModbusDriver(device, line, EvidenceKeeper(ZoneInfo("UTC")))
+
+        drivers = {unit: driver(unit) for unit in range(1, 10)}
+        poller = Poller({LINE: line}, [drivers[1], drivers[2]], sink, clock)  # type: ignore[arg-type]
+        task = asyncio.ensure_future(poller.run())
+        for turn in range(300):
+            await asyncio.sleep(0.37)
+            poller.change({LINE: line}, [drivers[1], drivers[2 + turn % 8]])
+        task.cancel()
+        return sink
+
+    times = sorted(set(run_virtually(work()).times("u1")))
+
+    assert len(times) == pytest.approx(300 * 0.37, abs=2)
+    assert max(gaps(times)) < 1.3
