@@ -25,6 +25,7 @@ from tencentcloud.sms.v20210111.sms_client import SmsClient
 from cloud.config import Notices, Sms, Webhooks
 from cloud.domain.errors import GatehouseError
 from cloud.domain.notice import Channel, DueNotice
+from cloud.domain.user import Locale
 from cloud.notices import texts_of
 from cloud.webhook_lane import OutsideResolver
 
@@ -130,7 +131,10 @@ class Carriers:
         request.SmsSdkAppId = sms.app_id
         request.SignName = sms.sign_name
         request.TemplateId = template
-        request.TemplateParamSet = [due.values[name] for name in texts_of(due.topic).sms]
+        texts = texts_of(due.topic)
+        # The texts registered with a carrier are in Chinese, whatever their reader reads elsewhere.
+        said = texts.by_locale[Locale.CHINESE].said
+        request.TemplateParamSet = [said(due.values[name]) for name in texts.sms]
         try:
             answer = _sms_client(sms).SendSms(request)
         except TencentCloudSDKException as error:

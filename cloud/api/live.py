@@ -29,6 +29,7 @@ from cloud.domain.change import (
     NoticeWritten,
     PointChange,
     ReadingsChanged,
+    RepairChanged,
     RunningChargeChanged,
 )
 from cloud.domain.user import Role, User
@@ -54,6 +55,7 @@ NAMES: dict[type[Change], tuple[str, Action]] = {
     InvoiceIssued: ("invoice", Action.READ_INVOICES),
     NoticeWritten: ("notice", Action.READ_NOTICES),
     ReadingsChanged: ("readings", Action.READ_METERS),
+    RepairChanged: ("repair", Action.READ_OWN_REPAIRS),
     RunningChargeChanged: ("running_charge", Action.READ_OWN_ACCOUNTS),
 }
 
@@ -140,6 +142,16 @@ class LiveNotice(View, frozen=True):
     site_id: str
 
 
+class LiveRepair(View, frozen=True):
+    """A repair was told of or came a step further."""
+
+    site_id: str
+    repair_id: str
+    account_id: str | None
+    number: str
+    state: str
+
+
 class LiveRunningCharge(View, frozen=True):
     """An account's charge so far in the running period."""
 
@@ -197,7 +209,7 @@ def is_visible(actor: User, change: Change) -> bool:
     if actor.role is not Role.RESIDENT:
         return True
     match change:
-        case InvoiceIssued() | RunningChargeChanged():
+        case InvoiceIssued() | RepairChanged() | RunningChargeChanged():
             return change.account_id in actor.account_ids
         case _:
             return False
@@ -224,6 +236,8 @@ def live_view(change: Change) -> View:
             return view_of(change, LiveCommand)
         case InvoiceIssued():
             return view_of(change, LiveInvoice)
+        case RepairChanged():
+            return view_of(change, LiveRepair)
         case RunningChargeChanged():
             return view_of(change, LiveRunningCharge)
         case NoticeWritten():
@@ -279,8 +293,8 @@ ROUTES = (
         get_live,
         EVENT_STREAM,
         description=(
-            "Server-sent events `alarm`, `event`, `gateway`, `invoice`, `readings`, `running_charge`; "
-            "`reload` when some were missed. Send `Last-Event-ID` to go on where you were."
+            "Server-sent events `alarm`, `event`, `gateway`, `invoice`, `readings`, `repair`, "
+            "`running_charge`; `reload` when some were missed. Send `Last-Event-ID` to go on where you were."
         ),
     ),
 )

@@ -28,6 +28,11 @@ async def read_json_bytes(request: web.Request, *, bytes_max: int) -> bytes:
     """Return the inflated body; stop at the first byte too many, however small the compressed one was."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
+    return await read_bytes(request, bytes_max=bytes_max)
+
+
+async def read_bytes(request: web.Request, *, bytes_max: int) -> bytes:
+    """Return a body of any kind, inflated, under the same limits."""
     if (request.content_length or 0) > bytes_max:
         raise web.HTTPRequestEntityTooLarge(max_size=bytes_max, actual_size=request.content_length or 0)
     body = bytearray()

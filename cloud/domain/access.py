@@ -32,6 +32,7 @@ class Action(Enum):
     MANAGE_METERS = "manage_meters"
     MANAGE_NOTIFIERS = "manage_notifiers"
     MANAGE_PREMISES = "manage_premises"
+    MANAGE_REPAIRS = "manage_repairs"
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
     MANAGE_WEBHOOKS = "manage_webhooks"
@@ -46,9 +47,14 @@ class Action(Enum):
     READ_NOTICES = "read_notices"
     READ_OVERVIEW = "read_overview"
     READ_OWN_ACCOUNTS = "read_own_accounts"
+    READ_OWN_REPAIRS = "read_own_repairs"
     READ_PREMISES = "read_premises"
+    READ_REPAIRS = "read_repairs"
     READ_TARIFFS = "read_tariffs"
     RECORD_PAYMENTS = "record_payments"
+    RECORD_REPAIRS = "record_repairs"
+    REQUEST_REPAIRS = "request_repairs"
+    WORK_REPAIRS = "work_repairs"
 
 
 # Who runs the property. Each group below adds those whose work the action is.
@@ -78,6 +84,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_METERS: _TECHNICAL,
         Action.MANAGE_NOTIFIERS: _MANAGERS,
         Action.MANAGE_PREMISES: _MANAGERS,
+        Action.MANAGE_REPAIRS: _MANAGERS,
         Action.MANAGE_TARIFFS: _MONEY,
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
@@ -93,9 +100,14 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_NOTICES: _READS_SITE | {Role.RESIDENT},  # a resident: of their own alone
         Action.READ_OVERVIEW: _READS_SITE,
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
+        Action.READ_OWN_REPAIRS: _READS_SITE | {Role.RESIDENT},  # only of own homes: `sees_account`
         Action.READ_PREMISES: _READS_SITE,
+        Action.READ_REPAIRS: _READS_SITE,
         Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},
         Action.RECORD_PAYMENTS: _MONEY,
+        Action.RECORD_REPAIRS: _ON_SITE,
+        Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
+        Action.WORK_REPAIRS: _TECHNICAL,
     }
 )
 

@@ -7,7 +7,17 @@ finds the same state by reading.
 from dataclasses import dataclass
 from enum import Enum
 
-from cloud.domain.ids import AccountId, AlarmId, CommandId, GatewayId, InvoiceId, SeriesId, SiteId, TenantId
+from cloud.domain.ids import (
+    AccountId,
+    AlarmId,
+    CommandId,
+    GatewayId,
+    InvoiceId,
+    RepairId,
+    SeriesId,
+    SiteId,
+    TenantId,
+)
 from protocol.event import Severity
 
 
@@ -129,6 +139,18 @@ class NoticeWritten:
     site_id: SiteId
 
 
+@dataclass(frozen=True, slots=True)
+class RepairChanged:
+    """A repair was told of or came a step further; `account_id` is whose home it is in."""
+
+    tenant_id: TenantId
+    site_id: SiteId
+    repair_id: RepairId
+    account_id: AccountId | None
+    number: str
+    state: str
+
+
 Change = (
     ReadingsChanged
     | AlarmChanged
@@ -136,6 +158,7 @@ Change = (
     | GatewayChanged
     | CommandChanged
     | InvoiceIssued
+    | RepairChanged
     | RunningChargeChanged
     | NoticeWritten
 )

@@ -1,7 +1,8 @@
 """What notices say: one TOML file a topic, with a title and a text in every language.
 
 A word that begins with `$` is filled in by whoever sends the notice. `sms` lists the values in the
-order in which the topic's text, registered with the carrier, has its gaps. The invariant: every language
+order in which the topic's text, registered with the carrier, has its gaps. A value of a closed list (a
+state) is sent as its code, and `words` says what that is in the language. The invariant: every language
 of a topic asks for the same values, so no reader gets a gap where another gets a figure.
 """
 
@@ -23,13 +24,19 @@ class NoticeText:
 
     title: Template
     text: Template
+    words: Mapping[str, str]
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, str]:
         """Return title and text with their gaps filled; Invalid names a value that is missing."""
+        told = {name: self.said(value) for name, value in values.items()}
         try:
-            return self.title.substitute(values), self.text.substitute(values)
+            return self.title.substitute(told), self.text.substitute(told)
         except KeyError as error:
             raise Invalid(f"the notice lacks its value {error.args[0]!r}") from error
+
+    def said(self, value: str) -> str:
+        """Return a value as this language says it."""
+        return self.words.get(value, value)
 
     def gaps(self) -> frozenset[str]:
         """Return the names of the values it asks for."""
@@ -50,7 +57,9 @@ def texts_of(topic: Topic) -> TopicTexts:
     document = tomllib.loads((resources.files(__name__) / f"{topic.value}.toml").read_text("utf-8"))
     by_locale = {
         locale: NoticeText(
-            Template(document[locale.value]["title"]), Template(document[locale.value]["text"])
+            Template(document[locale.value]["title"]),
+            Template(document[locale.value]["text"]),
+            document[locale.value].get("words", {}),
         )
         for locale in Locale
     }

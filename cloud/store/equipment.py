@@ -7,10 +7,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud.domain.equipment import Equipment, EquipmentKind
-from cloud.domain.ids import BuildingId, DeviceId, EquipmentId, PlanId, SiteId, SpaceId, UserId, WorkOrderId
+from cloud.domain.ids import (
+    BuildingId,
+    DeviceId,
+    EquipmentId,
+    GatewayId,
+    PlanId,
+    SiteId,
+    SpaceId,
+    UserId,
+    WorkOrderId,
+)
 from cloud.domain.maintenance import Completion, MaintenancePlan
 from cloud.store.db import Tx
-from cloud.store.schema import equipment, maintenance_completion, maintenance_plan
+from cloud.store.schema import device, equipment, maintenance_completion, maintenance_plan
 
 
 def insert_equipment(tx: Tx, added: Equipment) -> bool:
@@ -48,6 +58,16 @@ def find_equipment(tx: Tx, equipment_id: EquipmentId) -> Equipment | None:
     """Return one piece of equipment, or None."""
     # Which piece of equipment is this?
     found = _equipment(tx, equipment.c.id == equipment_id)
+    return found[0] if found else None
+
+
+def find_by_device(tx: Tx, gateway_id: GatewayId, device_code: str) -> Equipment | None:
+    """Return the equipment a gateway's device belongs to, or None; the first by code if there are several."""
+    # Which equipment does this device speak for?
+    own = sa.select(device.c.id).where(
+        device.c.tenant_id == tx.tenant_id, device.c.gateway_id == gateway_id, device.c.code == device_code
+    )
+    found = _equipment(tx, equipment.c.device_id.in_(own))
     return found[0] if found else None
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from PIL import Image
 
 from protocol.envelope import (
     ENVELOPE_VERSION,
@@ -243,3 +245,10 @@ def october_readings() -> list[Reading]:
 def fire(state: EventState, at_ms: int) -> Event:
     """The fire panel speaks."""
     return Event("fire_alarm", state, Severity.CRITICAL, "fire-1/fire_alarm", at_ms, "3 层烟感")
+
+
+def picture() -> bytes:
+    """A small photo."""
+    written = BytesIO()
+    Image.new("RGB", (40, 30), (120, 60, 20)).save(written, "JPEG")
+    return written.getvalue()

@@ -15,7 +15,7 @@ from cloud.domain.user import Role
 from cloud.services import tenants
 from protocol.event import EventState
 from tests.api.conftest import PASSWORD, Cloud
-from tests.api.homes import ELECTRICITY, Homes, build_homes, fire, october_readings
+from tests.api.homes import ELECTRICITY, Homes, build_homes, fire, october_readings, picture
 from tests.api.samples import sample_body, sample_headers, sample_query
 
 OTHER_COMPANY = TenantId(2)
@@ -61,6 +61,14 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     )
     ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
+    repair = await homes.post(
+        f"{site}/repairs",
+        {"category": "plumbing", "description": "厨房漏水", "account_id": account["account_id"]},
+        headers={"Idempotency-Key": "a leak in the kitchen"},
+    )
+    photographed = await homes.cloud.call(
+        "POST", f"/api/v1/repairs/{repair['repair_id']}/photos", token=homes.token, data=picture()
+    )
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
@@ -76,8 +84,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "notifier_id": notifier["notifier_id"],
         "payment_id": payment["receipt"]["payment_id"],
         "period_id": period["period_id"],
+        "photo_id": photographed.json["photos"][0]["photo_id"],
         "plan_id": equipment["clocks"][0]["plan_id"],
         "problem_id": alarm["alarm_id"],
+        "repair_id": repair["repair_id"],
         "series_id": meter["series_id"],
         "session_id": (await homes.get("/api/v1/sessions"))["items"][0]["session_id"],
         "site_id": homes.site_id,
@@ -87,6 +97,9 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "webhook_id": webhook["webhook_id"],
         "work_order_id": order["work_order_id"],
     }
+
+
+_OF_A_HOME = {"account_id", "installation_id", "invoice_id", "repair_id", "series_id"}
 
 
 def _filled(route: Route, ids: dict[str, Any]) -> str:
@@ -170,7 +183,7 @@ async def test_a_neighbour_s_home_does_not_exist(any_cloud: Cloud) -> None:
     token = signed_in.json["token"]
 
     for route in ROUTES:
-        if not ({"account_id", "invoice_id", "series_id", "installation_id"} & _parameters(route)):
+        if not (_OF_A_HOME & _parameters(route)):
             continue
         reply = await any_cloud.call(
             route.method,

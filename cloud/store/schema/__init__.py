@@ -1,5 +1,5 @@
-"""Every table of the cloud, in eight rooms: people, premises, field, commands, billing,
-upkeep, what other systems are told, and what the doors keep for themselves.
+"""Every table of the cloud, in nine rooms: people, premises, field, commands, billing,
+upkeep, repairs, what other systems are told, and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
@@ -53,6 +53,7 @@ from cloud.store.schema.outbound import (
 from cloud.store.schema.people import app_user, audit_entry, session, user_account
 from cloud.store.schema.people import tenant_table as tenant
 from cloud.store.schema.premises import account, building, service_point, site, space, supply
+from cloud.store.schema.repair import photo, repair, repair_entry, technician
 from cloud.store.schema.upkeep import (
     document_number,
     equipment,
@@ -79,6 +80,7 @@ APPEND_ONLY_TABLES = (
     "payment",
     "posting",
     "reading",
+    "repair_entry",
     "usage",
 )
 
@@ -125,11 +127,14 @@ __all__ = [
     "notice_delivery",
     "notifier",
     "payment",
+    "photo",
     "point",
     "point_current",
     "posting",
     "rate_limit",
     "reading",
+    "repair",
+    "repair_entry",
     "running_charge",
     "service_point",
     "session",
@@ -138,6 +143,7 @@ __all__ = [
     "subscription",
     "supply",
     "tariff",
+    "technician",
     "tenant",
     "usage",
     "user_account",
