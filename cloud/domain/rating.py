@@ -29,6 +29,7 @@ from cloud.domain.tariff import (
 )
 from cloud.domain.tariff_document import Tariff, version_in_force
 from cloud.domain.tariffs.flat import Flat
+from cloud.domain.tariffs.formula import Formula
 from cloud.domain.tariffs.matrix import Matrix
 from cloud.domain.tariffs.tiered import Tiered
 from cloud.domain.tariffs.time_of_use import TimeOfUse
@@ -111,7 +112,11 @@ def plan(versions: Sequence[Tariff], period: ServicePeriod) -> list[PlannedSlice
 
 def asks_usage(tariff: Tariff) -> bool:
     """Tell whether a tariff prices what a meter measures."""
-    return any(isinstance(rule, Flat | Matrix | Tiered | TimeOfUse) for rule in tariff.charges)
+    return any(
+        isinstance(rule, Flat | Matrix | Tiered | TimeOfUse)
+        or (isinstance(rule, Formula) and rule.asks_quantity)
+        for rule in tariff.charges
+    )
 
 
 def asks_periods(tariff: Tariff) -> bool:

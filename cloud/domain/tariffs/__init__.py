@@ -10,6 +10,7 @@ from cloud.domain.tariff import ChargeRule
 from cloud.domain.tariffs.area import Area
 from cloud.domain.tariffs.fixed import Fixed
 from cloud.domain.tariffs.flat import Flat
+from cloud.domain.tariffs.formula import Formula
 from cloud.domain.tariffs.limits import Limits
 from cloud.domain.tariffs.matrix import Matrix
 from cloud.domain.tariffs.percent import Percent
@@ -22,6 +23,7 @@ TARIFFS: Mapping[str, type[ChargeRule]] = MappingProxyType(
         "area": Area,
         "fixed": Fixed,
         "flat": Flat,
+        "formula": Formula,
         "limits": Limits,
         "matrix": Matrix,
         "percent": Percent,
