@@ -260,6 +260,7 @@ def problem_text(problem: UsageProblem, fmt: Format) -> str:
         ProblemKind.IMPLAUSIBLE_RISE: gettext("meter %(meter)s: rose more than it can before %(moment)s"),
         ProblemKind.NO_INSTALLATION: gettext("no meter was installed from %(moment)s"),
         ProblemKind.EARLIER_UNBILLED: gettext("an earlier month is not billed yet"),
+        ProblemKind.DEFECT: gettext("the program could not bill it; report the log of %(moment)s"),
         ProblemKind.NO_TARIFF: gettext("no tariff is in force on some day of the month"),
     }
     told = words.get(problem.kind)

@@ -45,6 +45,7 @@ class ProblemKind(Enum):
     """Why a service point cannot be billed."""
 
     EARLIER_UNBILLED = "earlier_unbilled"  # an earlier period of the account waits for its bill
+    DEFECT = "defect"  # the program could not bill it; its log says why
     HELD_READING = "held_reading"  # the reading at the boundary waits for a person's decision
     IMPLAUSIBLE_RISE = "implausible_rise"
     MISSING_READING = "missing_reading"

@@ -1,9 +1,9 @@
 """Billing: periods, issuing invoices, and the charge so far.
 
 The invariant: an account has at most one invoice (version 1) for a period, and that invoice, its
-lines, its usage and its ledger entry are written in one transaction. Accounts are written in small
-groups, so a transaction holds some tens of them or none; whoever was issued an invoice is skipped
-when a broken-off run is taken up again.
+lines, its usage and its ledger entry are written in one transaction. A run shares transactions between
+accounts and falls back to one an account where that fails; whoever was issued an invoice is skipped when
+a broken-off run is taken up again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -163,6 +163,19 @@ def issue_invoices(tx: Tx, actor: User, period_id: PeriodId, account_ids: Sequen
                 held[subject.account.account_id] = tuple(outcome)
     periods.replace_holds(tx, period_id, [one.account_id for one in issued], held)
     return IssuedGroup(tuple(issued), held)
+
+
+def hold_defective(
+    tx: Tx, actor: User, period_id: PeriodId, account_id: AccountId, detail: str
+) -> UsageProblem:
+    """Hold an account the program failed to bill, so that it is seen and its neighbours are not held up."""
+    require(actor, Action.BILL_ACCOUNTS)
+    period = _period(tx, period_id, is_locked=True)
+    if period.state is not PeriodState.CLOSING:
+        raise Conflict(f"period {period.code} is {period.state.value}; begin its closing first")
+    problem = UsageProblem(ProblemKind.DEFECT, "", tx.now_ms, detail)
+    periods.replace_holds(tx, period_id, [], {account_id: (problem,)})
+    return problem
 
 
 def finish_closing(tx: Tx, actor: User, period_id: PeriodId) -> BillingPeriod:

@@ -1,18 +1,25 @@
-"""Closing a period: the run over all accounts, group by group, that may break off and be taken up again.
+"""Closing a period: the run over all accounts, account by account, that may break off and be taken up again.
 
 Async because it stands between transactions; each of them is one of `cloud.services.billing`. The
-invariant: after every group the database is whole, so a run that was killed goes on where it was.
+invariant: an account is billed whole or not at all, whatever becomes of its neighbours. Accounts share a
+transaction as long as all of them succeed; if one fails, each of its group gets a transaction of its own
+and only the one at fault is held. A run that was killed goes on where it was.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cloud.domain.errors import Conflict, Forbidden, Unavailable
 from cloud.domain.ids import AccountId, PeriodId, TenantId
 from cloud.domain.periods import PeriodState
 from cloud.domain.usage import UsageProblem
 from cloud.domain.user import User
 from cloud.services import billing
+from cloud.services.billing import IssuedGroup
 from cloud.store.db import Database
+
+log = logging.getLogger(__name__)
 
 # Accounts a transaction. One account each would pay one flush to disk each; a hundred share one and
 # still hold the writer for well under a quarter of a second.
@@ -55,11 +62,39 @@ async def close_period(
     held: dict[AccountId, tuple[UsageProblem, ...]] = {}
     for start in range(0, len(waiting), group_size):
         group = waiting[start : start + group_size]
-        done = await database.write_bulk(tenant_id, billing.issue_invoices, actor, period_id, group)
-        issued += len(done.issued)
-        issued_fen += sum(one.total_fen for one in done.issued)
-        held |= done.held
+        for done in await _issue_group(database, tenant_id, actor, period_id, group):
+            issued += len(done.issued)
+            issued_fen += sum(one.total_fen for one in done.issued)
+            held |= done.held
         if on_progress is not None:
             on_progress(Progress(min(start + group_size, len(waiting)), len(waiting)))
     period = await database.write(tenant_id, billing.finish_closing, actor, period_id)
     return ClosingReport(issued, issued_fen, period.state is PeriodState.CLOSED, held)
+
+
+async def _issue_group(
+    database: Database, tenant_id: TenantId, actor: User, period_id: PeriodId, group: Sequence[AccountId]
+) -> list[IssuedGroup]:
+    """Issue a group's invoices in one transaction or, if that fails, each in its own."""
+    try:
+        return [await database.write_bulk(tenant_id, billing.issue_invoices, actor, period_id, group)]
+    except (Conflict, Forbidden, Unavailable):
+        raise  # the period was closed meanwhile, or the database is gone: nobody's account is at fault
+    except Exception:  # one account's failure must not hold up the others: see which it is
+        log.warning("a group of accounts is billed one by one", exc_info=True)
+    return [await _issue_alone(database, tenant_id, actor, period_id, account_id) for account_id in group]
+
+
+async def _issue_alone(
+    database: Database, tenant_id: TenantId, actor: User, period_id: PeriodId, account_id: AccountId
+) -> IssuedGroup:
+    """Issue one account's invoice; hold the account if the program fails at it."""
+    try:
+        return await database.write_bulk(tenant_id, billing.issue_invoices, actor, period_id, [account_id])
+    except (Conflict, Forbidden, Unavailable):
+        raise
+    except Exception as error:  # a defect that one account brings to light: hold it and say so
+        log.exception("an account could not be billed", extra={"account_id": account_id})
+        detail = f"{type(error).__name__}: report the log"
+    problem = await database.write(tenant_id, billing.hold_defective, actor, period_id, account_id, detail)
+    return IssuedGroup((), {account_id: (problem,)})

@@ -443,3 +443,57 @@ async def test_period_states(estate: Estate) -> None:
     await estate.close("2026-09")
 
     assert (opened, begun, state()) == (PeriodState.OPEN, PeriodState.CLOSING, PeriodState.CLOSED)
+
+
+def _refuse_invoices_of(estate: Estate, flat: str) -> None:
+    """Let the database itself refuse one account's invoice: a defect nobody has thought of."""
+    account_id = estate.accounts[flat]
+
+    def work(tx: Tx) -> None:
+        if tx.is_postgresql:
+            tx.conn.exec_driver_sql(
+                "CREATE FUNCTION break_it() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = 'XX000'; END $$"
+            )
+            tx.conn.exec_driver_sql(
+                "CREATE TRIGGER broken BEFORE INSERT ON invoice FOR EACH ROW "
+                f"WHEN (NEW.account_id = '{account_id}') EXECUTE FUNCTION break_it()"
+            )
+            return
+        stored = account_id.replace("-", "")
+        tx.conn.exec_driver_sql(
+            f"CREATE TRIGGER broken BEFORE INSERT ON invoice WHEN NEW.account_id = '{stored}' "
+            "BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+
+    estate.database.write_now(TENANT, work)
+
+
+def _mend(tx: Tx) -> None:
+    tx.conn.exec_driver_sql("DROP TRIGGER broken ON invoice" if tx.is_postgresql else "DROP TRIGGER broken")
+
+
+async def test_an_account_the_program_fails_at_holds_up_no_neighbour(
+    estate: Estate, caplog: pytest.LogCaptureFixture
+) -> None:
+    for flat in ("101", "102", "103"):
+        estate.add_flat(flat, water=None)
+        estate.read(f"E-{flat}", at(date(2026, 9, 1)), "0")
+        estate.read(f"E-{flat}", at(date(2026, 10, 1)), "100")
+    _refuse_invoices_of(estate, "102")
+
+    report = await estate.close("2026-09")
+
+    assert report.invoices_issued == 2
+    assert not report.is_closed
+    (problem,) = report.held[estate.accounts["102"]]
+    assert problem.kind is ProblemKind.DEFECT
+    assert "an account could not be billed" in caplog.text
+
+    await estate.database.write(TENANT, _mend)
+    again = await estate.close("2026-09")
+
+    assert (again.invoices_issued, again.is_closed, again.held) == (1, True, {})
+    trial = await estate.database.read(TENANT, ledger.trial_balance, SYSTEM)
+    assert trial.total_fen == 0
+    assert trial.balances["receivable"] == 3 * 4883
