@@ -53,8 +53,7 @@ def check_columns(columns: ReadingColumns) -> None:
     ):
         if not seen <= known:
             raise EnvelopeError(f"{name} {min(seen - known)} is not known")
-    for key in columns.points:
-        _check_key(key)
+    _check_keys(columns.points)
     for text in columns.reasons:
         _check_text("reason", text)
     _check_values(columns)
@@ -152,10 +151,17 @@ def _check_range(name: str, column: list[int], low: int, high: int) -> None:
         raise EnvelopeError(f"{name} {wrong} is outside {low} to {high}")
 
 
-def _check_key(key: str) -> None:
-    _check_text("point key", key)
-    if not key or len(key) > POINT_KEY_LENGTH_MAX:
-        raise EnvelopeError(f"point key of {len(key)} characters, expected 1 to {POINT_KEY_LENGTH_MAX}")
+def _check_keys(keys: list[str]) -> None:
+    # All at once: a block of one moment has as many keys as rows.
+    if keys and (
+        "\0" in "".join(keys) or not 1 <= min(map(len, keys)) <= max(map(len, keys)) <= POINT_KEY_LENGTH_MAX
+    ):
+        for key in keys:
+            _check_text("point key", key)
+            if not 1 <= len(key) <= POINT_KEY_LENGTH_MAX:
+                raise EnvelopeError(
+                    f"point key of {len(key)} characters, expected 1 to {POINT_KEY_LENGTH_MAX}"
+                )
 
 
 def _check_text(name: str, text: str) -> None:

@@ -23,18 +23,30 @@ class Slot:
     last_seen_at_ms: int | None
 
 
+# Asked and said with every batch, so built once: building a statement costs as much as running it.
+# Whose token is this?
+_FIND_SLOT = sa.select(
+    gateway.c.site_id,
+    gateway.c.code,
+    gateway.c.token_hash,
+    gateway.c.enabled,
+    gateway.c.last_seen_at_ms,
+).where(gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway"))
+# The gateway is there.
+_TOUCH = (
+    sa.update(gateway)
+    .where(
+        gateway.c.tenant_id == sa.bindparam("of_tenant"),
+        gateway.c.id == sa.bindparam("of_gateway"),
+        sa.func.coalesce(gateway.c.last_seen_at_ms, 0) < sa.bindparam("now_ms"),
+    )
+    .values(last_seen_at_ms=sa.bindparam("now_ms"))
+)
+
+
 def find_slot(tx: Tx, gateway_id: GatewayId) -> Slot | None:
     """Return what the gateway's token is checked against, or None."""
-    # Whose token is this?
-    row = tx.conn.execute(
-        sa.select(
-            gateway.c.site_id,
-            gateway.c.code,
-            gateway.c.token_hash,
-            gateway.c.enabled,
-            gateway.c.last_seen_at_ms,
-        ).where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
-    ).one_or_none()
+    row = tx.conn.execute(_FIND_SLOT, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
     if row is None:
         return None
     identity = GatewayIdentity(TenantId(tx.tenant_id), gateway_id, SiteId(row.site_id), row.code)
@@ -73,16 +85,7 @@ def set_token_hash(tx: Tx, gateway_id: GatewayId, token_hash: str | None, *, ena
 
 def touch_gateway(tx: Tx, gateway_id: GatewayId) -> None:
     """Note that the gateway has just been heard of; never backwards."""
-    # The gateway is there.
-    tx.conn.execute(
-        sa.update(gateway)
-        .where(
-            gateway.c.tenant_id == tx.tenant_id,
-            gateway.c.id == gateway_id,
-            sa.func.coalesce(gateway.c.last_seen_at_ms, 0) < tx.now_ms,
-        )
-        .values(last_seen_at_ms=tx.now_ms)
-    )
+    tx.conn.execute(_TOUCH, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id, "now_ms": tx.now_ms})
 
 
 def set_hello(tx: Tx, gateway_id: GatewayId, hello: Hello) -> None:

@@ -69,7 +69,7 @@ def series_of_keys(tx: Tx, gateway_id: GatewayId, keys: Collection[str]) -> dict
             _SERIES_SQLITE,
             {"tenant_id": tx.tenant_id, "gateway_id": gateway_id, "keys": json.dumps(wanted)},
         )
-    return {key: SeriesId(series_id) for key, series_id in rows}
+    return {key: SeriesId(series_id) for key, series_id in rows.all()}
 
 
 def register_keys(tx: Tx, gateway_id: GatewayId, keys: Iterable[str]) -> dict[str, SeriesId]:
