@@ -20,10 +20,11 @@ from cloud.dispatch import DISPATCH
 from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
 from cloud.jobs import Jobs
-from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, SESSION_LIMITS
+from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, PRESS, SESSION_LIMITS
 from cloud.live import Hub
 from cloud.notice_lane import NoticeLane
 from cloud.outbox import Outbox
+from cloud.press.room import PressRoom
 from cloud.running import keep_running_charges
 from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
@@ -87,7 +88,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             relay.tell(changes)
 
     database = Database(url, clock=app[CLOCK], on_commit=tell, before_commit=webhooks.enqueue)
-    app[LIVE], app[DATABASE], app[PASSWORDS] = hub, database, Passwords()
+    app[LIVE], app[DATABASE], app[PASSWORDS], app[PRESS] = hub, database, Passwords(), PressRoom()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     carrying = None if relay is None else loop.create_task(relay.run(), name="relay")
     try:
@@ -98,6 +99,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             carrying.cancel()
             await asyncio.wait([carrying])
         await asyncio.to_thread(app[PASSWORDS].close)
+        await asyncio.to_thread(app[PRESS].close)
         await asyncio.to_thread(database.close)
 
 

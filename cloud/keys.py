@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloud.config import Config
 from cloud.domain.user import SessionLimits, User
 from cloud.live import Hub
+from cloud.press.room import PressRoom
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database
 
@@ -18,6 +19,7 @@ CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 COMMAND_KEY: web.AppKey[Ed25519PrivateKey] = web.AppKey("command_key", Ed25519PrivateKey)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 PASSWORDS: web.AppKey[Passwords] = web.AppKey("passwords", Passwords)
+PRESS: web.AppKey[PressRoom] = web.AppKey("press", PressRoom)
 SESSION_LIMITS: web.AppKey[SessionLimits] = web.AppKey("session_limits", SessionLimits)
 LIVE: web.AppKey[Hub] = web.AppKey("live", Hub)
 

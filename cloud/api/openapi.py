@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cloud.api.errors import KINDS, ProblemDocument
-from cloud.api.route import PATH_CODES, PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
+from cloud.api.route import EVENT_STREAM, PATH_CODES, PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
 from cloud.domain.access import POLICY
 from cloud.domain.user import Role
 
@@ -168,9 +168,9 @@ def _success(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     if route.response is None:
         return {"204": {"description": "Done."}}
     if _is_stream(route.response):
-        return {
-            "200": {"description": route.summary, "content": {route.response: {"schema": {"type": "string"}}}}
-        }
+        # A file is bytes: OpenAPI 3.1 describes those by their media type alone.
+        schema = {"type": "string"} if route.response == EVENT_STREAM else {}
+        return {"200": {"description": route.summary, "content": {route.response: {"schema": schema}}}}
     content = {_JSON: {"schema": schema_of[_identity(route.response)]}}
     return {str(route.status): {"description": route.summary, "content": content}}
 

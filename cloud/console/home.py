@@ -16,6 +16,7 @@ from cloud.console.tariffs import charge_name
 from cloud.console.traces import steps_of
 from cloud.domain.errors import NotFound
 from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
+from cloud.domain.payment import Receipt
 from cloud.domain.people import Account
 from cloud.domain.periods import billing_month, local_date
 from cloud.domain.premises import Commodity
@@ -61,9 +62,10 @@ class BillRow:
 
 @dataclass(frozen=True, slots=True)
 class BillsView:
-    """All bills, newest first, and how they went over time."""
+    """All bills and receipts, newest first, and how the bills went over time."""
 
     invoices: tuple[BillRow, ...]
+    receipts: tuple[Receipt, ...]
     history_bars: tuple[Bar, ...]
     history_names: tuple[str, ...]
 
@@ -229,6 +231,11 @@ def _tiered_rule(tx: Tx, actor: User, codes: Sequence[str]) -> Tiered | None:
 def _bills(tx: Tx, actor: User, fmt: Format) -> BillsView:
     rows = invoices.list_invoices(tx, actor, limit=_BILLS_SHOWN).items
     oldest_first = list(reversed(rows))[-6:]
+    received = [
+        receipt
+        for account in premises.own_accounts(tx, actor)
+        for receipt in payments.list_payments(tx, actor, account.account_id)
+    ]
     return BillsView(
         tuple(
             BillRow(
@@ -240,6 +247,7 @@ def _bills(tx: Tx, actor: User, fmt: Format) -> BillsView:
             )
             for row in rows
         ),
+        tuple(received[:_BILLS_SHOWN]),
         draw_bars([max(0.0, float(row.total_fen)) for row in oldest_first], 326, 74),
         tuple(fmt.month_short(billing_month(row.period_code).start_on) for row in oldest_first),
     )

@@ -39,7 +39,9 @@ class LoginView:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
+    """What the outermost template shows and offers without a reader."""
+
     language: Locale
     theme: Theme
     other_language_name: str
@@ -108,16 +110,21 @@ async def set_preferences(request: web.Request) -> web.StreamResponse:
 def _form(
     request: web.Request, goal: str, login: str = "", error: str = "", *, status: int = 200
 ) -> web.Response:
+    frame = frame_of(request)
+    view = LoginView(goal, login, error, version("gatehouse"))
+    return render(request, frame.language, "login.html", {"page": frame, "view": view}, status=status)
+
+
+def frame_of(request: web.Request) -> Frame:
+    """Return what the outermost template needs of a page that is nobody's in particular."""
     preferences = preferences_of(request, None)
-    frame = _Frame(
+    return Frame(
         preferences.language,
         preferences.theme,
         _OTHER_LANGUAGE[preferences.language],
         request.path_qs if request.method == "GET" else "/login",
         notice_of(request, language_of(preferences.language)),
     )
-    view = LoginView(goal, login, error, version("gatehouse"))
-    return render(request, preferences.language, "login.html", {"page": frame, "view": view}, status=status)
 
 
 def _next_of(target: str) -> str:

@@ -17,7 +17,7 @@ from cloud.console.formats import Format
 from cloud.console.language import mark
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import AccountId
-from cloud.domain.payment import Method, Receipt
+from cloud.domain.payment import FORM_REFERENCE, Method, Receipt
 from cloud.domain.user import User
 from cloud.services import payments
 from cloud.services.payments import OpenItem, Recorded
@@ -34,7 +34,6 @@ METHOD_NAMES: Mapping[Method, str] = {
 
 _FIELDS = ("amount", "method", "received_on", "reference", "memo", "once")
 _FIELD_LENGTH_MAX = 200
-_OWN_REFERENCE = "form-"  # a reference nobody gave: the form's own word
 _FEN_MAX = 10**12
 
 
@@ -117,7 +116,7 @@ def payments_part(tx: Tx, actor: User, account_id: AccountId, fmt: Format, typed
         "received_on": fmt.today.isoformat(),
         "reference": "",
         "memo": "",
-        "once": _OWN_REFERENCE + secrets.token_hex(8),
+        "once": FORM_REFERENCE + secrets.token_hex(8),
     }
     return PaymentsPart(items, receipts, methods, fresh, {})
 
@@ -141,7 +140,7 @@ def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str],
         method = Method(typed["method"])
     except ValueError as error:
         raise BadField("method", gettext("Choose how the money came in.")) from error
-    once = typed["once"] if typed["once"].startswith(_OWN_REFERENCE) else None
+    once = typed["once"] if typed["once"].startswith(FORM_REFERENCE) else None
     try:
         return payments.record_payment(
             tx,
@@ -169,4 +168,4 @@ def _fen(text: str, expected: str) -> int:
 
 def _given(receipt: Receipt) -> str:
     reference = receipt.provider_reference or ""
-    return "" if reference.startswith(_OWN_REFERENCE) else reference
+    return "" if reference.startswith(FORM_REFERENCE) else reference

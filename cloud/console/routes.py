@@ -23,9 +23,11 @@ from cloud.console import (
     login,
     meters,
     overview,
+    papers,
     payments,
     premises,
     tariffs,
+    verification,
 )
 from cloud.console.assets import PREFIX, Assets
 from cloud.console.desk import PageHandler, at_desk, at_front_door
@@ -51,6 +53,7 @@ _LINE = "{line_no:[0-9]{1,4}}"
 PAGES: Sequence[Page] = (
     Page("GET", "/", overview.show, Action.READ_OVERVIEW),
     Page("GET", "/accounts/{account}", premises.show_account, Action.READ_LEDGER),
+    Page("GET", "/accounts/{account}/notice", papers.print_notice, Action.READ_LEDGER),
     Page("GET", "/accounts/{account}/running", premises.show_running, Action.READ_LEDGER),
     Page("POST", "/accounts/{account}/payments", premises.record_payment, Action.RECORD_PAYMENTS),
     Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
@@ -71,13 +74,16 @@ PAGES: Sequence[Page] = (
     Page("GET", "/home/bills", home.show_bills, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}", home.show_bill, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}/lines/{_LINE}", home.show_line, Action.READ_OWN_ACCOUNTS),
+    Page("GET", f"/home/bills/{_NUMBER}/pdf", papers.print_invoice, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/more", home.show_more, Action.READ_OWN_ACCOUNTS),
+    Page("GET", f"/home/receipts/{_NUMBER}/pdf", papers.print_receipt, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/running", home.show_running, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/invoices", invoices.show_list, Action.READ_LEDGER),
     Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_LEDGER),
     Page("GET", f"/invoices/{_NUMBER}/correct", correction.show, Action.CORRECT_INVOICES),
     Page("POST", f"/invoices/{_NUMBER}/correct", correction.submit, Action.CORRECT_INVOICES),
     Page("GET", f"/invoices/{_NUMBER}/lines/{_LINE}/trace", invoices.show_trace, Action.READ_LEDGER),
+    Page("GET", f"/invoices/{_NUMBER}/pdf", papers.print_invoice, Action.READ_LEDGER),
     Page("GET", "/meters", meters.show_list, Action.READ_METERS),
     Page("GET", "/meters/{meter}", meters.show_one, Action.READ_METERS),
     Page("GET", "/meters/{meter}/exchange", exchange.show, Action.MANAGE_METERS),
@@ -87,6 +93,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/meters/{meter}/values", meters.show_values, Action.READ_METERS),
     Page("GET", "/payments", payments.show_arrears, Action.READ_LEDGER),
     Page("GET", "/premises", premises.show_list, Action.READ_PREMISES),
+    Page("GET", f"/receipts/{_NUMBER}/pdf", papers.print_receipt, Action.READ_LEDGER),
     Page("GET", "/tariffs", tariffs.show_list, Action.READ_LEDGER),
     Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_LEDGER),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
@@ -102,6 +109,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/login", login.submit)
     app.router.add_post("/logout", login.leave)
     app.router.add_post("/preferences", login.set_preferences)
+    app.router.add_get("/verify", verification.show_form)
+    app.router.add_get("/verify/{number}/{code}", verification.show_verdict)
     for page in PAGES:
         answer = at_desk(page.handler, page.action)
         if page.path == "/":

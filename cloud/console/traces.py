@@ -6,15 +6,14 @@ the invoice's, so the page cannot disagree with what was billed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from cloud.console.frames import FrameView, frame_view
 from cloud.console.language import Language
 from cloud.console.pictures.ladder import Ladder, Part, Step, draw_ladder
 from cloud.domain import money
+from cloud.domain.bill import graduated_steps
 from cloud.domain.invoice import InvoiceLine
 from cloud.domain.tariff_document import parse_version
-from cloud.domain.tariffs.tiered import Mode, Tiered
 from cloud.domain.trace import LineTrace, TracedFrame, TracedReading
 from protocol.evidence import Evidence
 
@@ -60,14 +59,9 @@ def steps_of(trace: LineTrace) -> tuple[Step, ...]:
     """Return the tiers the line was priced by, with this household's bounds; empty if it was not tiered."""
     if trace.ladder is None or trace.charge_no is None:
         return ()
-    rule = parse_version(trace.tariff.document).tariff.charges[trace.charge_no]
-    if not isinstance(rule, Tiered) or rule.mode is not Mode.GRADUATED:
-        return ()
-    month = trace.basis.start_on.month
-    tiers = rule.tiers or next(season.tiers for season in rule.seasons if month in season.months)
-    bounds: list[Decimal | None] = [*trace.ladder.bounds, None]
-    pairs = zip(tiers, bounds, strict=True)
-    return tuple(Step(n, bound, tier.price.value) for n, (tier, bound) in enumerate(pairs, start=1))
+    tariff = parse_version(trace.tariff.document).tariff
+    steps = graduated_steps(tariff, trace.charge_no, trace.ladder.bounds, trace.basis.start_on.month)
+    return tuple(Step(step.number, step.upper, step.price) for step in steps)
 
 
 def readings_of(trace: LineTrace) -> tuple[ShownReading, ...]:

@@ -21,6 +21,9 @@ from cloud.domain.ids import AccountId, InvoiceId, PaymentId
 from cloud.domain.late_fee import Debt, LateFee, LateFeeRule, Payment, Step, late_fee
 from cloud.domain.ledger import LATE_FEE_REVENUE, PREPAYMENT, RECEIVABLE, Entry, EntryKind, Posting
 
+# How the reference begins that a form makes up where the person names none.
+FORM_REFERENCE = "form-"
+
 
 class Method(Enum):
     """How money came in."""
@@ -51,6 +54,12 @@ class Receipt:
     reverses_id: PaymentId | None
     memo: str
     recorded_at_ms: int
+
+    @property
+    def reference(self) -> str:
+        """Return the reference a person or a provider gave; empty for the word a form made up."""
+        given = self.provider_reference or ""
+        return "" if given.startswith(FORM_REFERENCE) else given
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ SIGN_IN_PER_LOGIN = Limit("sign_in_login", burst=5, interval_ms=12_000)
 SIGN_IN_PER_ADDRESS = Limit("sign_in_address", burst=20, interval_ms=3_000)
 SIGN_IN_PER_PAIR = Limit("sign_in_pair", burst=5, interval_ms=12_000, forgiven=5)
 
+# A person with a folder of papers checks one every few seconds; a program that tries codes gets nowhere.
+VERIFICATION_PER_ADDRESS = Limit("verification", burst=30, interval_ms=3_000)
+
 # What somebody tries in vain is worth knowing, not worth filling a disk with.
 DENIALS_AUDITED = Limit("denial_audit", burst=20, interval_ms=60_000)
 

@@ -152,6 +152,12 @@ def find_invoice(tx: Tx, invoice_id: InvoiceId) -> Invoice | None:
     return found[0] if found else None
 
 
+def find_invoices(tx: Tx, invoice_ids: Sequence[InvoiceId]) -> list[Invoice]:
+    """Return documents with their lines, by number; ids nobody has are left out."""
+    found = _invoices(tx, invoice.c.id.in_(invoice_ids)) if invoice_ids else []
+    return sorted(found, key=lambda one: one.number)
+
+
 def find_by_number(tx: Tx, number: str) -> Invoice | None:
     """Return the document people call by that number, or None."""
     found = _invoices(tx, invoice.c.number == number)
@@ -176,6 +182,11 @@ def snapshot_of(tx: Tx, invoice_id: InvoiceId) -> Mapping[str, Any]:
 def stored_lines(tx: Tx, invoice_id: InvoiceId) -> list[StoredLine]:
     """Return a document's lines with what they follow from, in order."""
     return _lines(tx, [invoice_id]).get(invoice_id, [])
+
+
+def stored_lines_of(tx: Tx, invoice_ids: Sequence[InvoiceId]) -> dict[InvoiceId, list[StoredLine]]:
+    """Return the lines of several documents with what they follow from, in order."""
+    return _lines(tx, invoice_ids)
 
 
 def list_summaries(

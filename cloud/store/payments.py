@@ -71,6 +71,12 @@ def find_payment(tx: Tx, payment_id: PaymentId) -> Receipt | None:
     return found[0] if found else None
 
 
+def find_by_number(tx: Tx, number: str) -> Receipt | None:
+    """Return the payment of a receipt's number, or None."""
+    found = _payments(tx, payment.c.number == number)
+    return found[0] if found else None
+
+
 def find_by_reference(tx: Tx, method: Method, reference: str) -> Receipt | None:
     """Return the payment with the bank's or provider's number, or None."""
     found = _payments(tx, payment.c.method == method.value, payment.c.provider_reference == reference)

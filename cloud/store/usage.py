@@ -164,6 +164,22 @@ def usage_of_invoice(tx: Tx, invoice_id: InvoiceId) -> list[BilledUsage]:
     return [_usage_from_row(row) for row in rows]
 
 
+def usage_of_invoices(tx: Tx, invoice_ids: Sequence[InvoiceId]) -> dict[InvoiceId, list[BilledUsage]]:
+    """Return the slices of several invoices, each by service point and number."""
+    by_invoice: dict[InvoiceId, list[BilledUsage]] = {}
+    if not invoice_ids:
+        return by_invoice
+    # What was used for these invoices?
+    rows = tx.conn.execute(
+        _select(tx)
+        .where(usage.c.invoice_id.in_(invoice_ids))
+        .order_by(usage.c.invoice_id, usage.c.service_point_id, usage.c.slice_no)
+    )
+    for row in rows:
+        by_invoice.setdefault(InvoiceId(row.invoice_id), []).append(_usage_from_row(row))
+    return by_invoice
+
+
 def usage_before(tx: Tx, service_point_id: ServicePointId, on: date, limit: int) -> list[BilledUsage]:
     """Return the last slices billed at a service point up to a day, oldest first, credits left out."""
     # What was billed here lately?

@@ -1,0 +1,1 @@
+"""Papers: what is on them, and that the same paper is the same bytes."""
