@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from bench import close_period, ingest, polling
+from bench import close_period, ingest, limits, polling
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
     "ingest": ingest.main,
+    "limits": limits.main,
     "polling": polling.main,
 }
 

@@ -1,16 +1,21 @@
 """A hundred Modbus TCP meters in a process of their own, answering as fast as Python can.
 
 One port is one meter. Every answer is cut from bytes prepared at the start with only the transaction
-id filled in, so that what is measured is who asks. Request counts are written to a pipe on demand.
+id filled in, so that what is measured is who asks. Figures are written to a pipe on demand.
 
     python -m bench.responder METERS REGISTERS
-    → "READY first_port" on standard output; each line on standard input is answered by the total
-      number of requests served so far; end of input ends the process
+    → "READY port …" on standard output; then lines on standard input are answered:
+      "served"           the number of requests served so far
+      "jitter PERIOD_S"  p99 and maximum of how many ms two requests to a meter were further apart or
+                         closer together than that, since this was last asked
+      end of input ends the process
 """
 
 import asyncio
 import struct
 import sys
+import time
+from typing import ClassVar
 
 _HEADER = struct.Struct(">HHHBBHH")
 
@@ -19,10 +24,12 @@ class Meter(asyncio.Protocol):
     """One connection to one meter."""
 
     served = 0  # over all meters of the process
+    intervals_s: ClassVar[list[float]] = []  # between two requests to one meter
 
     def __init__(self, registers: bytes) -> None:
         self._registers = registers
         self._pending = b""
+        self._asked_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what answers go to."""
@@ -43,6 +50,10 @@ class Meter(asyncio.Protocol):
             head = struct.pack(">HHHB", transaction, protocol, len(pdu) + 1, unit)
             self._transport.write(head + pdu)
             Meter.served += 1
+            now = time.monotonic()
+            if self._asked_at:
+                Meter.intervals_s.append(now - self._asked_at)
+            self._asked_at = now
         self._pending = data
 
 
@@ -56,8 +67,14 @@ async def main(meters: int, registers: int) -> None:
         server = await loop.create_server(lambda image=image: Meter(image), "127.0.0.1", 0)  # type: ignore[misc]
         ports.append(server.sockets[0].getsockname()[1])
     print("READY", *ports, flush=True)
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        print(Meter.served, flush=True)
+    while question := await loop.run_in_executor(None, sys.stdin.readline):
+        match question.split():
+            case ["served"]:
+                print(Meter.served, flush=True)
+            case ["jitter", period_s]:
+                off_ms = sorted(abs(1000 * (took - float(period_s))) for took in Meter.intervals_s)
+                Meter.intervals_s.clear()
+                print(off_ms[int(0.99 * len(off_ms))], off_ms[-1], flush=True)
 
 
 if __name__ == "__main__":
