@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from edge.cli import CONFIG, checked, log_to_stderr, run_async
+from edge.errors import EdgeError
 from edge.toolbox import COMMANDS
 from provisioning.config import Config
 from provisioning.config_file import load_config
@@ -142,6 +143,37 @@ def status(config: Path, *, as_json: bool) -> None:
             + (f"; offline: {', '.join(offline)}" if offline else "")
         )
     click.echo(f"fault: {health.buffer_fault or health.hello_fault or 'none'}")
+
+
+@edge.command()
+@CONFIG
+@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def configure(config: Path, bundle: Path) -> None:
+    """Take on the configuration in BUNDLE, a file that `gatehouse provision bundle` wrote.
+
+    For a box without a way to the cloud. The running agent tries it at once, one that does not run at
+    its next start; what fails its trial goes back by itself.
+    """
+    from edge.configurations import FOLDER, INBOX, Configurations, write_durably
+    from edge.configurator import checked_bundle, trust_of
+    from provisioning.bundle import BundleRefused
+    from provisioning.identity import IdentityError, read_credential
+
+    own = checked(config)
+    if own.credential_file is None:
+        raise click.ClickException(f"{config}: no [cloud] credential_file, so nothing says whom to trust")
+    try:
+        trust = trust_of(read_credential(own.credential_file))
+        if trust is None:
+            raise click.ClickException("the credential has no key to verify it with; provision the box anew")
+        folder = own.buffer.path.with_name(FOLDER)
+        shelf = Configurations(folder, lambda: 0)
+        content = bundle.read_bytes()
+        taken, _ = checked_bundle(content, trust, own, shelf.highest)
+        write_durably(folder / INBOX, content)
+    except (BundleRefused, EdgeError, IdentityError, Malformed, OSError) as error:
+        raise click.ClickException(f"{bundle}: {error}") from None
+    click.echo(f"configuration {taken.number} will be tried for {taken.watch_s} s")
 
 
 def _instant_ms(text: str, zone: ZoneInfo) -> int:

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from edge.clock import Clock
+from edge.configurations import Configurations
+from edge.configurator import Configurator, Trust, config_at_start, open_configurations, trust_of
 from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
 from edge.hatch import serve_hatch
@@ -86,6 +88,7 @@ async def open_cloud(
     rng: random.Random,
     boot_id: str,
     on_welcome: Callable[[Welcome], None],
+    shelf: Configurations | None = None,
 ) -> AsyncIterator[Cloud]:
     """Make a lane a stream, each with its own connection, and the greeter with a third."""
     if config.credential_file is None:
@@ -105,10 +108,10 @@ async def open_cloud(
             for stream in Stream
         }
         client = await stack.enter_async_context(CloudClient(credential))
-        yield Cloud(lanes, Greeter(client, lambda: _hello(field, clock, boot_id), on_welcome))
+        yield Cloud(lanes, Greeter(client, lambda: _hello(field, clock, boot_id, shelf), on_welcome))
 
 
-async def _hello(field: Field, clock: Clock, boot_id: str) -> Hello:
+async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations | None) -> Hello:
     state = await field.buffer.state()
     online, offline = count_devices(field)
     oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
@@ -122,6 +125,8 @@ async def _hello(field: Field, clock: Clock, boot_id: str) -> Hello:
         oldest_row_at_ms=min(oldest, default=None),
         devices_online=online,
         devices_offline=offline,
+        configuration=0 if shelf is None else shelf.trial or shelf.running,
+        configuration_highest=0 if shelf is None else shelf.highest,
     )
 
 
@@ -129,18 +134,43 @@ class _Stopped(Exception):
     """Ends the task group; not an error."""
 
 
-async def run_agent(config: Config, stop: asyncio.Event) -> None:
-    """Run until `stop` is set; on return everything read is on disk."""
+async def run_agent(own: Config, stop: asyncio.Event) -> None:
+    """Run until `stop` is set; on return everything read is on disk.
+
+    `own` is the gateway's own file; a configuration sent from the cloud may run in its place.
+    """
     clock, rng, boot_id = SystemClock(), random.SystemRandom(), str(uuid.uuid4())
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_BLOCKING_CALLS_MAX))
+    trust = None if own.credential_file is None else trust_of(read_credential(own.credential_file))
+    shelf = open_configurations(own, clock)
+    config = config_at_start(own, trust, shelf)
     async with (
         open_field(config, clock, rng) as field,
-        open_cloud(config, field, clock, rng, boot_id, lambda welcome: _heed(welcome, clock, field)) as cloud,
+        open_cloud(own, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf) as cloud,
     ):
         inspector = Inspector(field, cloud, clock, boot_id)
-        log.info("agent runs", extra={"gateway": config.gateway_code, "epoch": field.buffer.epoch})
-        async with _open_commands(config, field, clock) as downlink:
-            await _run_parts(config, clock, field, cloud, inspector, downlink, stop)
+        number = shelf.trial or shelf.running
+        told = {"gateway": own.gateway_code, "epoch": field.buffer.epoch, "configuration": number}
+        log.info("agent runs", extra=told)
+        async with (
+            _open_commands(own, field, clock) as downlink,
+            _open_configurator(own, field, cloud, trust, shelf, clock) as configurator,
+        ):
+            await _run_parts(own, clock, field, cloud, inspector, downlink, configurator, stop)
+
+
+@contextlib.asynccontextmanager
+async def _open_configurator(
+    own: Config, field: Field, cloud: Cloud, trust: Trust | None, shelf: Configurations, clock: Clock
+) -> AsyncIterator[Configurator | None]:
+    """Open what takes configurations, with a connection of its own, where there is a cloud and its key."""
+    if own.credential_file is None or cloud.greeter is None or trust is None:
+        yield None
+        return
+    async with CloudClient(read_credential(own.credential_file)) as client:
+        configurator = Configurator(own, field, shelf, trust, client, cloud.greeter, clock)
+        cloud.greeter.heeders.append(configurator.heed)
+        yield configurator
 
 
 @contextlib.asynccontextmanager
@@ -173,6 +203,7 @@ async def _run_parts(
     cloud: Cloud,
     inspector: Inspector,
     downlink: Downlink | None,
+    configurator: Configurator | None,
     stop: asyncio.Event,
 ) -> None:
     parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -191,13 +222,15 @@ async def _run_parts(
         parts["local outputs"] = outputs.run
     if downlink is not None:
         parts["downlink"] = downlink.run
+    if configurator is not None:
+        parts["configurator"] = configurator.run
     parts["home-assistant"] = lambda: _show_in_home_assistant(field)
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)
     try:
         async with asyncio.TaskGroup() as group:
             for name, run in parts.items():
-                group.create_task(keep_running(name, run), name=name)
+                group.create_task(keep_running(name, run, field.note_break), name=name)
             group.create_task(_end_when(stop, field, cloud))
     except* _Stopped:
         log.info("agent stops")

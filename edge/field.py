@@ -82,6 +82,7 @@ class Field:
         self.buffer = buffer
         self.lines: dict[LineId, Line] = {}
         self.actuators: dict[DeviceId, Actuator] = {}
+        self.breaks, self.last_break = 0, ""  # parts of the agent that failed and were begun again
         self.changed = asyncio.Event()  # set when another configuration has taken this one's place
         self._clock = clock
         self._random = rng
@@ -128,6 +129,21 @@ class Field:
         self._listen()
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def undisturbed(self, config: Config) -> frozenset[DeviceId]:
+        """Return the devices that another configuration would leave as they are, lines and all."""
+        now = {device.device_id: device for device in self.config.devices}
+        return frozenset(
+            device.device_id
+            for device in config.devices
+            if now.get(device.device_id) == device
+            and self.config.lines[device.line_id] == config.lines[device.line_id]
+        )
+
+    def note_break(self, part: str, error: Exception) -> None:
+        """Take note that a part of the agent failed and is begun again."""
+        self.breaks += 1
+        self.last_break = f"{part}: {type(error).__name__}: {error}"
 
     def close(self) -> None:
         """Let go of every bus."""
@@ -234,7 +250,9 @@ class Field:
         for line_id, ear in self._ears.items():
             if line_id not in self._listening:
                 name = f"listener {line_id}"
-                task = self._group.create_task(keep_running(name, ear.listener.run), name=name)
+                task = self._group.create_task(
+                    keep_running(name, ear.listener.run, self.note_break), name=name
+                )
                 self._listening[line_id] = task
 
 

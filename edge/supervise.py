@@ -10,11 +10,18 @@ log = logging.getLogger(__name__)
 RESTART_PAUSE_S = 5.0
 
 
-async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run the part until cancelled; an unforeseen error costs it a pause, and the others nothing."""
+async def keep_running(
+    name: str, run: Callable[[], Awaitable[None]], note: Callable[[str, Exception], None] | None = None
+) -> None:
+    """Run the part until cancelled; an unforeseen error costs it a pause, and the others nothing.
+
+    `note` hears of each.
+    """
     while True:
         try:
             await run()
-        except Exception:
+        except Exception as error:
             log.exception("a part of the agent failed and is begun again", extra={"part": name})
+            if note is not None:
+                note(name, error)
         await asyncio.sleep(RESTART_PAUSE_S)

@@ -291,9 +291,10 @@ class Greeter:
         on_welcome: Callable[[Welcome], None],
     ) -> None:
         self.fault = ""
+        self.greetings = 0
         self._client = client
         self._hello = hello
-        self._on_welcome = on_welcome
+        self.heeders = [on_welcome]  # who is told of every Welcome
 
     async def run(self) -> None:
         """Greet for ever; a failure shows in `fault` and is tried again at the next turn."""
@@ -315,7 +316,9 @@ class Greeter:
         except msgspec.MsgspecError as error:
             raise CloudFault(f"the answer is no welcome: {error}") from error
         self.fault = ""
-        self._on_welcome(welcome)
+        self.greetings += 1
+        for heed in self.heeders:
+            heed(welcome)
 
 
 @dataclass(frozen=True, slots=True)

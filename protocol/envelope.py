@@ -139,6 +139,8 @@ class Hello(msgspec.Struct, frozen=True):
     oldest_row_at_ms: int | None
     devices_online: int
     devices_offline: int
+    configuration: int = 0  # the number of the one that runs; 0 for the gateway's own file
+    configuration_highest: int = 0  # the highest number ever taken or turned down
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -152,6 +154,8 @@ class Welcome(msgspec.Struct, frozen=True):
     server_time_ms: int
     acked_through: dict[str, int]  # by stream, for the epoch the gateway named
     counters: dict[str, tuple[int, int]] = {}
+    configuration: int = 0  # the number of the one that waits for the gateway; 0 for none
+    wants_configuration: bool = False  # what runs there is not known here: tell it
 
 
 _block_encoder = msgspec.msgpack.Encoder()

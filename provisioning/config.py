@@ -138,6 +138,7 @@ from typing import NewType, TypeAlias
 from zoneinfo import ZoneInfo
 
 from protocol.command import Act, Action
+from provisioning.document import Document
 from provisioning.profile import Profile
 
 LineId = NewType("LineId", str)
@@ -359,7 +360,8 @@ class Config:
     """Everything the edge is told. `credential_file` None: run without a cloud."""
 
     origin: Path
-    version: str  # SHA-256 of the file, so that the cloud can see which one runs
+    version: str  # the document's digest, so that the cloud can see which one runs
+    document: Document
     gateway_code: str
     time_zone: ZoneInfo
     credential_file: Path | None

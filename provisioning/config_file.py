@@ -4,7 +4,6 @@ The invariant: everything wrong in the whole-file checks is reported at once, ea
 that a technician on a ladder edits the file once. Shape errors stop earlier, at the first.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -34,6 +33,7 @@ from provisioning.config import (
     RelaySettings,
     RuleEntry,
 )
+from provisioning.document import Document
 from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, parse_profile
@@ -129,10 +129,13 @@ def load_config(path: Path) -> Config:
     return parse_config(text, path)
 
 
-def parse_config(text: str, path: Path) -> Config:
-    """Return the configuration written in `text`; `path` names it and anchors relative paths."""
+def parse_config(text: str, path: Path, profiles: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration written in `text`; `path` names it and anchors relative paths.
+
+    Profiles of its own are read beside `path`, or taken from `profiles` where these are given.
+    """
     document = parse_toml(text, _Document, str(path))
-    reader = _Reader(path.parent)
+    reader = _Reader(path.parent, profiles)
     config = reader.config(document, text, path)
     if reader.problems:
         raise Malformed(str(path), reader.problems)
@@ -140,9 +143,11 @@ def parse_config(text: str, path: Path) -> Config:
 
 
 class _Reader:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, profiles: Mapping[str, str] | None) -> None:
         self.problems: list[str] = []
         self._folder = folder
+        self._given = profiles
+        self._used: dict[str, str] = {}
 
     def config(self, document: _Document, text: str, path: Path) -> Config:
         lines = [line_from_table(line, self._folder, self.problems) for line in document.lines]
@@ -158,9 +163,11 @@ class _Reader:
         self._unique("rules", "id", [rule.rule_id for rule in rules])
         self._unique("reactions", "id", [reaction.id for reaction in document.reactions])
         buffer, cloud = document.buffer, document.cloud
+        written = Document(text, self._used)
         return Config(
             origin=path,
-            version=hashlib.sha256(text.encode()).hexdigest(),
+            version=written.digest(),
+            document=written,
             gateway_code=document.gateway.code,
             time_zone=self._time_zone(document.gateway.time_zone),
             credential_file=None if cloud is None else self._folder / cloud.credential_file,
@@ -259,13 +266,22 @@ class _Reader:
         try:
             if not name.endswith(".toml"):
                 return load_profile(name)
-            path = self._folder / name
-            return parse_profile(path.read_text(encoding="utf-8"), path.stem)
+            text = self._used[name] = self._own_profile(name)
+            return parse_profile(text, Path(name).stem)
         except Malformed as error:
             self.problems.extend(f"{at}.profile: {problem}" for problem in error.problems)
         except (OSError, UnicodeDecodeError) as error:
             self.problems.append(f"{at}.profile: {error}")
         return None
+
+    def _own_profile(self, name: str) -> str:
+        if name in self._used:
+            return self._used[name]
+        if self._given is None:
+            return (self._folder / name).read_text(encoding="utf-8")
+        if name not in self._given:
+            raise Malformed(name, [f"{name!r} does not come with it; with it come {_listed(self._given)}"])
+        return self._given[name]
 
     def _commands(self, table: _Commands | None, devices: Iterable[DeviceConfig]) -> CommandSettings | None:
         if table is None:
