@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture bench fuzz simulate wheel lock clean
+.PHONY: help setup demo test check format test-services torture adversary bench fuzz simulate wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-services: setup ## Bring PostgreSQL, mosquitto, Chromium and a CJK font for
 
 torture: setup ## Kill edge and cloud 100 times each at random moments; nothing lost, nothing doubled
 	@$(BIN)/python -m tests.torture.run --edge-kills $(or $(KILLS),100) --cloud-kills $(or $(KILLS),100) $(ARGS)
+
+adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
+	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)
 
 bench: setup test-services ## Measure polling, ingest and billing against the raw libraries
 	@$(BIN)/python -m bench $(ARGS)
