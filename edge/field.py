@@ -20,6 +20,7 @@ from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
+from edge.drivers.modbus import ModbusDriver
 from edge.intake import Intake
 from edge.line import Line
 from edge.listener import MqttListener
@@ -170,7 +171,12 @@ class Field:
         panels = [panel for ear in self._ears.values() for panel in ear.panels]
         names = {*(device.device_id for device in config.devices), *config.lines}
         self.intake.change([*rules, DeviceAlarm(alarms), *panels], names)
-        self.poller.change(self.lines, self._drivers.values())
+        settled = {
+            device_id: driver
+            for device_id, driver in self._drivers.items()
+            if isinstance(driver, ModbusDriver) and driver.device.settings_micro
+        }
+        self.poller.change(self.lines, self._drivers.values(), settled)
         mqtt = [listener for listener in self.listeners if isinstance(listener, MqttListener)]
         actuators = actuators_of(self._drivers.values(), mqtt, self.intake, config.time_zone)
         _check_reactions(config, actuators)

@@ -310,6 +310,9 @@ class Line:
         listening = self._listening
         if listening is None or listening.done.done():
             self.counters.unsolicited_bytes += len(data)
+            # The rest of such a frame must not meet the next question: spliced to the head of its
+            # answer it may even pass a checksum.
+            self._is_disturbed = self._is_disturbed or bool(self.settings.baud)
             return
         listening.heard_any = True
         try:

@@ -9,19 +9,25 @@ breaker is open is only probed; when it answers, all its groups are polled at on
 
 import asyncio
 import heapq
+import logging
 import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
 
 from edge.clock import Clock
 from edge.driver import Driver, Priority, failed_readings, points_of, priority_of
-from edge.errors import EXCHANGE_FAILURES, LineDown
+from edge.errors import EXCHANGE_FAILURES, LineDown, Unconfirmed
 from edge.intake import Intake
 from edge.line import Line
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
+from protocol.errors import Refused
 from protocol.reading import Reading
-from provisioning.config import DeviceConfig, LineId
+from provisioning.config import DeviceConfig, DeviceId, LineId
+
+log = logging.getLogger(__name__)
 
 # Intervals shorter than this are spread over the interval rather than all begun on the multiple, in
 # so many slots: being woken is most of what a poll costs, and polls of one slot share their wake-ups.
@@ -73,30 +79,56 @@ class _LineJobs:
             _wake(woken)
 
 
+class Settled(Protocol):
+    """A driver whose device is to hold settings."""
+
+    async def send_settings(self) -> None:
+        """Write what the device is to hold and does not hold."""
+        ...
+
+
 class Poller:
-    """Polls every device on time and hands the readings in."""
+    """Polls every device on time and hands the readings in.
+
+    `settled` are the devices that forget their settings when the power fails: they are told them at
+    the start, and again whenever they or their line come back.
+    """
 
     def __init__(
-        self, lines: Mapping[LineId, Line], drivers: Iterable[Driver], intake: Intake, clock: Clock
+        self,
+        lines: Mapping[LineId, Line],
+        drivers: Iterable[Driver],
+        intake: Intake,
+        clock: Clock,
+        settled: Mapping[DeviceId, Settled] = MappingProxyType({}),
     ) -> None:
+        self._settled: Mapping[DeviceId, Settled] = MappingProxyType({})
+        self._unsettled: set[DeviceId] = set()
         self._intake = intake
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._is_stopping, self._stopped, self._has_ended = False, asyncio.Event(), asyncio.Event()
         self._by_line: dict[LineId, _LineJobs] = {}
         self._group: asyncio.TaskGroup | None = None
-        self.change(lines, drivers)
+        self.change(lines, drivers, settled)
 
     @property
     def jobs(self) -> list[Job]:
         """Return all jobs, for health."""
         return [job for here in self._by_line.values() for job in here.jobs]
 
-    def change(self, lines: Mapping[LineId, Line], drivers: Iterable[Driver]) -> None:
+    def change(
+        self,
+        lines: Mapping[LineId, Line],
+        drivers: Iterable[Driver],
+        settled: Mapping[DeviceId, Settled] = MappingProxyType({}),
+    ) -> None:
         """Go on with these: a driver that stays keeps its times, a new one is polled at its first.
 
         A poll under way ends; if its device has gone, its readings are not handed in.
         """
+        new = {name for name, driver in settled.items() if self._settled.get(name) is not driver}
+        self._settled, self._unsettled = settled, (self._unsettled & settled.keys()) | new
         kept = {(id(job.driver), job.group): job for job in self.jobs}
         for line_id, here in list(self._by_line.items()):
             if lines.get(line_id) is not here.line:
@@ -215,6 +247,8 @@ class Poller:
         try:
             if line.device(address).breaker.is_open or line.is_down:
                 await job.driver.probe()
+            if job.device.device_id in self._unsettled:
+                await self._settle(job.device.device_id)
             began_at = self._loop.time()
             readings = await job.driver.poll(job.group)
             job.polls += 1
@@ -223,6 +257,17 @@ class Poller:
             readings = self._unreachable(here, job.device, failure)
         self._note_reach(here, job.device)
         return readings
+
+    async def _settle(self, device_id: DeviceId) -> None:
+        """Send a device its settings; what it does not take is told once and tried at its next return."""
+        self._unsettled.discard(device_id)
+        try:
+            await self._settled[device_id].send_settings()
+        except (Refused, Unconfirmed) as refusal:
+            log.warning("setting not taken", extra={"device": device_id, "reason": str(refusal)})
+        except EXCHANGE_FAILURES:
+            self._unsettled.add(device_id)
+            raise
 
     def _unreachable(self, here: _LineJobs, device: DeviceConfig, failure: Exception) -> list[Reading]:
         """Return failed readings for all that the failed probe stood for: the device, or the whole bus."""
@@ -236,9 +281,13 @@ class Poller:
 
     def _note_reach(self, here: _LineJobs, device: DeviceConfig) -> None:
         line = here.line
+        if line.is_down:
+            self._unsettled |= {job.device.device_id for job in here.jobs} & self._settled.keys()
         self._intake.note(LINE_DOWN, here.line_id, is_offline=line.is_down, reason=line.down_reason)
         if not line.is_down:
             breaker = line.device(device.address).breaker
+            if breaker.is_open:
+                self._unsettled |= {device.device_id} & self._settled.keys()
             reason = f"no answer to {breaker.failures} questions in a row"
             self._intake.note(DEVICE_OFFLINE, device.device_id, is_offline=breaker.is_open, reason=reason)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge.golden import golden_differences
+from protocol.quantity import decimal_from_micro
 from provisioning.profile import PointProfile, Profile
 from provisioning.profiles import load_profile, parse_profile, profile_names
 from provisioning.strict import Malformed
@@ -26,7 +27,9 @@ def list_profiles(protocol: str) -> None:
     for name in profile_names():
         profile = load_profile(name)
         if protocol in ("", profile.protocol):
-            click.echo(f"{name:<28} {profile.protocol:<17} {len(profile.points):>3} points  {profile.title}")
+            mark = "  (partial)" if profile.partial else ""
+            count = len(profile.points)
+            click.echo(f"{name:<28} {profile.protocol:<17} {count:>3} points  {profile.title}{mark}")
 
 
 @profiles.command()
@@ -59,6 +62,8 @@ def check(names: tuple[str, ...]) -> None:
         frames = len(profile.golden)
         told = f"golden frames as they should be: {frames}" if frames else "no golden frame to prove it"
         click.echo(f"{name}: points: {len(profile.points)}, {told}")
+        if profile.partial:
+            click.echo(f"{name}: partial: {profile.partial}")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -78,6 +83,8 @@ def _loaded(name: str) -> Profile:
 def _shown(profile: Profile) -> Iterator[str]:
     yield f"{profile.name}: {profile.title}"
     yield f"protocol {profile.protocol}; {profile.source}"
+    if profile.partial:
+        yield f"partial: {profile.partial}"
     for point in profile.points:
         yield f"  {point.name:<32} {_meaning(point)}"
     for event in profile.message_events:
@@ -93,4 +100,7 @@ def _meaning(point: PointProfile) -> str:
         meaning += ", may be billed"
     if point.alarm is not None:
         meaning += f", alarm {point.alarm.kind}"
+    if point.write is not None:
+        low, high = (decimal_from_micro(micro) for micro in (point.write.min_micro, point.write.max_micro))
+        meaning += ", may be set" if quantity.codes else f", may be set from {low:f} to {high:f}"
     return meaning

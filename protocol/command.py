@@ -67,6 +67,7 @@ class Action(Enum):
     RAW_READ = "raw_read"
     RELAY_CLOSE = "relay_close"
     RELAY_OPEN = "relay_open"
+    SET_POINT = "set_point"
     VALVE_CLOSE = "valve_close"
     VALVE_OPEN = "valve_open"
 
@@ -116,6 +117,12 @@ ACTION_RULES: Mapping[Action, ActionRule] = MappingProxyType(
         ),
         Action.RELAY_OPEN: ActionRule(
             60_000, may_repeat=False, per_device_per_minute_max=2, confirmed_by=("relay_state", "open")
+        ),
+        Action.SET_POINT: ActionRule(
+            60_000,
+            may_repeat=True,
+            per_device_per_minute_max=10,
+            parameters=frozenset({"point", "value"}),
         ),
         Action.VALVE_CLOSE: ActionRule(
             60_000, may_repeat=True, per_device_per_minute_max=4, confirmed_by=("valve_state", "closed")

@@ -119,6 +119,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     interval_s = 60
     intervals_s = { energy = 900 }      # per group of the profile, where it differs
     max_per_h = { water_volume = "5" }  # the most a counter can count in an hour, where it differs
+    settings = { setpoint = "21.5" }    # what points that can be written are to hold, after every return too
     [devices.relay]                     # only where its relay is to be switched (DL/T 645-2007)
     password_file = "em-101.password"   # six digits, readable by us alone
     password_level = 2                  # 0 to 9, as the meter was set up
@@ -264,7 +265,8 @@ class RelaySettings:
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """A device on a line. `intervals_s` has every group of its profile, `max_per_h_micro` only what
-    differs from it. `relay` None: its relay is not switched from here."""
+    differs from it. `relay` None: its relay is not switched from here. `settings_micro` is
+    what its points are to hold, written again whenever it comes back."""
 
     device_id: DeviceId
     line_id: LineId
@@ -273,6 +275,7 @@ class DeviceConfig:
     intervals_s: Mapping[str, float]
     max_per_h_micro: Mapping[str, int] = field(default_factory=dict)
     relay: RelaySettings | None = None
+    settings_micro: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from provisioning.config import (
 from provisioning.document import Document
 from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
+from provisioning.profile_modbus import value_to_write
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.reaction_tables import ReactionTable, reactions_from_tables, state_points
 from provisioning.strict import Malformed, parse_toml
@@ -100,6 +101,7 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     intervals_s: dict[str, _Interval] = {}
     max_per_h: dict[str, str] = {}
     relay: _Relay | None = None
+    settings: dict[str, str] = {}
 
 
 class _HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -200,6 +202,8 @@ class _Reader:
             self.problems.append(f"{at}.line: there is no line {device.line!r}; known are {_listed(lines)}")
         if profile is None or line is None:
             return None
+        if not profile.points:
+            self.problems.append(f"{at}.profile: {profile.name} has no points yet: {profile.partial}")
         if type(line) not in SPOKEN_ON[profile.protocol]:
             self.problems.append(
                 f"{at}.line: {profile.protocol} of profile {profile.name} is not spoken on line "
@@ -227,8 +231,24 @@ class _Reader:
         limits = self._max_per_h(device, profile, at)
         relay = self._relay(device.relay, profile, at)
         return DeviceConfig(
-            DeviceId(device.id), LineId(device.line), profile, str(written), groups, limits, relay
+            DeviceId(device.id),
+            LineId(device.line),
+            profile,
+            str(written),
+            groups,
+            limits,
+            relay,
+            self._settings(device.settings, profile, at),
         )
+
+    def _settings(self, table: Mapping[str, str], profile: Profile, at: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, text in table.items():
+            try:
+                found[name] = value_to_write(profile, name, text)
+            except Malformed as error:
+                self.problems += [f"{at}.settings.{name}: {problem}" for problem in error.problems]
+        return found
 
     def _relay(self, table: _Relay | None, profile: Profile, at: str) -> RelaySettings | None:
         if table is None:

@@ -45,10 +45,33 @@ ENCODING_WORDS: Mapping[str, int] = MappingProxyType(
         "int32": 2,
         "int64": 4,
         "uint16": 1,
+        "uint24": 2,  # the first three bytes of two registers; the fourth is something else
         "uint32": 2,
         "uint64": 4,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """Where a number's part behind the point is, written as the whole part is."""
+
+    address: int
+    scale: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Exponent:
+    """Where the device says by which power of ten a number is to be taken.
+
+    `byte` is "both", "high" or "low" of the register; `offset` is added to what it says. With
+    `is_places` it counts decimal places, so that 2 means a hundredth.
+    """
+
+    address: int
+    byte: str
+    offset: int
+    is_places: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +85,32 @@ class ModbusSource:
     bit: int | None
     scale: Decimal  # raw times scale is in the quantity's unit
     absent: frozenset[int]  # raw values (unsigned) that mean "not available"
+    fraction: Fraction | None = None
+    exponent: Exponent | None = None
 
     @property
     def width(self) -> int:
-        """Return how many registers (or bits, in a table of bits) the point takes."""
+        """Return how many registers (or bits, in a table of bits) the number itself takes."""
         return 1 if self.table.is_bits else ENCODING_WORDS[self.encoding]
+
+    @property
+    def first(self) -> int:
+        """Return the lowest address of all that must be read together for one value."""
+        return min(address for address, _ in self._parts)
+
+    @property
+    def end(self) -> int:
+        """Return the address behind the highest."""
+        return max(address + width for address, width in self._parts)
+
+    @property
+    def _parts(self) -> list[tuple[int, int]]:
+        parts = [(self.address, self.width)]
+        if self.fraction is not None:
+            parts.append((self.fraction.address, self.width))
+        if self.exponent is not None:
+            parts.append((self.exponent.address, 1))
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +193,14 @@ PointSource: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """That a point may be written, and between which values; for a state, the codes are the limits."""
+
+    min_micro: int
+    max_micro: int
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmWhen:
     """A condition the device itself reports: while the point has one of these codes."""
 
@@ -171,6 +223,7 @@ class PointProfile:
     alarm: AlarmWhen | None = None
     modulus_micro: int = 0  # where a counter begins at zero again; 0 if not known
     max_per_h_micro: int = 0  # the most it can count in an hour; 0 if not known
+    write: WriteLimits | None = None  # None: it is only read
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +257,8 @@ class Cjt188Model:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a model offers. `registers_per_read_max` and `bits_per_read_max` are Modbus limits;
+    """What a model offers. `partial` says what is not known of it, "" where all is;
+    `registers_per_read_max` and `bits_per_read_max` are Modbus limits;
     `meter_type` is CJ/T 188's ("10" cold water)."""
 
     name: str
@@ -216,8 +270,10 @@ class Profile:
     golden: tuple[Golden, ...] = ()
     registers_per_read_max: int = REGISTERS_PER_READ_MAX
     bits_per_read_max: int = BITS_PER_READ_MAX
+    writes_multiple: bool = False  # Modbus: even one register is written by function 16
     meter_type: str = ""
     cjt188: Cjt188Model = Cjt188Model()
+    partial: str = ""
 
     def point_named(self, name: str) -> PointProfile | None:
         """Return the point of that name, None if the model has none."""

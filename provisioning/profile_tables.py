@@ -26,6 +26,23 @@ class AlarmTable(msgspec.Struct, forbid_unknown_fields=True):
     severity: str = "major"
 
 
+class FractionTable(msgspec.Struct, forbid_unknown_fields=True):
+    address: _Address
+    scale: str
+
+
+class ExponentTable(msgspec.Struct, forbid_unknown_fields=True):
+    address: _Address
+    byte: Literal["both", "high", "low"] = "both"
+    offset: Annotated[int, msgspec.Meta(ge=-9, le=9)] = 0
+    is_places: bool = False
+
+
+class WriteTable(msgspec.Struct, forbid_unknown_fields=True):
+    min: str = ""
+    max: str = ""
+
+
 class PointTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: _Name
     quantity: str = ""
@@ -80,6 +97,9 @@ class ModbusPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
     bit: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None
     scale: str = "1"
     absent: list[int] = []
+    fraction: FractionTable | None = None
+    exponent: ExponentTable | None = None
+    write: WriteTable | None = None
 
 
 class PanelPoint(PointTable, forbid_unknown_fields=True, kw_only=True):
@@ -127,6 +147,7 @@ class ModbusSettings(msgspec.Struct, forbid_unknown_fields=True):
         REGISTERS_PER_READ_MAX
     )
     bits_per_read_max: Annotated[int, msgspec.Meta(ge=1, le=BITS_PER_READ_MAX)] = BITS_PER_READ_MAX
+    writes_multiple: bool = False
 
 
 class Cjt188Settings(msgspec.Struct, forbid_unknown_fields=True):
@@ -140,6 +161,7 @@ class Cjt188Settings(msgspec.Struct, forbid_unknown_fields=True):
 class ProfileTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="protocol"):
     title: str
     source: str
+    partial: str = ""
 
 
 class Cjt188Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="cjt188"):

@@ -8,6 +8,8 @@ and no two points share a name. Adding a model is adding a file.
     source = "where the map was taken from, so that it can be checked"
     protocol = "modbus"            # "cjt188" | "dlt645" | "dlt645-1997" | "dlt645-2007" | "modbus" | …
 
+    partial = ""                   # what is not known of the model, and what to do about it
+
     [modbus]                       # limits and defaults of the model, per protocol
     word_order = "ABCD"            # ABCD | CDAB | BADC | DCBA
     registers_per_read_max = 125
@@ -24,6 +26,10 @@ and no two points share a name. Adding a model is adding a file.
     modbus            table = "holding_register" | "input_register" | "coil" | "discrete_input"
                       address = 72 (zero-based), encoding = "float32", word_order = "CDAB", bit = 3,
                       scale = "0.001" (raw times scale is in the quantity's unit), absent = [0xFFFF]
+                      fraction = { address = 4, scale = "0.000001" } where it is a number of its own,
+                      exponent = { address = 35, byte = "high", offset = -4 } where the device tells the
+                      power of ten, is_places = true where it tells decimal places instead;
+                      write = { min = "5", max = "30" } where it may be set (a state: write = {})
     dlt645-2007       data_identifier = "00010000"; block = "0001FF00", block_item = 0 if a block holds it;
                       bit = 4 of a status word
     dlt645-1997       the same with four digits: data_identifier = "9010"; block = "901F"
@@ -58,7 +64,7 @@ A passing message that is an event (a key turned) is listed by its values, each 
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import assert_never
@@ -68,7 +74,6 @@ from protocol.event import Severity
 from protocol.quantity import MICRO, Kind, Quantity, quantity_named
 from provisioning.profile import (
     BITS_PER_READ_MAX,
-    ENCODING_WORDS,
     REGISTERS_PER_READ_MAX,
     AlarmWhen,
     Cjt188Model,
@@ -86,6 +91,8 @@ from provisioning.profile import (
     Profile,
     Zigbee2mqttSource,
 )
+from provisioning.profile_modbus import modbus_source, refuse_writing, write_limits
+from provisioning.profile_numbers import decimal_from_text
 from provisioning.profile_tables import (
     AnyProfile,
     Cjt188Point,
@@ -121,8 +128,6 @@ from provisioning.profile_tables import (
 from provisioning.strict import Malformed, parse_toml
 
 PROFILES_DIR = Path(__file__).with_suffix("")
-
-_WORD_ORDERS = ("ABCD", "BADC", "CDAB", "DCBA")
 
 
 @cache
@@ -160,18 +165,21 @@ class _Reader:
     def profile(self, table: AnyProfile, name: str) -> Profile:
         points = tuple(self._point(point, table, f"points[{i}]") for i, point in enumerate(table.points))
         names = [point.name for point in points]
-        if not names:
-            self.problems.append("points: a profile needs at least one")
+        if not names and not table.partial:
+            self.problems.append("points: a profile needs at least one, or `partial` to say why not")
         for repeated in sorted({n for n in names if names.count(n) > 1}):
             self.problems.append(f"points: the name {repeated!r} is used more than once")
         exchanges: Sequence[GoldenFrames | GoldenMessage] = table.golden
         golden = tuple(self._golden(g, names, f"golden[{i}]") for i, g in enumerate(exchanges))
         events: tuple[MessageEvent, ...] = ()
         limits = (REGISTERS_PER_READ_MAX, BITS_PER_READ_MAX)
-        meter_type, cjt188 = "", Cjt188Model()
+        meter_type, cjt188, writes_multiple = "", Cjt188Model(), False
         match table:
             case ModbusProfile():
-                limits = (table.modbus.registers_per_read_max, table.modbus.bits_per_read_max)
+                settings = table.modbus
+                limits = (settings.registers_per_read_max, settings.bits_per_read_max)
+                writes_multiple = settings.writes_multiple
+                refuse_writing(points, self.problems)
             case Cjt188Profile():
                 meter_type, cjt188 = table.cjt188.meter_type, _cjt188_model(table.cjt188)
             case Zigbee2mqttProfile():
@@ -199,8 +207,10 @@ class _Reader:
             events,
             golden,
             *limits,
+            writes_multiple,
             meter_type,
             cjt188,
+            table.partial,
         )
 
     def _point(self, point: PointTable, profile: AnyProfile, at: str) -> PointProfile:
@@ -221,6 +231,9 @@ class _Reader:
             self._counter(text, quantity, f"{at}.{key}")
             for key, text in (("modulus", point.modulus), ("max_per_h", point.max_per_h))
         )
+        write = None
+        if isinstance(point, ModbusPoint) and isinstance(source, ModbusSource):
+            write = write_limits(point.write, source, quantity, at, self.problems)
         return PointProfile(
             point.name,
             quantity,
@@ -231,6 +244,7 @@ class _Reader:
             alarm,
             modulus_micro,
             max_per_h_micro,
+            write,
         )
 
     def _source(self, point: PointTable, profile: AnyProfile, at: str) -> PointSource:
@@ -259,7 +273,10 @@ class _Reader:
                 return Zigbee2mqttSource(point.key, self._decimal(point.scale, f"{at}.scale"))
             case ModbusPoint():
                 assert isinstance(profile, ModbusProfile)
-                return self._modbus_source(point, profile.modbus.word_order, at)
+                settings = profile.modbus
+                return modbus_source(
+                    point, settings.word_order, settings.registers_per_read_max, at, self.problems
+                )
             case _:
                 raise AssertionError(f"a point of {type(point).__name__} has no source")
 
@@ -276,32 +293,6 @@ class _Reader:
             point.status_bit,
             point.counter,
         )
-
-    def _modbus_source(self, point: ModbusPoint, word_order: str, at: str) -> ModbusSource:
-        is_bit = point.table.is_bits or point.bit is not None
-        encoding = point.encoding or ("bit" if is_bit else "uint16")
-        order = point.word_order or word_order
-        if encoding not in ENCODING_WORDS:
-            self.problems.append(f"{at}.encoding: {encoding!r} is none of {', '.join(ENCODING_WORDS)}")
-            encoding = "uint16"
-        if order not in _WORD_ORDERS:
-            self.problems.append(f"{at}.word_order: {order!r} is none of {', '.join(_WORD_ORDERS)}")
-        if is_bit != (encoding == "bit"):
-            self.problems.append(f"{at}: encoding {encoding!r} does not go with table and bit")
-        if not point.table.is_bits and (point.bit is None) == (encoding == "bit"):
-            self.problems.append(f"{at}.bit: encoding 'bit' in a register needs the bit's number, 0 to 15")
-        source = ModbusSource(
-            point.table,
-            point.address,
-            encoding,
-            order,
-            None if point.table.is_bits else point.bit,
-            self._decimal(point.scale, f"{at}.scale"),
-            frozenset(point.absent),
-        )
-        if source.address + source.width > 0x10000:
-            self.problems.append(f"{at}.address: {source.width} words from {source.address} pass 65535")
-        return source
 
     def _event(self, table: EventTable, names: list[str], at: str) -> MessageEvent:
         if table.point not in names:
@@ -352,14 +343,7 @@ class _Reader:
             return Severity.INFO
 
     def _decimal(self, text: str, at: str) -> Decimal:
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite():
-            self.problems.append(f"{at}: {text!r} is not a decimal number")
-            return Decimal(1)
-        return number
+        return decimal_from_text(text, at, self.problems)
 
     def _counter(self, text: str, quantity: Quantity, at: str) -> int:
         number = self._decimal(text, at) * MICRO

@@ -56,6 +56,7 @@ COMMAND_POLICIES: Mapping[Action, CommandPolicy] = MappingProxyType(
         Action.RAW_READ: _DEVICES,
         Action.RELAY_CLOSE: _SUPPLY,
         Action.RELAY_OPEN: _SUPPLY,
+        Action.SET_POINT: _DEVICES,
         Action.VALVE_CLOSE: _SUPPLY,
         Action.VALVE_OPEN: _SUPPLY,
     }

@@ -13,18 +13,21 @@ from edge.actuators.meter_clock import MeterClock
 from edge.actuators.polled import Doer, PolledActuator
 from edge.actuators.raw_read import RawRead
 from edge.actuators.relay import MeterRelay
+from edge.actuators.set_point import SetPoint
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
 from edge.driver import Driver
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.drivers.dlt645_either import EitherEditionDriver
+from edge.drivers.modbus import ModbusDriver
 from edge.intake import Intake
 from edge.listener import MqttListener
 from provisioning.config import DeviceId
 
 
-def _electricity(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
+def _electricity(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]:
+    del intake
     assert isinstance(driver, Dlt645Driver | EitherEditionDriver), driver
     yield MeterClock(driver, zone)
     yield RawRead(driver)
@@ -32,27 +35,35 @@ def _electricity(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
         yield MeterRelay(driver, driver.device.relay, zone)
 
 
-def _water(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
-    del zone
+def _water(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]:
+    del zone, intake
     assert isinstance(driver, Cjt188Driver), driver
     yield RawRead(driver)
     if driver.device.profile.point_named("valve_state") is not None:
         yield Cjt188Valve(driver)
 
 
-def _read_only(driver: Driver, zone: ZoneInfo) -> Iterable[Doer]:
+def _registers(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]:
     del zone
+    assert isinstance(driver, ModbusDriver), driver
+    yield RawRead(driver)
+    if any(point.write is not None for point in driver.device.profile.points):
+        yield SetPoint(driver, intake)
+
+
+def _read_only(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]:
+    del zone, intake
     yield RawRead(driver)
 
 
 # By the protocol a polled device speaks.
-ACTUATORS: Mapping[str, Callable[[Driver, ZoneInfo], Iterable[Doer]]] = {
+ACTUATORS: Mapping[str, Callable[[Driver, ZoneInfo, Intake], Iterable[Doer]]] = {
     "cjt188": _water,
     "dlt645": _electricity,
     "dlt645-1997": _electricity,
     "dlt645-2007": _electricity,
     "mbus": _read_only,
-    "modbus": _read_only,
+    "modbus": _registers,
 }
 
 
@@ -64,7 +75,7 @@ def actuators_of(
     for driver in drivers:
         make = ACTUATORS.get(driver.device.profile.protocol)
         if make is not None:
-            doers = tuple(make(driver, zone))
+            doers = tuple(make(driver, zone, intake))
             found[driver.device.device_id] = PolledActuator(driver, doers, intake)
     for listener in listeners:
         for device in listener.devices:

@@ -2,9 +2,10 @@
 
 A block the device refuses twice running with an illegal address is divided at its widest unasked
 gap and the place remembered, until what is left reads or is a single point, which then counts as
-refused and is tried again only now and then. Only reads are sent here.
+refused and is tried again only now and then. A write is one request, and is read back.
 """
 
+import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,13 +23,16 @@ from edge.driver import (
     priority_of,
 )
 from edge.drivers.modbus_plan import Block, Cut, plan_blocks, source_of
-from edge.drivers.modbus_values import Converter, Doubtful, converter
-from edge.errors import EXCHANGE_FAILURES, BadFrame, EdgeError, NoReply
+from edge.drivers.modbus_values import Converter, Doubtful, converter, told_value
+from edge.drivers.modbus_write import write_request
+from edge.errors import EXCHANGE_FAILURES, BadFrame, EdgeError, NoReply, Unconfirmed
 from protocol.errors import FrameError, Refused
 from protocol.fieldbus import modbus
 from protocol.reading import Quality, Reading
 from provisioning.config import DeviceConfig
-from provisioning.profile import ModbusTable
+from provisioning.profile import ModbusTable, PointProfile
+
+log = logging.getLogger(__name__)
 
 FUNCTION_CODES = {
     ModbusTable.COIL: modbus.FunctionCode.READ_COILS,
@@ -148,6 +152,36 @@ class ModbusDriver:
             raise Refused(f"the frame asks unit {request.unit_id}, this is unit {self._unit_id}")
         return await self._sent(request, Priority.COMMAND)
 
+    async def write(self, name: str, value_micro: int) -> Reading:
+        """Set a point and return what it reads then; Unconfirmed where that is something else."""
+        point = self.device.profile.point_named(name)
+        if point is None:
+            raise Refused(f"profile {self.device.profile.name} has no point {name!r}")
+        await self._sent(
+            write_request(self.device.profile, point, value_micro, self._unit_id), Priority.COMMAND
+        )
+        reading = await self.read_point(point, Priority.COMMAND)
+        if reading.value_micro != value_micro:
+            raise Unconfirmed(f"{name} was set and reads {told_value(point, reading)}")
+        return reading
+
+    async def read_point(self, point: PointProfile, priority: Priority) -> Reading:
+        """Read one point by itself."""
+        source = source_of(point)
+        block = Block(source.table, source.first, source.end - source.first, (point,))
+        (reading,) = await self._read(replace(self._prepare(block, point.group), priority=priority))
+        return reading
+
+    async def send_settings(self) -> None:
+        """Write what the configuration wants the device to hold and it does not hold."""
+        for name, wanted_micro in self.device.settings_micro.items():
+            point = self.device.profile.point_named(name)
+            assert point is not None, "the configuration names points of the profile"
+            reading = await self.read_point(point, Priority.BILLING)
+            if reading.value_micro != wanted_micro:
+                await self.write(name, wanted_micro)
+                log.info("setting sent", extra={"device": self.device.device_id, "point": name})
+
     async def _sent(self, request: modbus.Request, priority: Priority) -> Heard:
         identity: Hashable = None
         length = modbus.reply_length(request, self._framing)
@@ -187,7 +221,7 @@ class ModbusDriver:
             tuple(
                 (
                     point_key(self.device, point),
-                    converter(point, source_of(point).address - block.start),
+                    converter(point, block.start),
                     point.is_billing,
                 )
                 for point in block.points

@@ -43,9 +43,9 @@ class Block:
         at = self.start
         for point in self.points:
             source = source_of(point)
-            if source.address > at:
-                found.append((at, source.address))
-            at = max(at, source.address + source.width)
+            if source.first > at:
+                found.append((at, source.first))
+            at = max(at, source.end)
         end = self.start + self.quantity
         return [*found, (at, end)] if at < end else found
 
@@ -59,7 +59,7 @@ class Block:
             first, end = max(gaps, key=lambda gap: gap[1] - gap[0])
             is_behind = end == self.start + self.quantity
             return (self.table, first if is_behind else end)
-        starts = sorted({source_of(point).address for point in self.points})
+        starts = sorted({source_of(point).first for point in self.points})
         return (self.table, starts[len(starts) // 2]) if len(starts) > 1 else None
 
 
@@ -105,18 +105,17 @@ def _merge(
     table: ModbusTable, points: Iterable[PointProfile], limit: int, budget: int, cuts: Collection[Cut]
 ) -> list[Block]:
     blocks: list[Block] = []
-    for point in sorted(points, key=lambda p: (source_of(p).address, source_of(p).width)):
-        source = source_of(point)
-        end = source.address + source.width
+    for point in sorted(points, key=lambda p: (source_of(p).first, source_of(p).end)):
+        start, end = source_of(point).first, source_of(point).end
         last = blocks[-1] if blocks else None
         if last is not None:
             reached = last.start + last.quantity
-            is_near = source.address - reached <= budget and end - last.start <= limit
-            if is_near and not _crosses(table, reached, source.address, last, cuts):
+            is_near = start - reached <= budget and end - last.start <= limit
+            if is_near and not _crosses(table, reached, start, last, cuts):
                 quantity = max(reached, end) - last.start
                 blocks[-1] = replace(last, quantity=quantity, points=(*last.points, point))
                 continue
-        blocks.append(Block(table, source.address, source.width, (point,)))
+        blocks.append(Block(table, start, end - start, (point,)))
     return blocks
 
 

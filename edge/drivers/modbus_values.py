@@ -10,13 +10,19 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TypeAlias
 
 from edge.drivers.modbus_plan import source_of
+from protocol.errors import FrameError
 from protocol.fieldbus.words import NumberKind, WordOrder, decode_number, ordered_bytes
-from protocol.quantity import MICRO, Kind
-from provisioning.profile import ModbusSource, PointProfile
+from protocol.quantity import MICRO, Kind, decimal_from_micro
+from protocol.reading import Reading
+from provisioning.profile import Exponent, ModbusSource, PointProfile
 
 # The words of a block to the value of one point in millionths; None where the device says "absent".
 Converter: TypeAlias = Callable[[Sequence[int]], int | None]
 _Raw: TypeAlias = Callable[[Sequence[int]], int | Decimal | None]
+
+
+# No device shows more digits than this; a larger number is another thing, or none.
+_EXPONENT_MAX = 9
 
 
 class Doubtful(Exception):
@@ -27,18 +33,30 @@ class Doubtful(Exception):
         self.value_micro = value_micro
 
 
-def converter(point: PointProfile, offset: int) -> Converter:
-    """Return the function that takes the point's value out of its block, `offset` words from the start.
+def converter(point: PointProfile, start: int) -> Converter:
+    """Return the function that takes the point's value out of a block that begins at address `start`.
 
     FrameError from it: digits that are none. Doubtful: a state code the quantity does not know.
     """
     source = source_of(point)
-    raw = _raw_reader(source, offset)
+    raw = _raw_reader(source, source.address - start)
     if source.absent:
-        raw = _with_absent(raw, source, offset)
+        raw = _with_absent(raw, source, source.address - start)
+    if source.fraction is not None:
+        raw = _with_fraction(raw, _raw_reader(source, source.fraction.address - start), source.fraction.scale)
+    if source.exponent is not None:
+        raw = _with_exponent(raw, source.exponent, source.exponent.address - start)
     if point.quantity.kind is Kind.STATE:
         return _state(point, raw)
     return _scaled(raw, source.scale * MICRO)
+
+
+def told_value(point: PointProfile, reading: Reading) -> str:
+    """Return what a reading of the point says, for a person."""
+    if reading.value_micro is None:
+        return reading.reason or "nothing"
+    code = point.quantity.codes.get(reading.value_micro // MICRO)
+    return code or f"{decimal_from_micro(reading.value_micro):f} {point.quantity.unit}".rstrip()
 
 
 def _raw_reader(source: ModbusSource, at: int) -> _Raw:
@@ -60,7 +78,10 @@ def _raw_reader(source: ModbusSource, at: int) -> _Raw:
             return lambda words: ((words[at] << 16 | words[at + 1]) ^ 0x80000000) - 0x80000000
         case "int32", "CDAB":
             return lambda words: ((words[at + 1] << 16 | words[at]) ^ 0x80000000) - 0x80000000
-    kind, order = NumberKind(source.encoding), WordOrder(source.word_order)
+    order = WordOrder(source.word_order)
+    if source.encoding == "uint24":
+        return lambda words: int.from_bytes(ordered_bytes(words[at : at + 2], order)[:3])
+    kind = NumberKind(source.encoding)
     end = at + kind.register_count
     return lambda words: decode_number(words[at:end], kind, order)
 
@@ -73,6 +94,28 @@ def _with_absent(raw: _Raw, source: ModbusSource, at: int) -> _Raw:
         return None if unsigned in source.absent else raw(words)
 
     return present
+
+
+def _with_fraction(whole: _Raw, fraction: _Raw, scale: Decimal) -> _Raw:
+    def joined(words: Sequence[int]) -> Decimal | None:
+        number, behind = whole(words), fraction(words)
+        return None if number is None or behind is None else Decimal(number) + Decimal(behind) * scale
+
+    return joined
+
+
+def _with_exponent(raw: _Raw, exponent: Exponent, at: int) -> _Raw:
+    shift, mask = {"both": (0, 0xFFFF), "high": (8, 0xFF), "low": (0, 0xFF)}[exponent.byte]
+
+    def taken(words: Sequence[int]) -> Decimal | None:
+        number = raw(words)
+        told = words[at] >> shift & mask
+        if told > _EXPONENT_MAX:
+            raise FrameError(f"register {exponent.address} says {told}, which is no number of decimals")
+        power = exponent.offset + (-told if exponent.is_places else told)
+        return None if number is None else Decimal(number).scaleb(power)
+
+    return taken
 
 
 def _scaled(raw: _Raw, factor: Decimal) -> Converter:

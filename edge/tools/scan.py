@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from edge.clock import Clock
 from edge.driver import Ask, Priority
 from edge.drivers.modbus import FUNCTION_CODES, ModbusReceiver
-from edge.drivers.modbus_plan import plan_blocks, source_of
+from edge.drivers.modbus_plan import plan_blocks
 from edge.drivers.modbus_values import Doubtful, converter
 from edge.errors import BadFrame, NoReply
 from edge.line import Line
@@ -209,7 +209,7 @@ class _Scanner:
             words = await self._ask(unit_id, FUNCTION_CODES[block.table], block.start, block.quantity)
             for point in block.points:
                 try:
-                    value_micro = converter(point, source_of(point).address - block.start)(words)
+                    value_micro = converter(point, block.start)(words)
                 except (FrameError, Doubtful):
                     return None
                 low, high = _PLAUSIBLE.get(point.quantity.name, (None, None))

@@ -1,6 +1,7 @@
 """Commands are written down with who and why, sent once, and never left without an end."""
 
 import pytest
+import sqlalchemy as sa
 
 from cloud.domain.change import CommandChanged
 from cloud.domain.command import ANSWER_MS, IssuedCommand, Purpose
@@ -10,7 +11,7 @@ from cloud.domain.user import Role, User
 from cloud.services import commands, gateways
 from cloud.store import points
 from cloud.store.db import Database, Tx
-from protocol.command import COMMAND_RESULT, Action, CommandState
+from protocol.command import ACTION_RULES, COMMAND_RESULT, Action, CommandState
 from protocol.envelope import Hello
 from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
@@ -223,3 +224,24 @@ def test_a_request_is_told_to_whoever_holds_the_connection(
     assert [(c.command_id, c.state) for c in heard if isinstance(c, CommandChanged)] == [
         (asked.command_id, "requested")
     ]
+
+
+def test_every_action_can_be_written_down(
+    database: Database, gateway: GatewayIdentity, manager: User
+) -> None:
+    for action in Action:
+        purpose = Purpose.MAINTENANCE
+        parameters = dict.fromkeys(ACTION_RULES[action].parameters, "1")
+
+        asked = unlock(database, manager, gateway, action=action, purpose=purpose, parameters=parameters)
+
+        assert asked.action is action
+
+
+def test_commands_are_still_never_deleted(
+    database: Database, gateway: GatewayIdentity, manager: User
+) -> None:
+    unlock(database, manager, gateway)
+
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        database.write_now(TENANT, lambda tx: tx.conn.exec_driver_sql("DELETE FROM command"))

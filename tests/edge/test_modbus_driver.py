@@ -119,7 +119,7 @@ def test_integers_of_every_order_are_what_the_codec_says_times_the_scale(
     number = data.draw(st.integers(low, high))
     words = [0xAAAA, *encode_number(Decimal(number), kind, order), 0x5555]
 
-    value = converter(point("p", 0, kind.value, order=order.value, scale=scale), 1)(words)
+    value = converter(point("p", 0, kind.value, order=order.value, scale=scale), -1)(words)
 
     decoded = decode_number(words[1:-1], kind, order)
     assert decoded == number

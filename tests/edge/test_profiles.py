@@ -9,9 +9,23 @@ from edge.golden import golden_readings
 from edge.profiles import profiles
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality
+from provisioning.config_file import parse_config
 from provisioning.profile import Golden, Profile
 from provisioning.profiles import PROFILES_DIR, load_profile, parse_profile, profile_names
 from provisioning.strict import Malformed
+
+# The electricity, water, lift and fire models whose Modbus maps, or the lack of them, are known.
+_MODELS = """
+    abb_a_b_series acrel_adl3000 acrel_adw300 acrel_ddsy1352 acrel_pz72_e3 arkel_arcode basi_bufm660
+    bg_etech_ds100 bg_etech_ws100 carlo_gavazzi_em24 carlo_gavazzi_em330_340 chint_dtsu666
+    chint_dtsu666_oem_sigen chint_dtsu666_settings ddm18sd dynaflox_ultrad dzg_dvh4013 eastron_sdm120
+    eastron_sdm220 eastron_sdm230 eastron_sdm54 eastron_sdm630 eastron_sdm72 eastron_sdm72v2 eastron_x96_1a
+    eltako_dsz15 finder_7m24 finder_7m38 gst_modbus_board huawei_dtsu666_h inepro_pro380
+    invertek_elevator_core janitza_b_series lorric_fu_tx310 lovato_dmg610 monarch_mctc mpm3pm
+    notifier_modbus_gw orno_we504 orno_we514_515 orno_we516_517 orno_we525_526 peacefair_pzem_016
+    saia_burgess_ale3 schneider_iem3000 siemens_dms8000 siemens_pac2200 suto_s401 wago_879_30xx
+"""
+MODBUS_MODELS = frozenset(_MODELS.split())
 
 GOLDEN = [
     pytest.param(load_profile(name), golden, id=f"{name}-{i}")
@@ -35,7 +49,48 @@ def test_a_golden_frame_gives_its_values_through_the_driver(profile: Profile, go
 def test_every_profile_has_a_golden_frame() -> None:
     without = [name for name in profile_names() if not load_profile(name).golden]
 
-    assert without == ["osdp_reader"]  # driven by libosdp, which has its own
+    # Without a map there is nothing to prove; readers are driven by libosdp, which has its own.
+    assert without == ["gst_modbus_board", "monarch_mctc", "osdp_reader"]
+
+
+def test_all_known_modbus_models_have_a_profile() -> None:
+    models = {load_profile(name).name for name in profile_names() if load_profile(name).protocol == "modbus"}
+
+    assert models >= MODBUS_MODELS
+    assert len(MODBUS_MODELS) == 49
+
+
+@pytest.mark.parametrize("name", ["gst_modbus_board", "monarch_mctc"])
+def test_a_model_without_a_map_says_what_to_do_and_is_not_configured(name: str, tmp_path: Path) -> None:
+    partial = load_profile(name).partial
+    assert len(partial) > 50
+
+    text = f"""
+[gateway]
+code = "g"
+time_zone = "UTC"
+[[lines]]
+id = "bus"
+transport = "modbus-tcp"
+host = "h"
+[[devices]]
+id = "d"
+line = "bus"
+profile = "{name}"
+address = 1
+"""
+    with pytest.raises(Malformed, match="has no points yet"):
+        parse_config(text, tmp_path / "edge.toml")
+
+
+def test_what_is_not_known_of_a_model_is_shown() -> None:
+    assert "(partial)" in next(line for line in run("list").output.splitlines() if "lorric" in line)
+    assert "partial: the manual asks for seven" in run("show", "lorric_fu_tx310").output
+    assert "partial: the manual asks for seven" in run("check", "lorric_fu_tx310").output
+
+
+def test_a_point_that_may_be_set_shows_its_limits() -> None:
+    assert "off, on (switch_state), may be set" in run("show", "waveshare_relay_8").output
 
 
 @pytest.mark.parametrize(
