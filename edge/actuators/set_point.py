@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from edge.drivers.modbus import ModbusDriver
 from edge.drivers.modbus_values import told_value
 from edge.intake import Intake
-from protocol.command import Action
+from protocol.command import Act, Action
 from protocol.errors import Refused
 from provisioning.profile_modbus import value_to_write
 from provisioning.strict import Malformed
@@ -23,7 +23,7 @@ class SetPoint:
         self._driver = driver
         self._intake = intake
 
-    async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
+    async def act(self, action: Act, parameters: Mapping[str, str]) -> str:
         """Write the value once and say what the device reads then; Unconfirmed if it is another."""
         del action
         profile, name = self._driver.device.profile, parameters["point"]
