@@ -214,12 +214,10 @@ async def _run_parts(
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         "listeners": field.run,
+        "local outputs": LocalOutputs(field.reactions, field.actuators, field.intake, clock).run,
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
-    if config.reactions:
-        outputs = LocalOutputs(field.reactions, field.actuators, field.intake, clock)
-        parts["local outputs"] = outputs.run
     if downlink is not None:
         parts["downlink"] = downlink.run
     if configurator is not None:

@@ -170,6 +170,7 @@ class Field:
         rules = [watch.rule for watch in watches.values()]
         panels = [panel for ear in self._ears.values() for panel in ear.panels]
         names = {*(device.device_id for device in config.devices), *config.lines}
+        self.reactions.change(config.reactions)
         self.intake.change([*rules, DeviceAlarm(alarms), *panels], names)
         settled = {
             device_id: driver
@@ -177,8 +178,7 @@ class Field:
             if isinstance(driver, ModbusDriver) and driver.device.settings_micro
         }
         self.poller.change(self.lines, self._drivers.values(), settled)
-        mqtt = [listener for listener in self.listeners if isinstance(listener, MqttListener)]
-        actuators = actuators_of(self._drivers.values(), mqtt, self.intake, config.time_zone)
+        actuators = actuators_of(self._drivers.values(), self.listeners, self.intake, config.time_zone)
         _check_reactions(config, actuators)
         self.actuators.clear()
         self.actuators.update(actuators)

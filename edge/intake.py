@@ -87,6 +87,12 @@ class Intake:
         states = self._states()
         if ended or states:
             self._store((), ended, states)
+        self._align()
+
+    def _align(self) -> None:
+        """Let local outputs of a new or changed configuration follow what stands already."""
+        self._reactions.align(self._standing.raised, self._clock.monotonic_ms())
+        self._touched.add(self._reactions.rule_id)
 
     def _orphans(self, before: Iterable[Rule] = ()) -> list[Event]:
         """Return the end of what stands and is watched by nobody: its device, rule or point has gone."""
@@ -122,6 +128,8 @@ class Intake:
         self._is_restored = True
         if self._names and (ended := self._orphans()):
             self._store((), ended, self._states())  # the file was edited while we were away
+        if self._names:
+            self._align()
 
     @staticmethod
     def _restore(rule_id: str, restore: Callable[[bytes], None], state: bytes) -> None:

@@ -80,15 +80,14 @@ class MqttListener:
         zigbee = [known.device for known in self._devices.values()]
         return [*zigbee, *(device for speaker in self._speakers for device in speaker.devices)]
 
-    async def publish(self, device: DeviceConfig, about: str, payload: bytes) -> None:
-        """Publish once under the device's topic; return when the broker has it.
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish once; return when the broker has it.
 
         LineDown where the broker is away and surely has not; NoReply where it may have.
         """
         client = self._client
         if client is None:
             raise LineDown(f"broker {self.line.line_id}: {self.down_reason or 'not connected'}")
-        topic = f"{self.line.base_topic}/{device.address}/{about}"
         try:
             # Never retained: a broker that keeps it would unlock the door again at every restart.
             await client.publish(topic, payload, qos=1, retain=False, timeout=_TIMEOUT_S)
@@ -100,7 +99,7 @@ class MqttListener:
         while True:
             try:
                 await self._listen()
-            except (aiomqtt.MqttError, OSError) as error:
+            except (aiomqtt.MqttError, LineDown, OSError) as error:
                 self._fall(str(error))
             pause_s = min(_PAUSE_MAX_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 8))
             await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
@@ -138,16 +137,24 @@ class MqttListener:
             self.is_connected, self.down_reason, self._failures = True, "", 0
             self._intake.note(LINE_DOWN, line.line_id, is_offline=False, reason="")
             self._client = client
+            unstored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            hearing = asyncio.ensure_future(self._hear(client, unstored))
             try:
-                async for message in client.messages:
-                    for topic, payload in self._take(client, message):
-                        await client.publish(topic, payload)
+                await asyncio.wait({hearing, unstored}, return_when=asyncio.FIRST_COMPLETED)
+                await (unstored if unstored.done() else hearing)
             finally:
+                hearing.cancel()
+                unstored.cancel()
                 self._client = None
                 if self._is_host:
                     # An orderly leave sends no will. Queued only: what follows is the disconnect.
                     state = self._host_state(is_online=False)
                     client._client.publish(state.topic, state.payload, state.qos, state.retain)
+
+    async def _hear(self, client: aiomqtt.Client, unstored: asyncio.Future[None]) -> None:
+        async for message in client.messages:
+            for topic, payload in self._take(client, message, unstored):
+                await client.publish(topic, payload)
 
     def _host_state(self, *, is_online: bool) -> aiomqtt.Will:
         """Return what tells Sparkplug nodes whether anybody listens."""
@@ -155,10 +162,13 @@ class MqttListener:
         topic = f"{NAMESPACE}/STATE/{self._client_id}"
         return aiomqtt.Will(topic, json.dumps(state), qos=1, retain=True)
 
-    def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> tuple[tuple[str, bytes], ...]:
+    def _take(
+        self, client: aiomqtt.Client, message: aiomqtt.Message, unstored: asyncio.Future[None]
+    ) -> tuple[tuple[str, bytes], ...]:
         """Hand the message in and acknowledge it once it is on disk; what is no message, at once.
 
-        Return what is to be published because of it.
+        Where the disk fails `unstored` says so: the connection ends, and the broker sends it again on
+        the next. Return what is to be published because of the message.
         """
         self.messages += 1
         try:
@@ -171,7 +181,17 @@ class MqttListener:
             _acknowledge(client, message)
             return ()
         stored = self._intake.accept(told.readings, told.events)
-        stored.add_done_callback(lambda done: None if done.cancelled() else _acknowledge(client, message))
+
+        def settle(done: asyncio.Future[None]) -> None:
+            if done.cancelled():
+                return
+            error = done.exception()
+            if error is None:
+                _acknowledge(client, message)
+            elif not unstored.done():
+                unstored.set_exception(LineDown(f"a message could not be stored: {error}"))
+
+        stored.add_done_callback(settle)
         return told.publish
 
     def _told(self, message: aiomqtt.Message) -> Told:

@@ -12,7 +12,7 @@ device is kept so until it is over, and nobody's command undoes it (`refusal`); 
 other reason is done once, and whoever undoes it is not fought. What is raised survives a restart.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -85,15 +85,31 @@ class Reactions:
 
     def __init__(self, reactions: Sequence[Reaction]) -> None:
         self.wake: Callable[[], None] = lambda: None  # called when something has become due
-        self._standing = [
-            _Standing(reaction, tuple(Duty(reaction, device) for device in reaction.devices))
-            for reaction in sorted(reactions, key=is_fire, reverse=True)
-        ]
+        self._standing = _standing_of(reactions)
 
     @property
     def duties(self) -> list[Duty]:
         """Return every device's part in every reaction, those to fire first."""
         return [duty for standing in self._standing for duty in standing.duties]
+
+    def change(self, reactions: Sequence[Reaction]) -> None:
+        """Go on with these; one that is as it was goes on from where it stood."""
+        before = {one.reaction.reaction_id: one for one in self._standing}
+        self._standing = []
+        for new in _standing_of(reactions):
+            earlier = before.get(new.reaction.reaction_id)
+            is_same = earlier is not None and earlier.reaction == new.reaction
+            self._standing.append(earlier if earlier and is_same else new)
+
+    def align(self, raised: Collection[tuple[str, str]], now_ms: int) -> None:
+        """Follow what stands, kind and point: after a change, or a start with another configuration."""
+        for standing in self._standing:
+            wanted = {(kind, key) for kind, key in raised if _concerns(standing.reaction, kind, key)}
+            for condition in wanted - standing.raised:
+                _begin(standing, condition, now_ms)
+            for condition in standing.raised - wanted:
+                _end(standing, condition, now_ms)
+        self._wake_if_due()
 
     def hear(self, events: Iterable[Event], now_ms: int) -> None:
         """Take note of what began and ended; what only happened, or is of the past, moves nothing."""
@@ -101,15 +117,20 @@ class Reactions:
             if event.state is EventState.OCCURRED or event.is_historical:
                 continue
             for standing in self._standing:
-                if _concerns(standing.reaction, event):
-                    _note(standing, event, now_ms)
+                if not _concerns(standing.reaction, event.kind, event.point_key):
+                    continue
+                move = _begin if event.state is EventState.RAISED else _end
+                move(standing, (event.kind, event.point_key), now_ms)
+        self._wake_if_due()
+
+    def _wake_if_due(self) -> None:
         if any(duty.phase in (Phase.DUE, Phase.END_DUE) for duty in self.duties):
             self.wake()
 
     def raised_at(self, duty: Duty) -> str:
         """Return where the duty's condition is raised, for people."""
-        standing = next(one for one in self._standing if duty in one.duties)
-        return ", ".join(sorted({point_key for _, point_key in standing.raised}))
+        raised = {key for one in self._standing if duty in one.duties for _, key in one.raised}
+        return ", ".join(sorted(raised))
 
     def due(self, now_ms: int, latest: Mapping[str, Reading]) -> list[Duty]:
         """Return what is to be asked now, at most once a device; fire goes first."""
@@ -211,29 +232,36 @@ def _names(reaction: Reaction, point_key: str) -> bool:
     return any(fnmatchcase(point_key, pattern) for pattern in reaction.at)
 
 
-def _concerns(reaction: Reaction, event: Event) -> bool:
-    return event.kind in reaction.kinds and _names(reaction, event.point_key)
+def _concerns(reaction: Reaction, kind: str, point_key: str) -> bool:
+    return kind in reaction.kinds and _names(reaction, point_key)
 
 
-def _note(standing: _Standing, event: Event, now_ms: int) -> None:
-    """Move a reaction's devices by one event."""
-    condition = (event.kind, event.point_key)
-    if event.state is EventState.RAISED:
-        is_news = condition not in standing.raised
-        standing.raised.add(condition)
-        for duty in standing.duties:
-            if is_news and duty.phase in (Phase.IDLE, Phase.END_DUE):
-                duty.phase, duty.began_ms, duty.next_ms, duty.failures = Phase.DUE, now_ms, now_ms, 0
-                duty.is_told_done = False
-        return
-    standing.raised.discard(condition)
-    if standing.raised:
-        return
+def _standing_of(reactions: Sequence[Reaction]) -> list[_Standing]:
+    return [
+        _Standing(reaction, tuple(Duty(reaction, device) for device in reaction.devices))
+        for reaction in sorted(reactions, key=is_fire, reverse=True)
+    ]
+
+
+def _begin(standing: _Standing, condition: tuple[str, str], now_ms: int) -> None:
+    """Take note that a condition began; each further one sounds an ended siren again."""
+    is_news = condition not in standing.raised
+    standing.raised.add(condition)
     for duty in standing.duties:
-        _end(duty, now_ms)
+        if is_news and duty.phase in (Phase.IDLE, Phase.END_DUE):
+            duty.phase, duty.began_ms, duty.next_ms, duty.failures = Phase.DUE, now_ms, now_ms, 0
+            duty.is_told_done = False
 
 
-def _end(duty: Duty, now_ms: int) -> None:
+def _end(standing: _Standing, condition: tuple[str, str], now_ms: int) -> None:
+    """Take note that one is over; the last one ends what was done."""
+    standing.raised.discard(condition)
+    if not standing.raised:
+        for duty in standing.duties:
+            _let_go(duty, now_ms)
+
+
+def _let_go(duty: Duty, now_ms: int) -> None:
     if duty.phase in (Phase.IDLE, Phase.END_DUE):
         return
     # Even where it was never confirmed it may have been done.
@@ -247,7 +275,7 @@ def _renew(standing: _Standing, duty: Duty, now_ms: int, latest: Mapping[str, Re
     if duty.began_ms is None:
         duty.began_ms = now_ms
     if at_most_s is not None and now_ms - duty.began_ms >= at_most_s * 1000 and standing.raised:
-        _end(duty, now_ms)
+        _let_go(duty, now_ms)
         return
     if duty.phase is not Phase.DONE or not is_fire(duty.reaction):
         return

@@ -43,6 +43,11 @@ class Standing:
     def __init__(self) -> None:
         self._raised: dict[Condition, Severity] = {}
 
+    @property
+    def raised(self) -> frozenset[tuple[str, str]]:
+        """Return kind and point of everything that is raised."""
+        return frozenset((key.kind, key.point_key) for key in self._raised)
+
     def note(self, events: Iterable[Event]) -> bool:
         """Take note of events on their way to disk; True if what stands has changed."""
         before = dict(self._raised)

@@ -38,7 +38,7 @@ and no two points share a name. Adding a model is adding a file.
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"; under [cjt188] the meter_type and,
                       where a maker has its own, valve_open, valve_close, valve_control and preamble
-    osdp              condition = "online" | "secure_channel"
+    osdp              condition = "online" | "secure_channel" | "tamper" | "power" | "input_1" … | "output_1"
     gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
     mqtt-tasmota, mqtt-shelly, mqtt-json
                       path = ["switch:0", "energy_wh"], scale = "0.001": a path in what `gatehouse decode

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from edge.actuator import Actuator
 from edge.actuators.meter_clock import MeterClock
+from edge.actuators.mqtt_plug import PLUGS, MqttPlug
+from edge.actuators.osdp_door import OsdpDoor
 from edge.actuators.polled import Doer, PolledActuator
 from edge.actuators.raw_read import RawRead
 from edge.actuators.relay import MeterRelay
@@ -23,7 +25,8 @@ from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.drivers.modbus import ModbusDriver
 from edge.intake import Intake
 from edge.listener import MqttListener
-from provisioning.config import DeviceId
+from edge.osdp_line import OsdpListener
+from provisioning.config import DeviceConfig, DeviceId
 
 
 def _electricity(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]:
@@ -67,8 +70,21 @@ ACTUATORS: Mapping[str, Callable[[Driver, ZoneInfo, Intake], Iterable[Doer]]] = 
 }
 
 
+def _unasked(device: DeviceConfig, listener: MqttListener | OsdpListener) -> Actuator | None:
+    """Return what makes a device act that speaks by itself."""
+    profile = device.profile
+    match listener, profile.protocol:
+        case OsdpListener(), _ if profile.point_named("lock_state") is not None:
+            return OsdpDoor(device, listener)
+        case MqttListener(), "mqtt-zigbee2mqtt" if profile.point_named("lock_state") is not None:
+            return ZigbeeLock(device, listener)
+        case MqttListener(), protocol if protocol in PLUGS and profile.point_named("relay_state") is not None:
+            return MqttPlug(device, listener)
+    return None
+
+
 def actuators_of(
-    drivers: Iterable[Driver], listeners: Iterable[MqttListener], intake: Intake, zone: ZoneInfo
+    drivers: Iterable[Driver], listeners: Iterable[object], intake: Intake, zone: ZoneInfo
 ) -> dict[DeviceId, Actuator]:
     """Return every device that can act."""
     found: dict[DeviceId, Actuator] = {}
@@ -78,7 +94,9 @@ def actuators_of(
             doers = tuple(make(driver, zone, intake))
             found[driver.device.device_id] = PolledActuator(driver, doers, intake)
     for listener in listeners:
-        for device in listener.devices:
-            if any(point.name == "lock_state" for point in device.profile.points):
-                found[device.device_id] = ZigbeeLock(device, listener)
+        if isinstance(listener, MqttListener | OsdpListener):
+            for device in listener.devices:
+                actuator = _unasked(device, listener)
+                if actuator is not None:
+                    found[device.device_id] = actuator
     return found

@@ -30,7 +30,8 @@ class ZigbeeLock:
         del parameters
         if action is LocalAction.DOOR_RETURN:
             return ""
-        await self._listener.publish(self._device, _SET, command_payload(state="UNLOCK"))
+        topic = f"{self._listener.line.base_topic}/{self._device.address}/{_SET}"
+        await self._listener.publish(topic, command_payload(state="UNLOCK"))
         return ""
 
     async def look(self, point: str) -> None:

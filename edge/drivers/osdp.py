@@ -8,6 +8,7 @@ keys is told. The invariant: neither a card's number nor a PIN leaves this modul
 import hashlib
 import hmac
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from edge.driver import point_key
 from protocol.event import Event, EventState, Severity
@@ -19,6 +20,15 @@ from provisioning.profile import PanelSource
 PROTOCOL = "osdp"
 
 ONLINE, SECURE = "online", "secure_channel"
+OUTPUT_STATUS = "output_1"
+# The places of a status report, by libosdp's number of its type: inputs, outputs, the reader itself.
+STATUS_CONDITIONS: Mapping[object, tuple[str, ...]] = MappingProxyType(
+    {
+        0: ("input_1", "input_2", "input_3", "input_4"),
+        1: (OUTPUT_STATUS, "output_2", "output_3", "output_4"),
+        2: ("tamper", "power"),
+    }
+)
 CARD_READ, KEYPAD_USED = "card_read", "keypad_used"
 
 # 64 bits: two of a million cards never meet, and nothing can be turned back.
@@ -54,11 +64,13 @@ def keypad_event(device: DeviceConfig, keys: Mapping[str, object], at_ms: int) -
 def state_readings(
     device: DeviceConfig, states: Mapping[str, bool], at_ms: int, clock_quality: ClockQuality
 ) -> list[Reading]:
-    """Return the points of a reader for its present states."""
+    """Return the points of a reader whose states are known."""
     readings: list[Reading] = []
     for point in device.profile.points:
         assert isinstance(point.source, PanelSource)
-        value_micro = states.get(point.source.condition, False) * MICRO
+        if point.source.condition not in states:
+            continue
+        value_micro = states[point.source.condition] * MICRO
         readings.append(
             Reading(point_key(device, point), at_ms, value_micro, Quality.GOOD, "", clock_quality)
         )

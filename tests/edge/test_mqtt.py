@@ -14,6 +14,7 @@ import pytest
 
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt import Told, Zigbee2mqttDevice
+from edge.errors import StorageFault
 from edge.listener import MqttListener
 from protocol.errors import FrameError
 from protocol.event import Event, EventState
@@ -203,6 +204,28 @@ async def test_what_was_not_on_disk_when_we_died_is_sent_again(tmp_path: Path, m
             await asyncio.sleep(0.2)
 
     assert [r.value_micro for r in second.readings] == [3 * MICRO, 4 * MICRO, 5 * MICRO]
+
+
+async def test_what_the_disk_refused_is_sent_again_and_only_that(
+    tmp_path: Path, mosquitto_path: Path
+) -> None:
+    port, hold = free_port(), Hold()
+    listener = listener_for(port, hold)
+    async with broker(mosquitto_path, tmp_path, port), listening(listener):
+        await publish(port, '{"battery":1}', '{"battery":2}')
+        await until(lambda: len(hold.readings) == 2)
+        stored, refused = hold.waiting[:2]
+        hold.waiting.clear()
+        stored.set_result(None)
+        await asyncio.sleep(0.2)
+        refused.set_exception(StorageFault("disk full"))
+        await until(lambda: len(hold.readings) == 3)
+        hold.store()
+        told = listener.down_reason
+        await until(lambda: listener.is_connected)
+
+    assert [r.value_micro for r in hold.readings] == [MICRO, 2 * MICRO, 2 * MICRO]
+    assert told == ""
 
 
 async def test_the_listener_comes_back_with_its_broker(tmp_path: Path, mosquitto_path: Path) -> None:

@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 import aiomqtt
 import pytest
 
+from edge.actuators.mqtt_plug import MqttPlug
 from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt_topics import TopicDevice
 from edge.drivers.mqtt_values import Told
 from edge.drivers.sparkplug import SparkplugNode, sparkplug_nodes
 from edge.listener import MqttListener
+from protocol.command import Action
 from protocol.errors import FrameError
 from protocol.fieldbus.sparkplug_b import Metric, Payload, decode_payload, encode_payload
 from protocol.quantity import MICRO
 from protocol.reading import Quality
-from provisioning.config import LineId, MqttLine
+from provisioning.config import DeviceConfig, LineId, MqttLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 from tests.edge.test_mqtt import Hold, broker, free_port, listening, until
@@ -231,6 +233,43 @@ def test_devices_of_one_node_share_its_births() -> None:
     nodes: Sequence[SparkplugNode] = sparkplug_nodes([METER, other], EVIDENCE)
 
     assert [[device.device_id for device in node.devices] for node in nodes] == [["spark-1", "spark-2"]]
+
+
+@pytest.mark.parametrize("device", [PLUG, TASMOTA], ids=["shelly", "tasmota"])
+async def test_a_plug_is_switched_and_its_own_word_confirms_it(
+    device: DeviceConfig, tmp_path: Path, mosquitto_path: Path
+) -> None:
+    """The far end answers as the device does: a Shelly on its status topic, a Tasmota on its result."""
+    port, hold = free_port(), Hold()
+    line = MqttLine(LineId("mqtt"), "127.0.0.1", port, "zigbee2mqtt", "", None)
+    listener = MqttListener(line, [device], hold, EVIDENCE, ToldClock(), rng(), client_id="edge-test")  # type: ignore[arg-type]
+    asked: list[tuple[str, bytes]] = []
+
+    async def obey(far: aiomqtt.Client) -> None:
+        async for message in far.messages:
+            asked.append((message.topic.value, bytes(message.payload)))
+            is_on = b"true" in message.payload or message.payload == b"ON"
+            shelly = json.dumps({"id": 0, "output": is_on})
+            tasmota = json.dumps({"POWER": "ON" if is_on else "OFF"})
+            topic, payload = (
+                ("hall/plug/status/switch:0", shelly) if device is PLUG else ("stat/pump/RESULT", tasmota)
+            )
+            await far.publish(topic, payload, qos=1)
+
+    async with broker(mosquitto_path, tmp_path, port), aiomqtt.Client("127.0.0.1", port) as far:
+        await far.subscribe([("cmnd/pump/POWER", 1), ("hall/plug/rpc", 1)])
+        obeying = asyncio.ensure_future(obey(far))
+        async with listening(listener):
+            plug = MqttPlug(device, listener)
+            await plug.act(Action.RELAY_CLOSE, {})
+            await until(lambda: [r.value_micro for r in hold.readings] == [MICRO])
+            await plug.act(Action.RELAY_OPEN, {})
+            await until(lambda: [r.value_micro for r in hold.readings] == [MICRO, 0])
+            hold.store()
+        obeying.cancel()
+
+    assert {r.point_key for r in hold.readings} == {f"{device.device_id}/relay_state"}
+    assert len(asked) == 2
 
 
 async def test_all_families_share_one_broker(tmp_path: Path, mosquitto_path: Path) -> None:

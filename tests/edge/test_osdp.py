@@ -5,17 +5,22 @@ import contextlib
 import os
 import pty
 import threading
+import time
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge.actuators.osdp_door import OsdpDoor
 from edge.drivers.osdp import card_event, card_token, keypad_event
+from edge.errors import LineDown, NoReply, Offline
 from edge.osdp_line import OsdpListener
+from protocol.command import Action, LocalAction
 from protocol.event import Event
 from protocol.quantity import MICRO
-from provisioning.config import LineId, OsdpLine
+from provisioning.config import DeviceConfig, LineId, OsdpLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of
 from tests.edge.test_panels import Disk
@@ -23,9 +28,17 @@ from tests.edge.test_panels import Disk
 osdp = pytest.importorskip("osdp", reason="libosdp has no wheel for this machine")
 
 READER = device_of(load_profile("osdp_reader"), "5", "reader-1")
+DOOR = device_of(load_profile("osdp_door"), "5", "reader-1")
 KEY = bytes(range(16))
 CARD_KEY = b"\x5a" * 16
 CARD = bytes.fromhex("12345678")
+
+
+class RunningClock(ToldClock):
+    """Real monotonic time: a reader is looked after by it."""
+
+    def monotonic_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
 
 
 class FarChannel(osdp.Channel):  # type: ignore[name-defined, misc]  # no types
@@ -49,22 +62,30 @@ class FarChannel(osdp.Channel):  # type: ignore[name-defined, misc]  # no types
         return os.write(self.descriptor, buf)
 
     def flush(self) -> None:
-        return
+        with contextlib.suppress(OSError):
+            while os.read(self.descriptor, 4096):
+                pass
 
 
 class Reader:
-    """A reader played by libosdp; `commands` is what it was told to do."""
+    """A reader played by libosdp; `commands` is what it was told to do, questions aside."""
 
-    def __init__(self, descriptor: int, key: bytes | None) -> None:
+    def __init__(self, descriptor: int, key: bytes | None, *, lacks: tuple[str, ...] = ()) -> None:
         self.commands: list[int] = []
+        self.outputs: list[tuple[int, int]] = []
+        self.texts: list[str] = []
+        self.refuses: set[int] = set()
         self.channel = FarChannel(descriptor)
+        abilities = {
+            "LEDControl": (2, 1),
+            "AudibleControl": (2, 1),
+            "OutputControl": (2, 1),
+            "TextOutput": (1, 1),
+            "CardDataFormat": (1, 1),
+            "CommunicationSecurity": (1, 1),
+        }
         capabilities = osdp.PDCapabilities(
-            [
-                (osdp.Capability.LEDControl, 2, 1),
-                (osdp.Capability.AudibleControl, 2, 1),
-                (osdp.Capability.CardDataFormat, 1, 1),
-                (osdp.Capability.CommunicationSecurity, 1, 1),
-            ]
+            [(getattr(osdp.Capability, name), *at) for name, at in abilities.items() if name not in lacks]
         )
         info = osdp.PDInfo(5, self.channel, scbk=key)
         self._device = osdp.PeripheralDevice(
@@ -72,9 +93,28 @@ class Reader:
         )
         self._device.start()
 
-    def _commanded(self, command: dict[str, int]) -> tuple[int, None]:
-        self.commands.append(command["command"])
+    def _commanded(self, command: dict[str, Any]) -> tuple[int, None]:
+        kind = command["command"]
+        if kind == osdp.Command.Status:
+            return 0, None
+        self.commands.append(kind)
+        if kind in self.refuses:
+            return -1, None
+        if kind == osdp.Command.Output:
+            self.outputs.append((command["control_code"], command["timer_count"]))
+        if kind == osdp.Command.Text:
+            self.texts.append(command["data"])
         return 0, None
+
+    def report(self, kind: int, *places: int) -> None:
+        """Say unasked how something stands: 0 inputs, 1 outputs, 2 tamper and power."""
+        report = {
+            "event": osdp.Event.Status,
+            "type": kind,
+            "nr_entries": len(places),
+            "report": bytes(places),
+        }
+        assert self._device.submit_event(report)
 
     def show_card(self, data: bytes = CARD) -> None:
         self._device.submit_event(
@@ -115,14 +155,16 @@ async def until(is_true: Callable[[], object], within_s: float = 15) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening(path: str, folder: Path, disk: Disk, key: bytes | None) -> AsyncIterator[OsdpListener]:
+async def listening(
+    path: str, folder: Path, disk: Disk, key: bytes | None, device: DeviceConfig = READER
+) -> AsyncIterator[OsdpListener]:
     (folder / "cards.key").write_text(CARD_KEY.hex())
     key_file = None
     if key is not None:
         key_file = folder / "osdp.key"
         key_file.write_text(key.hex() + "\n")
     line = OsdpLine(LineId("doors"), path, 115_200, key_file, folder / "cards.key")
-    listener = OsdpListener(line, [READER], disk, ToldClock())  # type: ignore[arg-type]
+    listener = OsdpListener(line, [device], disk, RunningClock())  # type: ignore[arg-type]
     task = asyncio.ensure_future(listener.run())
     try:
         yield listener
@@ -219,6 +261,129 @@ async def test_a_reader_that_goes_is_told(tmp_path: Path) -> None:
             await until(lambda: disk.notes[-1] == ("reader-1", True), within_s=20)
 
     assert latest(disk, "availability") == 0
+
+
+async def test_a_reader_that_returns_is_back_in_seconds_not_in_minutes(tmp_path: Path) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        first = Reader(descriptor, KEY)
+        async with listening(path, tmp_path, disk, KEY):
+            await until(lambda: latest(disk, "availability") == MICRO)
+            first.stop()
+            await until(lambda: latest(disk, "availability") == 0, within_s=20)
+            first.channel.flush()
+            second = Reader(descriptor, KEY)
+            try:
+                await until(lambda: latest(disk, "secure_channel") == MICRO, within_s=25)
+            finally:
+                second.stop()
+
+
+async def test_a_reader_without_buzzer_and_light_is_not_told_to_use_them(tmp_path: Path) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        reader = Reader(descriptor, KEY, lacks=("AudibleControl", "LEDControl"))
+        try:
+            async with listening(path, tmp_path, disk, KEY):
+                await until(lambda: latest(disk, "secure_channel") == MICRO)
+                reader.show_card()
+                await until(lambda: disk.events)
+                reader.show_card(b"\x01\x02\x03\x04")
+                await until(lambda: len(disk.events) == 2)
+        finally:
+            reader.stop()
+
+    assert reader.commands == []
+    assert latest(disk, "availability") == MICRO
+
+
+async def test_an_opened_case_and_a_failed_supply_are_points_and_what_was_never_told_is_not(
+    tmp_path: Path,
+) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        reader = Reader(descriptor, KEY)
+        try:
+            async with listening(path, tmp_path, disk, KEY, DOOR):
+                await until(lambda: latest(disk, "tamper") == 0)  # asked for when it came
+                reader.report(2, 1, 0)
+                await until(lambda: latest(disk, "tamper") == MICRO)
+                reader.report(2, 1, 1)
+                await until(lambda: latest(disk, "power_fault") == MICRO)
+        finally:
+            reader.stop()
+
+    assert latest(disk, "door_contact") is None
+    assert latest(disk, "lock_state") is None
+
+
+async def test_a_door_opens_for_five_seconds_by_the_readers_own_timer(tmp_path: Path) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        reader = Reader(descriptor, KEY)
+        try:
+            async with listening(path, tmp_path, disk, KEY, DOOR) as listener:
+                await until(lambda: latest(disk, "tamper") == 0)
+                await OsdpDoor(DOOR, listener).act(Action.DOOR_UNLOCK, {})
+                opened = latest(disk, "lock_state")
+                await until(lambda: latest(disk, "lock_state") == 0)
+        finally:
+            reader.stop()
+
+    assert reader.outputs == [(5, 50)]
+    assert opened == MICRO
+
+
+async def test_a_released_door_stays_open_and_says_so_until_it_is_returned(tmp_path: Path) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        reader = Reader(descriptor, KEY)
+        try:
+            async with listening(path, tmp_path, disk, KEY, DOOR) as listener:
+                await until(lambda: latest(disk, "tamper") == 0)
+                door = OsdpDoor(DOOR, listener)
+                await door.act(Action.DOOR_UNLOCK, {})
+                await door.act(LocalAction.DOOR_RELEASE, {})
+                await asyncio.sleep(6)  # longer than an opening lasts
+                released = latest(disk, "lock_state")
+                await door.act(LocalAction.DOOR_RETURN, {})
+        finally:
+            reader.stop()
+
+    assert reader.outputs == [(5, 50), (2, 0), (1, 0)]
+    assert reader.texts == ["EXIT OPEN", " "]
+    assert released == MICRO
+    assert latest(disk, "lock_state") == 0
+
+
+async def test_a_reader_that_says_no_is_told_as_a_failure_and_is_soon_back(tmp_path: Path) -> None:
+    disk = Disk()
+    with wire() as (descriptor, path):
+        reader = Reader(descriptor, KEY)
+        reader.refuses.add(osdp.Command.Output)
+        try:
+            async with listening(path, tmp_path, disk, KEY, DOOR) as listener:
+                await until(lambda: latest(disk, "tamper") == 0)
+                door = OsdpDoor(DOOR, listener)
+                with pytest.raises(NoReply, match="said no, or nothing"):
+                    await door.act(Action.DOOR_UNLOCK, {})
+                reader.refuses.clear()
+                async with asyncio.timeout(20):
+                    while not reader.outputs:
+                        with contextlib.suppress(NoReply, Offline):
+                            await door.act(Action.DOOR_UNLOCK, {})
+                        await asyncio.sleep(0.2)
+        finally:
+            reader.stop()
+
+    assert latest(disk, "lock_state") == MICRO
+
+
+async def test_a_door_on_a_line_that_is_down_surely_did_not_open(tmp_path: Path) -> None:
+    async with listening(str(tmp_path / "nothing"), tmp_path, Disk(), KEY, DOOR) as listener:
+        await until(lambda: listener.down_reason)
+        with pytest.raises(LineDown, match="nothing"):
+            await OsdpDoor(DOOR, listener).act(Action.DOOR_UNLOCK, {})
 
 
 async def test_a_port_or_a_key_that_is_not_there_is_told_as_a_line_down(tmp_path: Path) -> None:

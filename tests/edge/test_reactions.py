@@ -253,6 +253,28 @@ def test_an_end_that_comes_while_the_device_is_asked_is_not_lost() -> None:
     assert asked(reactions, 2) == [("siren-1", "relay_open")]
 
 
+def test_a_changed_configuration_follows_what_stands_already() -> None:
+    reactions = Reactions([SHUT])
+    reactions.hear([LEAK, FIRE], 0)
+    obey(reactions, 0)
+
+    reactions.change([SHUT, RELEASE])
+    reactions.align({("fire_alarm", "fire-1/fire_alarm_3"), ("water_leak", "leak-1/water_leak")}, 1_000)
+
+    assert asked(reactions, 1_000) == [("lock-1", "door_release")]
+
+
+def test_what_nobody_watches_any_more_ends_with_the_change() -> None:
+    reactions = Reactions([RELEASE])
+    reactions.hear([FIRE], 0)
+    obey(reactions, 0)
+
+    reactions.change([RELEASE])
+    reactions.align(set(), 1_000)
+
+    assert asked(reactions, 1_000) == [("lock-1", "door_return")]
+
+
 def test_no_command_can_name_a_lock_being_locked_nor_what_only_the_box_decides() -> None:
     words = {action.value for action in Action}
 
