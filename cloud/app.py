@@ -34,6 +34,7 @@ from cloud.supervisor import supervised
 from cloud.web.door import Door
 from cloud.web.headers import add_security_headers
 from cloud.web.health import HEALTH
+from cloud.web.printing import print_runs
 from cloud.web.request_log import request_middleware
 from cloud.webhook_lane import WebhookLane
 from protocol.sync import BATCH_BYTES_MAX
@@ -69,6 +70,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     )
     app.on_response_prepare.append(add_security_headers)
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(print_runs)
     if config.role in (Role.ALL, Role.JOBS):
         app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_end_streams)

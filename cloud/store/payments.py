@@ -158,6 +158,20 @@ def open_invoices(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId, l
     return by_account
 
 
+def owing_accounts(tx: Tx, site_id: SiteId) -> set[AccountId]:
+    """Return the accounts of a site that have an invoice which is not paid in full."""
+    # Who has something to pay?
+    rows = tx.conn.execute(
+        sa.select(invoice.c.account_id)
+        .distinct()
+        .join(
+            account, sa.and_(account.c.tenant_id == invoice.c.tenant_id, account.c.id == invoice.c.account_id)
+        )
+        .where(account.c.site_id == site_id, *_standing(tx), invoice.c.total_fen > _paid(tx))
+    )
+    return {AccountId(row.account_id) for row in rows}
+
+
 def prepaid_balances(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId, int]:
     """Return what accounts have prepaid and not used; those without are left out."""
     if not account_ids:

@@ -1,6 +1,9 @@
 """Papers through the API: the file, who gets it, and the public check of a code."""
 
+import asyncio
+import io
 import uuid
+import zipfile
 from typing import Any
 
 import pytest
@@ -77,7 +80,8 @@ async def test_anybody_can_check_a_paper_and_learns_no_name(homes: Homes) -> Non
     code = text.split("核验码 ")[1][:19]
 
     genuine = await homes.cloud.call("GET", f"/api/v1/documents/{invoice['number']}/{code}")
-    forged = await homes.cloud.call("GET", f"/api/v1/documents/{invoice['number']}/{code[:-1]}2")
+    wrong = code[:-1] + ("3" if code[-1] == "2" else "2")
+    forged = await homes.cloud.call("GET", f"/api/v1/documents/{invoice['number']}/{wrong}")
 
     assert (genuine.status, forged.status) == (200, 200)
     assert genuine.json == {
@@ -100,3 +104,63 @@ async def test_who_tries_codes_has_to_wait(homes: Homes) -> None:
     assert [one.status for one in answers[:-1]] == [200] * VERIFICATION_PER_ADDRESS.burst
     assert answers[-1].status == 429
     assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+async def _finished(homes: Homes, begun: Any) -> Any:
+    path = f"/api/v1/print_runs/{begun['run_id']}"
+    async with asyncio.timeout(120):
+        while (run := await homes.get(path))["state"] == "printing":
+            await asyncio.sleep(0.1)
+    return run
+
+
+async def test_a_month_s_bills_come_in_one_zip_and_the_same_one_again(homes: Homes) -> None:
+    path = f"/api/v1/sites/{homes.site_id}/bill_prints"
+    first = await homes.cloud.call("POST", path, token=homes.token, json={"period_code": "2026-10"})
+    second = await homes.cloud.call("POST", path, token=homes.token, json={"period_code": "2026-10"})
+    files = []
+    for begun in (first, second):
+        assert begun.status == 202
+        run = await _finished(homes, begun.json)
+        assert (run["state"], run["done"], run["total"]) == ("done", 2, 2)
+        files.append(await _pdf(homes, f"/api/v1/print_runs/{run['run_id']}/file"))
+
+    with zipfile.ZipFile(io.BytesIO(files[0].body)) as archive:
+        names = archive.namelist()
+        text = text_of(archive.read(names[0]))
+    assert names == ["1-101_DG-2026-10-0001.pdf", "1-102_DG-2026-10-0002.pdf"]
+    assert "DG-2026-10-0001" in text
+    assert files[0].body == files[1].body
+    assert files[0].headers["Content-Disposition"] == 'attachment; filename="DG-2026-10.zip"'
+
+
+async def test_notices_go_to_who_has_something_to_pay(homes: Homes) -> None:
+    path = f"/api/v1/sites/{homes.site_id}/notice_prints"
+    body = {"as_of": "2026-11-22", "form": "volumes"}
+
+    begun = await homes.cloud.call("POST", path, token=homes.token, json=body)
+    run = await _finished(homes, begun.json)
+    file = await _pdf(homes, f"/api/v1/print_runs/{run['run_id']}/file")
+
+    assert file.headers["Content-Type"] == "application/pdf"
+    assert text_of(file.body).count("缴费通知单") == 2
+
+
+async def test_another_s_run_does_not_exist_and_a_stopped_one_has_no_file(homes: Homes) -> None:
+    path = f"/api/v1/sites/{homes.site_id}/bill_prints"
+    begun = await homes.cloud.call("POST", path, token=homes.token, json={"period_code": "2026-10"})
+    run = f"/api/v1/print_runs/{begun.json['run_id']}"
+    other = await homes.cloud.token_of(await homes.cloud.add_user("finance", Role.FINANCE))
+
+    assert (await homes.cloud.call("GET", run, token=other)).status == 404
+    stopped = await homes.post(f"{run}/stop")
+    assert stopped["state"] == "stopped"
+    assert (await _pdf(homes, f"{run}/file")).status == 409
+
+
+async def test_a_month_nobody_billed_is_not_printed(homes: Homes) -> None:
+    path = f"/api/v1/sites/{homes.site_id}/bill_prints"
+
+    reply = await homes.cloud.call("POST", path, token=homes.token, json={"period_code": "2025-01"})
+
+    assert reply.status == 404

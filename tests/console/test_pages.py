@@ -28,7 +28,7 @@ _PARTS = {
 _CODES = {"/equipment/{code}": "lift-1", "/gateways/{code}": "gw-1", "/tariffs/{code}": "cn-beijing-elec-res"}
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
-_FILES = ("/notice", "/pdf")
+_FILES = ("/file", "/notice", "/pdf")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 
@@ -61,7 +61,12 @@ def addresses() -> list[str]:
     """Return an address for every GET page that can be named beforehand."""
     found = []
     for page in PAGES:
-        if page.method != "GET" or "alarm_id" in page.path or page.path.endswith(_FILES):
+        if (
+            page.method != "GET"
+            or "alarm_id" in page.path
+            or "{run}" in page.path
+            or page.path.endswith(_FILES)
+        ):
             continue
         path = re.sub(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}", r"{\1}", page.path)
         code = _CODES.get(path, _PARTS["code"])

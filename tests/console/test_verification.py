@@ -69,3 +69,18 @@ async def test_number_and_code_can_be_typed(served: Served, visitor: Visitor) ->
 
     assert "真实有效" in (await visit.page.locator(".note").text_content() or "")
     assert await visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_a_month_is_printed_while_its_progress_is_shown(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/invoices")
+
+    await visit.page.click('form[action="/invoices/print"] button')
+    await visit.page.wait_for_url("**/prints/*")
+    link = visit.page.locator("#progress a")
+    await link.wait_for(timeout=120_000)
+
+    assert "24 份" in (await visit.page.locator("#progress h2").text_content() or "")
+    async with visit.page.expect_download() as download:
+        await link.click()
+    assert (await download.value).suggested_filename == "DG-2026-10.zip"
