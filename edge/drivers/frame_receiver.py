@@ -1,7 +1,9 @@
 """Hears the reply of a meter whose protocol frames begin with 68: DL/T 645 and CJ/T 188.
 
 Whatever is no answer to the request is passed over: noise, our own echo, other meters, late
-answers. It is remembered, so that a failure can say what was on the bus instead.
+answers. It is remembered, so that a failure can say what was on the bus instead. An answer behind
+the head of another that never ended is not believed: their checksums are sums, which cannot tell
+two spliced frames from one.
 """
 
 from collections.abc import Callable
@@ -17,6 +19,9 @@ class _Reader(Protocol[FrameT]):
     def feed(self, data: bytes) -> list[FrameT]: ...
 
     def flush(self) -> list[FrameT]: ...
+
+    @property
+    def has_torn_head(self) -> bool: ...
 
 
 class FrameReceiver(Generic[FrameT]):
@@ -56,13 +61,19 @@ class FrameReceiver(Generic[FrameT]):
             except FrameError as error:
                 self._foreign = str(error)
                 continue
+            if self._reader.has_torn_head:
+                raise FrameError("two answers ran into each other: asked again rather than believed")
             self.frame = frame
             return wire
         return None
 
     def failure(self) -> EdgeError:
         """Say what was heard instead of an answer."""
-        if self._sift(self._reader.flush()) is not None or self._heard > 0:
+        try:
+            is_late = self._sift(self._reader.flush()) is not None
+        except FrameError as error:
+            return BadFrame(str(error))
+        if is_late or self._heard > 0:
             return BadFrame(f"{max(self._heard, 1)} bytes that are no frame")
         if self._foreign:
             return NoReply(f"no reply; heard instead: {self._foreign}")

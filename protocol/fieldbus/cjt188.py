@@ -181,6 +181,11 @@ def _is_meter_type(code: int) -> bool:
     return 0x10 <= code <= 0x49 or code == ANY_METER_TYPE
 
 
+def is_answer(buffer: bytes, at: int) -> bool:
+    """Tell whether a meter's answer begins at `at`: decimal address, reply bit."""
+    return buffer[at + 2 : at + 9].hex().isdecimal() and bool(buffer[at + 9] & REPLY)
+
+
 class FrameReader:
     """Finds frames in what a line delivers: junk, echoes, modem trailers and glued replies included.
 
@@ -190,7 +195,7 @@ class FrameReader:
     __slots__ = ("_stream",)
 
     def __init__(self) -> None:
-        self._stream = FrameStream(b"\x68", measure, decode_frame, b"\xfe")
+        self._stream = FrameStream(b"\x68", measure, decode_frame, b"\xfe", is_answer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take more bytes and return the frames that are now complete, in order."""
@@ -199,6 +204,11 @@ class FrameReader:
     def flush(self) -> list[Frame]:
         """Return frames found behind an unfinished start, when the line has gone quiet."""
         return self._stream.flush()
+
+    @property
+    def has_torn_head(self) -> bool:
+        """Tell whether an answer began and did not end as one."""
+        return self._stream.has_torn_head
 
     @property
     def pending_count(self) -> int:

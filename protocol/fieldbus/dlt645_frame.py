@@ -128,6 +128,11 @@ def measure(buffer: bytes, at: int) -> int:
     return length + _OVERHEAD if length <= DATA_MAX else NOT_A_FRAME
 
 
+def is_answer(buffer: bytes, at: int) -> bool:
+    """Tell whether a meter's answer begins at `at`: decimal address, second start, reply bit."""
+    return buffer[at + 1 : at + 7].hex().isdecimal() and bool(buffer[at + 8] & REPLY)
+
+
 class FrameReader:
     """Finds frames in what a line delivers: junk, echoes and glued replies included.
 
@@ -138,7 +143,7 @@ class FrameReader:
     __slots__ = ("_stream",)
 
     def __init__(self) -> None:
-        self._stream = FrameStream(b"\x68", measure, decode_frame, b"\xfe")
+        self._stream = FrameStream(b"\x68", measure, decode_frame, b"\xfe", is_answer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take more bytes and return the frames that are now complete, in order."""
@@ -147,6 +152,11 @@ class FrameReader:
     def flush(self) -> list[Frame]:
         """Return frames found behind an unfinished start, when the line has gone quiet."""
         return self._stream.flush()
+
+    @property
+    def has_torn_head(self) -> bool:
+        """Tell whether an answer began and did not end as one."""
+        return self._stream.has_torn_head
 
     @property
     def pending_count(self) -> int:

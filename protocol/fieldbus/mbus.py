@@ -26,6 +26,7 @@ _LONG_OVERHEAD, _SHORT_LENGTH = 6, 5
 
 SND_NKE, REQ_UD2, SND_UD, RSP_UD = 0x40, 0x5B, 0x53, 0x08
 FCB = 0x20
+_MASTER_BIT = 0x40
 # The address of the meter that a selection chose.
 SELECTED = 253
 
@@ -177,13 +178,18 @@ def _measure(buffer: bytes, at: int) -> int:
     return length + _LONG_OVERHEAD
 
 
+def _is_answer(buffer: bytes, at: int) -> bool:
+    """Tell whether a meter's answer begins at `at`: what a master sends has bit 6 of its control set."""
+    return not buffer[at + 4] & _MASTER_BIT
+
+
 class FrameReader:
     """Finds long frames, which all readings are, in what a line delivers."""
 
     __slots__ = ("_stream",)
 
     def __init__(self) -> None:
-        self._stream = FrameStream(b"\x68", _measure, decode_frame)
+        self._stream = FrameStream(b"\x68", _measure, decode_frame, is_answer=_is_answer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take more bytes and return the frames that are now complete, in order."""
@@ -192,6 +198,11 @@ class FrameReader:
     def flush(self) -> list[Frame]:
         """Return frames found behind an unfinished start, when the line has gone quiet."""
         return self._stream.flush()
+
+    @property
+    def has_torn_head(self) -> bool:
+        """Tell whether an answer began and did not end as one."""
+        return self._stream.has_torn_head
 
 
 # Requests

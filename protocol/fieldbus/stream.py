@@ -2,6 +2,10 @@
 
 A false start costs one byte, never the frame behind it: the search resumes one byte after a
 candidate that fails. What is kept back is bounded by the longest frame and its preamble.
+
+Two answers that run into each other are another matter: checksums that are sums cannot tell the head
+of one and the rest of the other from a whole frame. `has_torn_head` says that an answer began and
+did not end as one; what is found after it on a line is better asked for again.
 """
 
 from collections.abc import Callable
@@ -22,10 +26,11 @@ class FrameStream(Generic[FrameT]):
     """A resynchronising reader for frames that begin with one fixed byte.
 
     `measure(buffer, at)` returns the whole length of the frame that may begin at `at`, NOT_A_FRAME
-    or MORE_NEEDED; `decode` gets the preamble and the frame and raises FrameError if it is none.
+    or MORE_NEEDED; `decode` gets the preamble and the frame and raises FrameError if it is none;
+    `is_answer(buffer, at)` tells whether what begins there is surely the head of an answer.
     """
 
-    __slots__ = ("_decode", "_measure", "_pending", "_preamble", "_start")
+    __slots__ = ("_decode", "_is_answer", "_measure", "_pending", "_preamble", "_start", "has_torn_head")
 
     def __init__(
         self,
@@ -33,7 +38,10 @@ class FrameStream(Generic[FrameT]):
         measure: Callable[[bytes, int], int],
         decode: Callable[[bytes], FrameT],
         preamble: bytes = b"",
+        is_answer: Callable[[bytes, int], bool] = lambda _buffer, _at: False,
     ) -> None:
+        self._is_answer = is_answer
+        self.has_torn_head = False
         self._start = start
         self._measure = measure
         self._decode = decode
@@ -65,6 +73,7 @@ class FrameStream(Generic[FrameT]):
                 continue
             frame = self._try(buffer[self._preamble_start(buffer, consumed, at) : at + length], length)
             if frame is None:
+                self.has_torn_head |= length != NOT_A_FRAME and self._is_answer(buffer, at)
                 at += 1
                 continue
             frames.append(frame)

@@ -11,6 +11,8 @@ from edge.driver import Driver, EvidenceKeeper
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.drivers.dlt645_either import EitherEditionDriver
+from edge.drivers.frame_receiver import FrameReceiver
+from protocol.errors import FrameError
 from protocol.fieldbus import cjt188, dlt645, dlt645_1997
 from protocol.fieldbus.cjt188_data import Amount, Status, WaterData, encode_water
 from protocol.fieldbus.dlt645_frame import decode_frame, encode_frame
@@ -436,3 +438,21 @@ async def test_a_proven_edition_survives_a_power_cut_and_an_exchange_of_the_mete
 
     assert back["voltage"].quality is Quality.GOOD
     assert found == [Quality.NO_REPLY] * 5 + [Quality.GOOD]
+
+
+async def test_the_head_of_one_answer_with_the_rest_of_another_is_no_value() -> None:
+    # Meter 03's head and meter 04's rest: the sums of addresses and serial numbers are equal, so the
+    # checksum fits. Met on a bus whose meters answer twice.
+    head_of_04 = bytes.fromhex("fefefefe6810040100000726208116901fad00")
+    head_of_03 = bytes.fromhex("fefefefe68100301000007262081161f90ae00")
+    rest_of_04 = bytes.fromhex("3105002c003105002c0000000000000000008116")
+    spliced = cjt188.decode_frame(head_of_03 + rest_of_04)
+    assert spliced.address == "20260700000103"  # by itself it is a whole frame
+
+    receiver: FrameReceiver[cjt188.Frame] = FrameReceiver(
+        cjt188.FrameReader(), lambda frame: frame.data, cjt188.encode_frame, lambda frame: not frame.is_reply
+    )
+    assert receiver.feed(head_of_04) is None
+    assert receiver.feed(head_of_03) is None
+    with pytest.raises(FrameError, match="ran into each other"):
+        receiver.feed(rest_of_04)
