@@ -4,19 +4,29 @@ Read by the local page, by `gatehouse edge status` and by the Hello. The invaria
 counted here; every figure is where it arose, and `collect` only looks.
 """
 
+import asyncio
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 
 import msgspec
 
 from edge.clock import Clock
-from edge.field import Field, quantities_of
+from edge.field import Field, Unasked, quantities_of
 from edge.line import DeviceOnLine, Line
+from edge.listener import MqttListener
 from edge.poller import Job
+from edge.reactions import Duty, Reactions
+from edge.standing import device_of
 from edge.uplink import Cloud, LaneState
+from protocol.event import Event
 from protocol.quantity import MICRO, Quantity
-from protocol.reading import Reading
+from protocol.reading import Quality, Reading
+from provisioning.config import DeviceConfig, ListenLine, MqttLine, OsdpLine
 
 AGENT_VERSION = version("gatehouse")
+
+_AVAILABILITY = "availability"
 
 
 class StreamHealth(msgspec.Struct, frozen=True):
@@ -48,6 +58,8 @@ class DeviceHealth(msgspec.Struct, frozen=True):
     refused: int
     no_reply: int
     bad_frame: int
+    breaker: str  # "closed", "open", or "probing": its pause is over, the next question decides
+    retry_in_s: float | None  # while it is open
     breaker_opened: int
     round_trip_p50_ms: float | None
     round_trip_p95_ms: float | None
@@ -66,6 +78,51 @@ class LineHealth(msgspec.Struct, frozen=True):
     unsolicited_bytes: int
     held_back: int
     devices: list[DeviceHealth]
+    busy_s: float = 0.0
+
+
+class SpeakerHealth(msgspec.Struct, frozen=True):
+    """A device that speaks unasked. `is_online` None: it has no way to say."""
+
+    id: str
+    profile: str
+    address: str
+    is_online: bool | None
+    last_heard_at_ms: int | None
+
+
+class EarHealth(msgspec.Struct, frozen=True):
+    """A broker, a port that panels call, or a line of readers."""
+
+    id: str
+    kind: str
+    is_connected: bool
+    down_reason: str
+    messages: int
+    bad_messages: int
+    devices: list[SpeakerHealth]
+
+
+class OutputHealth(msgspec.Struct, frozen=True):
+    """One device's part in a reaction."""
+
+    reaction: str
+    device: str
+    act: str
+    phase: str
+    raised_at: str
+    failures: int
+
+
+class EventHealth(msgspec.Struct, frozen=True):
+    """Something that was told lately."""
+
+    occurred_at_ms: int
+    kind: str
+    state: str
+    severity: str
+    point: str
+    message: str
 
 
 class PointHealth(msgspec.Struct, frozen=True):
@@ -98,6 +155,9 @@ class Health(msgspec.Struct, frozen=True):
     streams: dict[str, StreamHealth]
     lines: list[LineHealth]
     points: list[PointHealth]
+    ears: list[EarHealth] = []
+    outputs: list[OutputHealth] = []
+    events: list[EventHealth] = []  # newest first
 
 
 def count_devices(field: Field) -> tuple[int, int]:
@@ -162,10 +222,41 @@ class Inspector:
                 _point_health(reading, quantities.get(reading.point_key))
                 for _, reading in sorted(self._field.intake.latest.items())
             ],
+            ears=[self._ear_health(listener) for listener in self._field.listeners],
+            outputs=[_output_health(duty, self._field.reactions) for duty in self._field.reactions.duties],
+            events=[_event_health(event) for event in reversed(self._field.intake.recent)],
+        )
+
+    def _ear_health(self, listener: Unasked) -> EarHealth:
+        latest = self._field.intake.latest
+        heard: dict[str, int] = {}
+        for key, reading in latest.items():
+            if reading.quality is not Quality.OFFLINE:
+                device_id = device_of(key)
+                heard[device_id] = max(heard.get(device_id, 0), reading.measured_at_ms)
+        line = listener.line
+        return EarHealth(
+            id=line.line_id,
+            kind=line.protocol if isinstance(line, ListenLine) else _EAR_KINDS[type(line)],
+            is_connected=listener.is_connected,
+            down_reason=listener.down_reason,
+            messages=listener.messages,
+            bad_messages=listener.bad_messages,
+            devices=[
+                SpeakerHealth(
+                    id=device.device_id,
+                    profile=device.profile.name,
+                    address=device.address,
+                    is_online=_is_speaker_online(listener, device, latest),
+                    last_heard_at_ms=heard.get(device.device_id),
+                )
+                for device in listener.devices
+            ],
         )
 
     def _line_health(self, line_id: str, line: Line) -> LineHealth:
         elapsed_s = max(1, self._clock.monotonic_ms() - self._started_mono_ms) / 1000
+        loop_s = asyncio.get_running_loop().time()  # by which breakers count
         jobs: dict[str, list[Job]] = {}
         for job in self._field.poller.jobs:
             if job.device.line_id == line_id:
@@ -177,8 +268,9 @@ class Inspector:
             opened=line.counters.opened,
             unsolicited_bytes=line.counters.unsolicited_bytes,
             held_back=line.counters.held_back,
+            busy_s=round(line.counters.busy_s, 3),
             devices=[
-                _device_health(here, line.device(here[0].device.address), is_down=line.is_down)
+                _device_health(here, line.device(here[0].device.address), loop_s, is_down=line.is_down)
                 for here in jobs.values()
             ],
         )
@@ -199,8 +291,41 @@ def _point_health(reading: Reading, quantity: Quantity | None) -> PointHealth:
     )
 
 
-def _device_health(jobs: list[Job], known: DeviceOnLine, *, is_down: bool) -> DeviceHealth:
+# What listens on lines where nobody has to be asked.
+_EAR_KINDS: Mapping[type, str] = MappingProxyType({MqttLine: "mqtt", OsdpLine: "osdp"})
+
+
+def _is_speaker_online(listener: Unasked, device: DeviceConfig, latest: Mapping[str, Reading]) -> bool | None:
+    if not isinstance(listener, MqttListener):
+        return listener.is_online(device.device_id)
+    point = device.profile.point_named(_AVAILABILITY)
+    reading = latest.get(f"{device.device_id}/{_AVAILABILITY}") if point else None
+    if reading is not None and reading.value_micro is not None:
+        return reading.value_micro == MICRO
+    return False if reading is not None and reading.quality is Quality.OFFLINE else None
+
+
+def _output_health(duty: Duty, reactions: Reactions) -> OutputHealth:
+    return OutputHealth(
+        reaction=duty.reaction.reaction_id,
+        device=duty.device_id,
+        act=duty.act.value,
+        phase=duty.phase.name.lower(),
+        raised_at=reactions.raised_at(duty),
+        failures=duty.failures,
+    )
+
+
+def _event_health(event: Event) -> EventHealth:
+    severity = event.severity.name.lower()
+    state = event.state.value
+    return EventHealth(event.occurred_at_ms, event.kind, state, severity, event.point_key, event.message)
+
+
+def _device_health(jobs: list[Job], known: DeviceOnLine, loop_s: float, *, is_down: bool) -> DeviceHealth:
     device = jobs[0].device
+    retry_at = known.breaker.retry_at
+    breaker = "closed" if retry_at is None else "open" if retry_at > loop_s else "probing"
     trips = sorted(known.round_trips_us)
     return DeviceHealth(
         id=device.device_id,
@@ -212,6 +337,8 @@ def _device_health(jobs: list[Job], known: DeviceOnLine, *, is_down: bool) -> De
         refused=known.refused,
         no_reply=known.no_reply,
         bad_frame=known.bad_frame,
+        breaker=breaker,
+        retry_in_s=None if retry_at is None else round(max(0.0, retry_at - loop_s), 1),
         breaker_opened=known.breaker.opened,
         round_trip_p50_ms=trips[len(trips) // 2] / 1000 if trips else None,
         round_trip_p95_ms=trips[len(trips) * 95 // 100] / 1000 if trips else None,

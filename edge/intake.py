@@ -6,6 +6,7 @@ restart neither repeats nor forgets it.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ from protocol.reading import Quality, Reading
 
 log = logging.getLogger(__name__)
 
+# Events shown to the person at the box: what fits on a page.
+_RECENT = 30
 _GOOD = Quality.GOOD  # a local name: this is looked at for every reading
 
 
@@ -46,6 +49,7 @@ class Intake:
         self.latest: dict[str, Reading] = {}
         self.events_seen = 0
         self.good_readings = 0
+        self.recent: deque[Event] = deque(maxlen=_RECENT)
         self._buffer = buffer
         self._clock = clock
         self._offline = offline
@@ -199,6 +203,7 @@ class Intake:
         self, readings: Sequence[Reading], events: Sequence[Event], states: dict[str, bytes] | None
     ) -> asyncio.Future[None]:
         self.events_seen += len(events)
+        self.recent.extend(events)
         if events and self._standing.note(events):
             states = (states or {}) | {self._standing.rule_id: self._standing.state()}
         if self.is_historical:

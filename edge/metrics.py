@@ -4,17 +4,19 @@ Made from `Health` at each scrape, so that a figure exists once. Names follow Pr
 base units, `_total` for what only grows, labels for what is counted apart.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from edge.health import DeviceHealth, Health, LineHealth
+from edge.health import DeviceHealth, EarHealth, Health, LineHealth, OutputHealth, PointHealth
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PREFIX = "gatehouse_edge"
+_BREAKER_STATES = {"closed": 0, "probing": 1, "open": 2}
 
 
 class _Once(Collector):
@@ -30,9 +32,16 @@ class _Once(Collector):
 def exposition(health: Health) -> bytes:
     """Return the figures in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(
-        _Once([*_agent(health), *_streams(health), *_lines(health.lines), *_devices(health.lines)])
+    metrics = (
+        *_agent(health),
+        *_streams(health),
+        *_lines(health.lines),
+        *_devices(health.lines),
+        *_ears(health.ears, health.now_ms),
+        *_outputs(health.outputs),
+        *_qualities(health.points),
     )
+    registry.register(_Once(metrics))
     return generate_latest(registry)
 
 
@@ -94,13 +103,15 @@ def _lines(lines: Iterable[LineHealth]) -> Iterator[Metric]:
     opened = _counter("line_opened", "How often the bus was opened.", ["line"])
     stray = _counter("line_unsolicited_bytes", "Bytes that came while nobody listened.", ["line"])
     held = _counter("line_held_back", "Questions delayed so that no answer is mistaken.", ["line"])
+    busy = _counter("line_busy_seconds", "Time in which the bus was in use.", ["line"])
     for line in lines:
+        busy.add_metric([line.id], line.busy_s)
         up.add_metric([line.id], not line.down_reason)
         use.add_metric([line.id], line.utilisation)
         opened.add_metric([line.id], line.opened)
         stray.add_metric([line.id], line.unsolicited_bytes)
         held.add_metric([line.id], line.held_back)
-    yield from (up, use, opened, stray, held)
+    yield from (up, use, busy, opened, stray, held)
 
 
 def _devices(lines: Iterable[LineHealth]) -> Iterator[Metric]:
@@ -110,6 +121,7 @@ def _devices(lines: Iterable[LineHealth]) -> Iterator[Metric]:
     trip = _gauge("round_trip_seconds", "Round trips of the last exchanges.", [*labels, "quantile"])
     polls = _counter("polls", "Polls of the device's groups.", labels)
     overruns = _counter("overruns", "Polls that could not be made in their time.", labels)
+    breaker = _gauge("breaker_state", "0 closed, 1 its pause is over, 2 open: not asked.", labels)
     opened = _counter("breaker_opened", "How often the device was given up for a while.", labels)
     for line_id, device in [(line.id, device) for line in lines for device in line.devices]:
         key = [line_id, device.id]
@@ -120,8 +132,45 @@ def _devices(lines: Iterable[LineHealth]) -> Iterator[Metric]:
             trip.add_metric([*key, quantile], trip_ms / 1000)
         polls.add_metric(key, device.polls)
         overruns.add_metric(key, device.overruns)
+        breaker.add_metric(key, _BREAKER_STATES[device.breaker])
         opened.add_metric(key, device.breaker_opened)
-    yield from (up, exchanges, trip, polls, overruns, opened)
+    yield from (up, exchanges, trip, polls, overruns, breaker, opened)
+
+
+def _ears(ears: Iterable[EarHealth], now_ms: int) -> Iterator[Metric]:
+    labels = ["line", "kind"]
+    up = _gauge("ear_up", "Whether a broker, a port for panels or a line of readers can be used.", labels)
+    messages = _counter("messages", "Messages that came unasked.", labels)
+    bad = _counter("bad_messages", "Those nobody could read.", labels)
+    online = _gauge("speaker_up", "Whether a device that speaks unasked is there.", ["line", "device"])
+    age = _gauge("speaker_silence_seconds", "Since when it has said nothing.", ["line", "device"])
+    for ear in ears:
+        up.add_metric([ear.id, ear.kind], ear.is_connected)
+        messages.add_metric([ear.id, ear.kind], ear.messages)
+        bad.add_metric([ear.id, ear.kind], ear.bad_messages)
+        for device in ear.devices:
+            if device.is_online is not None:
+                online.add_metric([ear.id, device.id], device.is_online)
+            if device.last_heard_at_ms is not None:
+                age.add_metric([ear.id, device.id], max(0, now_ms - device.last_heard_at_ms) / 1000)
+    yield from (up, messages, bad, online, age)
+
+
+def _outputs(outputs: Iterable[OutputHealth]) -> Iterator[Metric]:
+    labels = ["reaction", "device"]
+    active = _gauge("output_active", "Whether what a reaction waits for is raised.", labels)
+    failures = _gauge("output_failures", "How often in a row the device has not done it.", labels)
+    for output in outputs:
+        active.add_metric([output.reaction, output.device], bool(output.raised_at))
+        failures.add_metric([output.reaction, output.device], output.failures)
+    yield from (active, failures)
+
+
+def _qualities(points: Iterable[PointHealth]) -> Iterator[Metric]:
+    found = _gauge("points", "Points by the quality of their last reading.", ["quality"])
+    for quality, count in sorted(Counter(point.quality for point in points).items()):
+        found.add_metric([quality], count)
+    yield found
 
 
 def _quantiles(device: DeviceHealth) -> Iterator[tuple[str, float]]:

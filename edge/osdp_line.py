@@ -48,6 +48,7 @@ class OsdpListener:
         self.down_reason = ""
         self.is_connected = False
         self.messages = 0
+        self.bad_messages = 0
         self.lost_events = 0
         self.devices = list(devices)
         self._intake = intake

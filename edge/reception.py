@@ -12,8 +12,8 @@ from edge.clock import Clock
 from edge.errors import EdgeError, StorageFault
 from edge.intake import Intake
 from edge.panel import Report, Station
-from edge.rules.offline import DEVICE_OFFLINE
-from provisioning.config import DeviceId, ListenLine
+from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
+from provisioning.config import DeviceConfig, DeviceId, ListenLine
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ _READ_SIZE = 4096
 # A site has a handful of panels; more are a mistake or an attack.
 _CONNECTIONS_MAX = 64
 _LOOK_MAX_S = 10.0
+_REOPEN_S = 5.0
 
 
 class PanelReceiver:
@@ -30,18 +31,47 @@ class PanelReceiver:
 
     def __init__(self, line: ListenLine, station: Station, intake: Intake, clock: Clock) -> None:
         self.line = line
+        self.is_connected = False
+        self.down_reason = ""
         self.messages = 0
+        self.bad_messages = 0
         self.port = line.port
         self._station = station
         self._intake = intake
         self._clock = clock
         self._connections: set[asyncio.Task[None]] = set()
         self._heard_at_ms: dict[str, int] = {}
+        self._ever_heard: set[str] = set()
+
+    @property
+    def devices(self) -> list[DeviceConfig]:
+        """Return the panels that may call."""
+        return [panel.device for panel in self._station.panels]
+
+    def is_online(self, device_id: DeviceId) -> bool:
+        """Tell whether a panel has been heard in the time its line allows."""
+        heard_at_ms = self._heard_at_ms.get(device_id)
+        if heard_at_ms is None or device_id not in self._ever_heard:
+            return False
+        return self._clock.monotonic_ms() - heard_at_ms <= self.line.silence_s * 1000
 
     async def run(self) -> None:
-        """Listen for ever."""
+        """Listen for ever; a port that is taken is tried again."""
+        while True:
+            try:
+                await self._listen()
+            except OSError as error:
+                self.is_connected, self.down_reason = False, str(error)
+                log.warning("line is down", extra={"line": self.line.line_id, "reason": str(error)})
+                self._intake.note(LINE_DOWN, self.line.line_id, is_offline=True, reason=str(error))
+            await asyncio.sleep(_REOPEN_S)
+
+    async def _listen(self) -> None:
         server = await asyncio.start_server(self._serve, self.line.host, self.line.port)
         self.port = int(server.sockets[0].getsockname()[1])
+        if self.down_reason:
+            self._intake.note(LINE_DOWN, self.line.line_id, is_offline=False, reason="")
+        self.is_connected, self.down_reason = True, ""
         began_ms = self._clock.monotonic_ms()
         self._heard_at_ms = {panel.device.device_id: began_ms for panel in self._station.panels}
         log.info("panels are received", extra={"line": self.line.line_id, "port": self.port})
@@ -51,6 +81,7 @@ class PanelReceiver:
                     self._supervise()
                     await asyncio.sleep(min(_LOOK_MAX_S, self.line.silence_s / 4))
         finally:
+            self.is_connected = False
             for task in list(self._connections):
                 task.cancel()
 
@@ -101,6 +132,7 @@ class PanelReceiver:
 
     def _heard(self, device_id: DeviceId) -> None:
         self._heard_at_ms[device_id] = self._clock.monotonic_ms()
+        self._ever_heard.add(device_id)
         self._intake.note(DEVICE_OFFLINE, device_id, is_offline=False, reason="")
 
     def _supervise(self) -> None:

@@ -1,14 +1,27 @@
 """The local page and the metrics: the agent's own figures, escaped, and parsed by Prometheus' parser."""
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.health import DeviceHealth, Health, LineHealth, PointHealth, StreamHealth
+from edge.health import (
+    DeviceHealth,
+    EarHealth,
+    EventHealth,
+    Health,
+    LineHealth,
+    OutputHealth,
+    PointHealth,
+    SpeakerHealth,
+    StreamHealth,
+)
 from edge.metrics import exposition
 from edge.page import render
+from edge.page_words import CHINESE
 from tests.edge.building_blocks import MIDNIGHT_MS
 
 STREAM = StreamHealth(
@@ -34,6 +47,8 @@ DEVICE = DeviceHealth(
     refused=2,
     no_reply=7,
     bad_frame=1,
+    breaker="open",
+    retry_in_s=12.5,
     breaker_opened=3,
     round_trip_p50_ms=120.0,
     round_trip_p95_ms=300.0,
@@ -64,6 +79,39 @@ HEALTH = Health(
         PointHealth("em-101/current", None, "A", "", "no_reply", "<script>alert(1)</script>", MIDNIGHT_MS),
         PointHealth("lift-1/lift_mode", 1_000_000, "", "inspection", "good", "", MIDNIGHT_MS),
     ],
+    ears=[
+        EarHealth(
+            "panels",
+            "gb26875.3",
+            is_connected=True,
+            down_reason="",
+            messages=12,
+            bad_messages=1,
+            devices=[
+                SpeakerHealth(
+                    "fire-2",
+                    "gb26875_fire_panel",
+                    "2c312c320000",
+                    is_online=True,
+                    last_heard_at_ms=MIDNIGHT_MS - 9000,
+                ),
+                SpeakerHealth("fire-3", "gb26875_fire_panel", "2c312c320001", False, None),
+            ],
+        ),
+        EarHealth(
+            "broker",
+            "mqtt",
+            is_connected=False,
+            down_reason="refused",
+            messages=0,
+            bad_messages=0,
+            devices=[],
+        ),
+    ],
+    outputs=[OutputHealth("release", "lock-1", "door_release", "done", "fire-1/fire_alarm", 0)],
+    events=[
+        EventHealth(MIDNIGHT_MS - 4000, "fire_alarm", "raised", "critical", "fire-1/fire_alarm", "zone <3>")
+    ],
 )
 
 
@@ -73,7 +121,7 @@ class Page:
     open_tags: list[str]
 
 
-def read_page(health: Health) -> Page:
+def read_page(health: Health, *, is_chinese: bool = False) -> Page:
     """Return the page's words and its tags; a tag closed that was not open is an error."""
     words: list[str] = []
     seen: list[str] = []
@@ -85,7 +133,7 @@ def read_page(health: Health) -> Page:
         def handle_data(self, data: str) -> None:
             words.append(data)
 
-    Reader().feed(render(health))
+    Reader().feed(render(health, is_chinese=is_chinese))
     return Page(" ".join(" ".join(words).split()), seen)
 
 
@@ -102,10 +150,39 @@ def test_the_page_shows_lines_devices_and_accounts() -> None:
     text = read_page(HEALTH).text
 
     assert "bus-2 down: no such port" in text
-    assert "em-101 offline 202607000101 40 30 2 7 1 120 300 4" in text
+    assert "em-101 offline open · retry in 12.5 s 202607000101 40 30 2 7 1 120 300 4" in text
     assert "history 100 70 25 4 1 0 ok" in text
-    assert "0 of 1 devices online" in text
+    assert "1 / 3 devices online" in text
     assert "up 2 h" in text
+
+
+def test_the_page_shows_panels_brokers_local_outputs_and_events() -> None:
+    text = read_page(HEALTH).text
+
+    assert "panels · gb26875.3 messages 12 · unreadable 1" in text
+    assert "fire-2 online gb26875_fire_panel 2c312c320000 9 s" in text
+    assert "fire-3 offline gb26875_fire_panel 2c312c320001 –" in text
+    assert "broker · mqtt down: refused" in text
+    assert "release lock-1 door release done fire-1/fire_alarm" in text
+    assert "4 s fire alarm raised critical fire-1/fire_alarm zone <3>" in text
+
+
+def test_the_page_is_chinese_for_who_reads_chinese() -> None:
+    text = read_page(HEALTH, is_chinese=True).text
+
+    assert "em-101 离线 断开 · 重试于 12.5 s" in text
+    assert "bus-2 中断: no such port" in text
+    assert "1 / 3 设备在线" in text
+
+
+def test_every_word_of_the_page_has_a_chinese_one() -> None:
+    source = Path("edge/page.py").read_text(encoding="utf-8")
+    template = Path("edge/page.html").read_text(encoding="utf-8")
+    words = set(re.findall(r"_\(([^)]*)\)", template))
+    words |= set(re.findall(r'_say\("([^"]+)"\)', source))
+
+    assert words - set(CHINESE) == set()
+    assert len(words) > 20
 
 
 def test_a_fault_is_on_the_page() -> None:
@@ -135,6 +212,12 @@ def test_the_figures_are_what_prometheus_parses() -> None:
     assert figure("line_up", line="bus-2") == 0
     assert figure("device_up", line="bus-1", device="em-101") == 0
     assert figure("clock_synced") == 1
+    assert figure("breaker_state", line="bus-1", device="em-101") == 2
+    assert figure("ear_up", line="broker", kind="mqtt") == 0
+    assert figure("messages_total", line="panels", kind="gb26875.3") == 12
+    assert figure("speaker_silence_seconds", line="panels", device="fire-2") == 9
+    assert figure("output_active", reaction="release", device="lock-1") == 1
+    assert figure("points", quality="no_reply") == 1
 
 
 def test_the_account_of_a_stream_balances_in_the_metrics() -> None:
