@@ -210,7 +210,7 @@ async def _run_parts(
         "buffer": field.buffer.run,
         "poller": field.poller.run,
         "clock": lambda: _watch_clock(clock),
-        "hatch": lambda: serve_hatch(config, field),
+        "hatch": lambda: serve_hatch(config, field, clock),
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         "listeners": field.run,

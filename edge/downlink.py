@@ -17,11 +17,12 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.actuator import Actuator
-from edge.admission import Admitted, Desk, Interlock, Turned
+from edge.admission import Admitted, Desk, Turned
 from edge.clock import Clock
 from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault, Unconfirmed
 from edge.intake import Intake
 from edge.intents import Intents
+from edge.interlocks import interlocks_of
 from edge.read_back import read_back
 from protocol.command import (
     ACTION_RULES,
@@ -35,10 +36,8 @@ from protocol.command import (
 )
 from protocol.errors import Refused
 from protocol.event import Event, EventState, Severity
-from protocol.quantity import MICRO
-from protocol.reading import Quality
 from protocol.sync import COMMANDS_PATH, CONNECT_TIMEOUT_S
-from provisioning.config import CommandInterlock, CommandSettings, DeviceId
+from provisioning.config import CommandSettings, DeviceId
 from provisioning.identity import Credential, tls_context
 from provisioning.signing import TrustedKey, key_id_of
 
@@ -260,12 +259,11 @@ async def open_downlink(
     public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(credential.command_key))
     # The cloud's key may ask for anything; what this box does for it is the local policy's word.
     trusted = {key_id_of(public_key): TrustedKey(public_key, frozenset(Action))}
-    interlocks = [_interlock(one, intake) for one in settings.interlocks]
     desk = Desk(
         credential.token.gateway_id,
         trusted,
         settings.allowances,
-        interlocks,
+        interlocks_of(settings, intake),
         intents.last_counter,
         intents.has_seen,
     )
@@ -273,13 +271,3 @@ async def open_downlink(
         yield Downlink(credential, desk, intents, actuators, intake, clock)
     finally:
         await asyncio.to_thread(intents.close)
-
-
-def _interlock(setting: CommandInterlock, intake: Intake) -> Interlock:
-    def is_held() -> bool:
-        reading = intake.latest.get(setting.point_key)
-        if reading is None or reading.quality is not Quality.GOOD or reading.value_micro is None:
-            return True  # not knowing is no reason to dare it
-        return reading.value_micro // MICRO in setting.codes
-
-    return Interlock(setting.reason, setting.actions, is_held)

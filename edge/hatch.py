@@ -1,8 +1,8 @@
-"""The service hatch: how `gatehouse edge read` and `raw` reach the running agent.
+"""The service hatch: how `gatehouse edge read`, `raw` and `write` reach the running agent.
 
 A Unix socket beside the buffer that only the agent's own user can open. One request a connection,
 JSON both ways. The invariant: what is asked here takes its turn on the bus like every poll, and
-nothing of the agent's state is changed but what reading a device changes.
+nothing of the agent's state is changed but what reading a device changes, or setting a point.
 """
 
 import asyncio
@@ -14,10 +14,12 @@ from typing import TypeAlias
 
 import msgspec
 
+from edge.clock import Clock
 from edge.driver import Driver
 from edge.errors import EdgeError
 from edge.field import Field
 from edge.tools.raw import send_raw
+from edge.tools.write import write_point
 from protocol.reading import Reading
 from provisioning.config import Config
 
@@ -45,7 +47,14 @@ class SendRaw(msgspec.Struct, frozen=True, tag_field="do", tag="raw"):
     timeout_ms: int
 
 
-Wish: TypeAlias = ReadDevices | SendRaw
+class WritePoint(msgspec.Struct, frozen=True, tag_field="do", tag="write"):
+    """Set a point, held by the same interlocks as the cloud."""
+
+    key: str
+    value: str
+
+
+Wish: TypeAlias = ReadDevices | SendRaw | WritePoint
 
 
 class ToldReading(msgspec.Struct, frozen=True):
@@ -64,6 +73,7 @@ class Told(msgspec.Struct, frozen=True):
     readings: list[ToldReading] = []
     reply: bytes = b""
     error: str = ""
+    shown: str = ""
 
 
 def told_reading(reading: Reading) -> ToldReading:
@@ -82,14 +92,14 @@ def hatch_path(config: Config) -> Path:
     return config.buffer.path.with_name(config.buffer.path.name + ".sock")
 
 
-async def serve_hatch(config: Config, field: Field) -> None:
+async def serve_hatch(config: Config, field: Field, clock: Clock) -> None:
     """Answer until cancelled. A path too long for a socket is told and does without."""
     path = hatch_path(config)
     if len(os.fsencode(path)) > _PATH_BYTES_MAX:
         log.warning("no service hatch: the path is too long for a socket", extra={"path": str(path)})
         await asyncio.Event().wait()
     path.unlink(missing_ok=True)  # of an agent that was killed; two never run, the buffer is locked
-    hatch = _Hatch(field)
+    hatch = _Hatch(field, clock)
     mask = os.umask(0o177)
     try:
         server = await asyncio.start_unix_server(hatch.answer, path, limit=_LINE_BYTES_MAX)
@@ -103,8 +113,9 @@ async def serve_hatch(config: Config, field: Field) -> None:
 
 
 class _Hatch:
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, clock: Clock) -> None:
         self._field = field
+        self._clock = clock
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -131,6 +142,16 @@ class _Hatch:
                     return Told(error=f"there is no bus {wish.line!r}; there are {known}")
                 answer = await send_raw(line, wish.wire, wish.timeout_ms)
                 return Told(reply=answer.reply, error=answer.failure)
+            case WritePoint():
+                return await self._write(wish.key, wish.value)
+
+    async def _write(self, key: str, value: str) -> Told:
+        field = self._field
+        try:
+            shown = await write_point(field.config, field.actuators, field.intake, self._clock, key, value)
+        except EdgeError as error:
+            return Told(error=str(error))
+        return Told(shown=shown)
 
     async def _read(self, devices: list[str]) -> Told:
         drivers: dict[str, Driver] = {job.device.device_id: job.driver for job in self._field.poller.jobs}

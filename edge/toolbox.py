@@ -1,4 +1,4 @@
-"""The commands for the person at the box: read, raw, explain, scan, sniff, doctor."""
+"""The commands for the person at the box: read, write, raw, explain, scan, sniff, doctor."""
 
 import asyncio
 import contextlib
@@ -55,6 +55,33 @@ def read(config: Path, devices: tuple[str, ...]) -> None:
         click.echo(f"{one.key:<40} {one.quality:<10} {text}")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@CONFIG
+@click.argument("point", metavar="DEVICE/POINT")
+@click.argument("value")
+@click.option("--yes", is_flag=True, help="Do not ask before a supply or a door is switched.")
+def write(config: Path, point: str, value: str, *, yes: bool) -> None:
+    """Set one POINT to VALUE (a number, or a state by its word) and show what it reads then.
+
+    Through the running agent, whose interlocks hold you too; what was done is told to the cloud.
+    """
+    from edge.hatch import WritePoint, ask_hatch
+
+    loaded = checked(config)
+    if not yes:
+        click.confirm(f"set {point} to {value}?", abort=True)
+
+    async def ask() -> str:
+        told = await ask_hatch(loaded, WritePoint(point, value))
+        if told is None:
+            raise EdgeError("the agent does not run: its interlocks are needed before anything is switched")
+        if told.error:
+            raise EdgeError(told.error)
+        return told.shown
+
+    click.echo(run_async(ask()))
 
 
 @click.command()
@@ -195,7 +222,7 @@ def doctor(config: Path, bundle: Path | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-COMMANDS = (doctor, explain, raw, read, scan, sniff)
+COMMANDS = (doctor, explain, raw, read, scan, sniff, write)
 
 
 def explained(
