@@ -20,11 +20,24 @@ from cloud.dispatch import DISPATCH
 from cloud.domain.user import SessionLimits
 from cloud.ingest import INGEST
 from cloud.jobs import Jobs
-from cloud.keys import CLOCK, COMMAND_KEY, CONFIG, DATABASE, LIVE, PASSWORDS, PRESS, SESSION_LIMITS
+from cloud.keys import (
+    CLOCK,
+    COMMAND_KEY,
+    CONFIG,
+    DATABASE,
+    LIVE,
+    PASSWORDS,
+    PRESS,
+    PROVIDERS,
+    SESSION_LIMITS,
+)
 from cloud.live import Hub
 from cloud.notice_lane import NoticeLane
+from cloud.order_watch import OrderWatch
 from cloud.outbox import Outbox
 from cloud.press.room import PressRoom
+from cloud.provider_door import PROVIDER_DOOR
+from cloud.providers import providers_of
 from cloud.running import keep_running_charges
 from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
@@ -41,13 +54,20 @@ from protocol.sync import BATCH_BYTES_MAX
 
 # Each door of its own package; `Door` says what one consists of.
 DOORS: Mapping[str, Door] = MappingProxyType(
-    {"api": API, "console": CONSOLE, "dispatch": DISPATCH, "health": HEALTH, "ingest": INGEST}
+    {
+        "api": API,
+        "console": CONSOLE,
+        "dispatch": DISPATCH,
+        "health": HEALTH,
+        "ingest": INGEST,
+        "providers": PROVIDER_DOOR,
+    }
 )
 
 _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
-        Role.API: ("api", "console", "health"),
+        Role.API: ("api", "console", "health", "providers"),
         Role.INGEST: ("dispatch", "health", "ingest"),
         Role.JOBS: ("health",),
     }
@@ -65,6 +85,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     app[CONFIG] = config
     app[CLOCK] = clock
     app[COMMAND_KEY] = load_or_make(command_key_path(config))
+    app[PROVIDERS] = providers_of(config)
     app[SESSION_LIMITS] = SessionLimits(
         idle_ms=config.sessions.idle_timeout_s * 1000, absolute_ms=config.sessions.absolute_timeout_s * 1000
     )
@@ -110,6 +131,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     database, loop = app[DATABASE], asyncio.get_running_loop()
     work: dict[str, Callable[[], Awaitable[None]]] = {
         "jobs": Jobs(database, app[SESSION_LIMITS], app[CLOCK]()).run,
+        "orders": OrderWatch(database, app[PROVIDERS]).run,
         "outbox": Outbox(
             database,
             app[LIVE],

@@ -126,6 +126,37 @@ class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     sms: Sms | None = None
 
 
+class WechatPay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A merchant of WeChat Pay (API v3, with the platform's public key)."""
+
+    merchant_id: str
+    app_id: str
+    certificate_serial: str
+    private_key_file: str
+    api_v3_key_file: str
+    platform_public_key_file: str
+    platform_public_key_id: str
+    gateway: str = "https://api.mch.weixin.qq.com"  # another is a stand-in
+
+
+class Alipay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An application of Alipay's open platform (RSA2)."""
+
+    app_id: str
+    private_key_file: str
+    alipay_public_key_file: str
+    gateway: str = "https://openapi.alipay.com/gateway.do"  # another is a sandbox or a stand-in
+
+
+class Payments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who takes residents' money online; without either they pay at the desk."""
+
+    # Where providers reach us, e.g. "https://gatehouse.example"; by default http.public_origin.
+    callback_origin: str = ""
+    wechat: WechatPay | None = None
+    alipay: Alipay | None = None
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the log is written, always to standard error."""
 
@@ -154,8 +185,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
     notices: Notices = Notices()
+    payments: Payments = Payments()
     logs: Logs = Logs()
     commands: Commands = Commands()
+
+    def __post_init__(self) -> None:
+        takes_money = self.payments.wechat is not None or self.payments.alipay is not None
+        if takes_money and not (self.payments.callback_origin or self.http.public_origin):
+            raise ValueError("payments need callback_origin, or http.public_origin: where providers reach us")
 
 
 def config_from_toml(text: str, *, source: str = "configuration") -> Config:

@@ -26,6 +26,7 @@ class Action(Enum):
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
     MANAGE_CONTACTS = "manage_contacts"
+    MANAGE_DUNNING = "manage_dunning"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
     MANAGE_MAINTENANCE = "manage_maintenance"
@@ -36,6 +37,7 @@ class Action(Enum):
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
     MANAGE_WEBHOOKS = "manage_webhooks"
+    PAY_OWN_ACCOUNTS = "pay_own_accounts"
     READ_ALARMS = "read_alarms"
     READ_AUDIT = "read_audit"
     READ_COMMANDS = "read_commands"
@@ -78,6 +80,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
+        Action.MANAGE_DUNNING: _MONEY,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
         Action.MANAGE_MAINTENANCE: _MANAGERS,
@@ -89,6 +92,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
         Action.MANAGE_WEBHOOKS: _MANAGERS,
+        Action.PAY_OWN_ACCOUNTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.READ_ALARMS: _READS_SITE,
         Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
         Action.READ_COMMANDS: _ON_SITE | {Role.AUDITOR},

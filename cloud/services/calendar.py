@@ -6,7 +6,7 @@ difference to what is there afterwards.
 
 from cloud.domain.periods import local_date, month_code, time_zone
 from cloud.domain.user import SessionLimits, User
-from cloud.services import billing, idempotency, maintenance, rate_limits, users, webhooks
+from cloud.services import billing, dunning, idempotency, maintenance, rate_limits, users, webhooks
 from cloud.store import job_runs, premises
 from cloud.store.db import Tx
 
@@ -18,7 +18,7 @@ def turn(tx: Tx, actor: User, limits: SessionLimits) -> dict[str, int]:
 
     Returns how much of each was done; nothing on a day whose work is done.
     """
-    done = {"periods_opened": 0, "work_orders": 0, "forgotten": 0}
+    done = {"periods_opened": 0, "work_orders": 0, "reminders": 0, "forgotten": 0}
     for site in premises.list_sites(tx):
         today = local_date(tx.now_ms, time_zone(site.time_zone))
         month = month_code(today)
@@ -27,6 +27,8 @@ def turn(tx: Tx, actor: User, limits: SessionLimits) -> dict[str, int]:
             done["periods_opened"] += 1
         if job_runs.begin(tx, "work_orders", f"{site.code} {today}"):
             done["work_orders"] += maintenance.generate_work_orders(tx, actor, site.site_id)
+        if job_runs.begin(tx, "dunning", f"{site.code} {today}"):
+            done["reminders"] += dunning.remind(tx, actor, site.site_id)
     if job_runs.begin(tx, "forget", str(tx.now_ms // _DAY_MS)):
         done["forgotten"] += users.forget_ended_sessions(tx, limits)
         done["forgotten"] += rate_limits.forget_old(tx)

@@ -11,6 +11,7 @@ from datetime import date
 
 from cloud.domain.access import Action, require, require_account
 from cloud.domain.allocation import allocate
+from cloud.domain.dunning import dunning_subject
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, InvoiceId, PaymentId, SiteId, UserId
 from cloud.domain.late_fee import LateFee, LateFeeRule
@@ -28,6 +29,7 @@ from cloud.domain.people import Account
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Role, User
+from cloud.services import notices
 from cloud.services.premises import site_of
 from cloud.store import audit, ledger, numbers, payments, people
 from cloud.store.db import Tx
@@ -120,6 +122,8 @@ def record_payment(
         tx, [payment_entry(receipt, spread.parts, spread.credit_fen, received_on)]
     )
     payments.insert_uses(tx, account_id, entry_id, uses)
+    # Whoever pays is reminded of nothing: what is still owed is seen when the next reminders are due.
+    notices.withdraw(tx, dunning_subject(account_id))
     detail: dict[str, str | int | None] = {
         "account_id": account_id,
         "amount_fen": amount_fen,

@@ -16,7 +16,17 @@ import pytest
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Http, Notices, Role, Webhooks
+from cloud.config import (
+    DEFAULT_TENANT,
+    Commands,
+    Config,
+    DatabaseConfig,
+    Http,
+    Notices,
+    Payments,
+    Role,
+    Webhooks,
+)
 from cloud.domain.ids import AccountId, TenantId
 from cloud.domain.user import Locale, User, system_user
 from cloud.domain.user import Role as UserRole
@@ -125,6 +135,7 @@ async def running_cloud(
     role: Role = Role.ALL,
     allow_private_webhooks: bool = False,
     notices: Notices | None = None,
+    payments: Payments | None = None,
     **http: Any,
 ) -> AsyncIterator[Cloud]:
     """Run a cloud on `url` for as long as the block lasts."""
@@ -136,6 +147,7 @@ async def running_cloud(
             commands=Commands(key_file=f"{folder}/command.key"),
             webhooks=Webhooks(allow_private=allow_private_webhooks),
             notices=notices or Notices(),
+            payments=payments or Payments(),
         )
         app = make_app(config, clock=clock)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from cloud.domain.payment_order import OrderState
 from cloud.store.schema.columns import (
     ExactDecimal,
     check,
@@ -11,6 +12,7 @@ from cloud.store.schema.columns import (
     identity,
     integer,
     metadata,
+    one_of,
     reference,
     refers,
     tenant,
@@ -236,6 +238,34 @@ payment = sa.Table(
     ),
 )
 
+# What somebody is about to pay through a provider; the money itself is a payment.
+payment_order = sa.Table(
+    "payment_order",
+    metadata,
+    tenant(),
+    identity(),
+    text("number"),
+    reference("account_id"),
+    text("method"),
+    integer("amount_fen"),
+    text("state"),
+    text("pay_url"),
+    reference("created_by", nullable=True),
+    integer("created_at_ms"),
+    integer("expires_at_ms"),
+    reference("payment_id", nullable=True),
+    refers("account", "account_id"),
+    refers("app_user", "created_by"),
+    refers("payment", "payment_id"),
+    unique("number"),
+    check("method", "method IN ('alipay', 'wechat')"),
+    check("amount", "amount_fen > 0"),
+    one_of("state", OrderState),
+    check("paid", "(state = 'paid') = (payment_id IS NOT NULL)"),
+    sa.Index("ix_payment_order_account", "tenant_id", "account_id", "id"),
+    sa.Index("ix_payment_order_state", "tenant_id", "state", "expires_at_ms"),
+)
+
 # What of a payment (or, without one, of prepaid money) went to which invoice; what a document still
 # asks for is its total less the sum of these. Taking back is a negative row.
 allocation = sa.Table(
@@ -269,6 +299,33 @@ late_fee_rule = sa.Table(
     reference("recorded_by", nullable=True),
     integer("recorded_at_ms"),
     refers("site", "site_id"),
+    refers("app_user", "recorded_by"),
+)
+
+# On which days overdue a site reminds.
+dunning_schedule = sa.Table(
+    "dunning_schedule",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    document("days"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("site", "site_id"),
+    refers("app_user", "recorded_by"),
+)
+
+# Accounts nobody is to remind before a day: a dispute, a promise to pay.
+dunning_pause = sa.Table(
+    "dunning_pause",
+    metadata,
+    tenant(),
+    sa.Column("account_id", sa.Uuid(as_uuid=False), primary_key=True),
+    day("until_on"),
+    text("reason"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("account", "account_id"),
     refers("app_user", "recorded_by"),
 )
 
