@@ -6,7 +6,6 @@ what the meter showed at that instant.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -53,6 +52,17 @@ _KINDS = {
     Role.PUMP_ELECTRICITY: "public",
 }
 
+_EIGHT, _TWENTY = 8 * 60, 20 * 60
+# Who repairs: name, skills, buildings (none: all), shift in minutes of the day.
+TECHNICIANS = {
+    "liu": ("刘志强", ("plumbing", "public", "appliance"), (BUILDING_CODE,), _EIGHT, _TWENTY),
+    "sun": ("孙伟", ("electrical", "door", "fire"), (), _EIGHT, _TWENTY),
+    "zhao": ("赵磊", ("plumbing", "electrical", "door", "lift"), (), _TWENTY, _EIGHT),
+}
+# Who else works here: name and role.
+RESIDENTS_WITH_LOGIN = 4
+STAFF = {"manager": ("物业经理", "manager"), "he": ("何队长", "guard"), "lin": ("林会计", "finance")}
+
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -83,6 +93,16 @@ def site_document(building: Building, occasion: Occasion) -> dict[str, object]:
         "supplies": [supply for flat in FLATS for supply in _supplies(flat, occasion)],
         "equipment": _equipment(occasion),
         "users": _users(occasion),
+        "technicians": [
+            {
+                "user": login,
+                "skills": list(skills),
+                "buildings": list(buildings),
+                "from_minute": from_minute,
+                "to_minute": to_minute,
+            }
+            for login, (_, skills, buildings, from_minute, to_minute) in TECHNICIANS.items()
+        ],
     }
 
 
@@ -272,12 +292,11 @@ def _plan(
 
 
 def _users(occasion: Occasion) -> list[dict[str, object]]:
-    manager: Mapping[str, object] = {
-        "login": "manager",
-        "password": occasion.password,
-        "display_name": "物业经理",
-        "role": "manager",
-    }
+    staff = {**STAFF, **{login: (told[0], "maintenance") for login, told in TECHNICIANS.items()}}
+    workers: list[dict[str, object]] = [
+        {"login": login, "password": occasion.password, "display_name": name, "role": role}
+        for login, (name, role) in staff.items()
+    ]
     residents: list[dict[str, object]] = [
         {
             "login": str(flat.number),
@@ -286,9 +305,9 @@ def _users(occasion: Occasion) -> list[dict[str, object]]:
             "role": "resident",
             "accounts": [account_number(flat)],
         }
-        for flat in FLATS[:1]
+        for flat in FLATS[:RESIDENTS_WITH_LOGIN]
     ]
-    return [dict(manager), *residents]
+    return [*workers, *residents]
 
 
 def _commodity(device: Device) -> str:

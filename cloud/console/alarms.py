@@ -11,6 +11,7 @@ from cloud.console.states import state_words
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AlarmId, SeriesId, is_uuid
+from cloud.domain.repair import RepairCategory
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
 from cloud.services import alarms, gateways
@@ -47,6 +48,20 @@ class AlarmView:
     delay: str
     values: tuple[PointValue, ...]
     state_words: dict[SeriesId, str]
+    category: str  # of the repair it most likely asks for
+
+
+_CATEGORIES = {
+    "door_open": RepairCategory.DOOR,
+    "fire_alarm": RepairCategory.FIRE,
+    "leak": RepairCategory.PLUMBING,
+    "lift_fault": RepairCategory.LIFT,
+    "night_flow": RepairCategory.PLUMBING,
+    "system_fault": RepairCategory.FIRE,
+    "tamper": RepairCategory.DOOR,
+    "trapped_person": RepairCategory.LIFT,
+    "water_leak": RepairCategory.PLUMBING,
+}
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
@@ -80,6 +95,7 @@ async def show_one(desk: Desk) -> web.StreamResponse:
         desk.format.age(max(0, alarm.received_at_ms - alarm.raised_at_ms)),
         values,
         dict(state_words(values)),
+        _CATEGORIES.get(alarm.kind, RepairCategory.ELECTRICAL).value,
     )
     if "part" in desk.request.query:
         return desk.part("alarms/detail.html", view=view)

@@ -65,6 +65,14 @@ MENU: Sequence[Group] = (
         ),
     ),
     Group(
+        mark("Services"),
+        (
+            Entry("/repairs", "repair", mark("Repairs"), Action.READ_REPAIRS),
+            Entry("/jobs", "list", mark("My jobs"), Action.WORK_REPAIRS),
+            Entry("/technicians", "person", mark("Technicians"), Action.READ_REPAIRS),
+        ),
+    ),
+    Group(
         mark("Records"),
         (Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),),
     ),

@@ -30,7 +30,10 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
         "reading-estimated": mark("Estimate for %(day)s recorded: %(value)s"),
         "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
+        "repair-changed": mark("%(number)s: noted"),
+        "repair-taken": mark("%(number)s is written down; whoever suits has been told"),
         "signed-out": mark("You have signed out"),
+        "technician-set": mark("Noted what %(name)s can do, where and when"),
     }
 )
 

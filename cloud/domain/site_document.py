@@ -30,7 +30,9 @@ with more in it adds what is new. Nothing is ever removed by a document.
               {"completed_at_ms": 1757000000000, "signed_by": "李工", "note": ""}]}]}],
       "users": [{"login": "manager", "password": "…", "display_name": "物业经理", "role": "manager"},
                 {"login": "101", "password": "…", "display_name": "王建国", "role": "resident",
-                 "accounts": ["A-00101"]}]
+                 "accounts": ["A-00101"]}],
+      "technicians": [{"user": "liu", "skills": ["plumbing", "electrical"], "buildings": ["1"],
+                       "weekdays": [0, 1, 2, 3, 4], "from_minute": 480, "to_minute": 1200}]
     }
 
 Every list may be left out. `opening_value` and the other amounts are strings in the commodity's unit
@@ -45,6 +47,7 @@ import msgspec
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.errors import Invalid, Problem
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
+from cloud.domain.repair import RepairCategory
 from cloud.domain.user import Locale, Role
 
 FORMAT = 1
@@ -210,6 +213,17 @@ class UserEntry(_Part, frozen=True, kw_only=True):
     accounts: tuple[str, ...] = ()
 
 
+class TechnicianEntry(_Part, frozen=True, kw_only=True):
+    """What a user can repair, where and when; no buildings means all. Minutes of the local day."""
+
+    user: Code
+    skills: tuple[RepairCategory, ...]
+    buildings: tuple[Code, ...] = ()
+    weekdays: tuple[Annotated[int, msgspec.Meta(ge=0, le=6)], ...] = (0, 1, 2, 3, 4, 5, 6)
+    from_minute: Annotated[int, msgspec.Meta(ge=0, le=1439)] = 0
+    to_minute: Annotated[int, msgspec.Meta(ge=0, le=1439)] = 0
+
+
 class SiteDocument(_Part, frozen=True, kw_only=True):
     """The whole document."""
 
@@ -225,6 +239,7 @@ class SiteDocument(_Part, frozen=True, kw_only=True):
     tariffs: tuple[msgspec.Raw, ...] = ()
     equipment: tuple[EquipmentEntry, ...] = ()
     users: tuple[UserEntry, ...] = ()
+    technicians: tuple[TechnicianEntry, ...] = ()
 
 
 def site_document_from_json(text: bytes) -> SiteDocument:

@@ -114,6 +114,13 @@ def request_for_alarm(tx: Tx, actor: User, alarm_id: AlarmId, category: RepairCa
     return added
 
 
+def find_own_request(tx: Tx, actor: User, request_key: str) -> Repair | None:
+    """Return the repair a request of the actor's has become, or None."""
+    require(actor, Action.REQUEST_REPAIRS)
+    known = repairs.find_by_request(tx, request_key) if request_key else None
+    return known if known is not None and known.reported_by == actor.person_id else None
+
+
 def similar(tx: Tx, actor: User, account_id: AccountId, category: RepairCategory) -> Repair | None:
     """Return a repair of the same kind told of in the same home within a day and under way, or None."""
     require(actor, Action.REQUEST_REPAIRS)

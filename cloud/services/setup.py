@@ -7,6 +7,7 @@ contradicts what is there, or names what nobody has, nothing at all is loaded an
 from collections.abc import Sequence
 
 from cloud.domain.access import Action, require
+from cloud.domain.dispatch import Shift
 from cloud.domain.errors import GatehouseError, Invalid
 from cloud.domain.ids import SiteId
 from cloud.domain.people import Supply
@@ -18,15 +19,17 @@ from cloud.domain.site_document import (
     SiteDocument,
     SiteEntry,
     SupplyEntry,
+    TechnicianEntry,
     UserEntry,
 )
 from cloud.domain.user import User
-from cloud.services import tariffs, users
+from cloud.services import tariffs, technicians, users
 from cloud.services.passwords import hash_password
 from cloud.services.setup_equipment import load_equipment
 from cloud.services.setup_field import load_gateways, load_installations, load_meters
 from cloud.services.setup_known import Known
 from cloud.store import audit, people, premises
+from cloud.store import technicians as technician_store
 from cloud.store import users as user_store
 from cloud.store.db import Tx
 
@@ -49,6 +52,7 @@ def load_building(tx: Tx, actor: User, document: SiteDocument) -> SiteId:
     _load_supplies(known, document.supplies)
     load_equipment(known, document.equipment)
     _load_users(known, document.users)
+    _load_technicians(known, document.technicians)
     if known.problems:
         count = len(known.problems)
         raise Invalid(f"the site document has {count} problem(s); nothing was loaded", known.problems)
@@ -220,6 +224,23 @@ def _load_users(known: Known, entries: Sequence[UserEntry]) -> None:
             )
         except GatehouseError as error:
             known.wrong(place, str(error))
+
+
+def _load_technicians(known: Known, entries: Sequence[TechnicianEntry]) -> None:
+    there = {one.user_id for one in technician_store.list_technicians(known.tx)}
+    for number, entry in enumerate(entries):
+        place = f"/technicians/{number}"
+        found = user_store.find_by_login(known.tx, entry.user)
+        if found is None:
+            known.wrong(f"{place}/user", f"there is no user {entry.user!r}")
+        elif found.user.user_id not in there:  # what was said of somebody since stays
+            shift = Shift(frozenset(entry.weekdays), entry.from_minute, entry.to_minute)
+            try:
+                technicians.set_technician(
+                    known.tx, known.actor, found.user.user_id, entry.skills, entry.buildings, shift
+                )
+            except GatehouseError as error:
+                known.wrong(place, str(error))
 
 
 def _meet(one: Supply, other: Supply) -> bool:

@@ -18,7 +18,7 @@ from gatehouse.demo.proof import (
     visible_readings,
 )
 from gatehouse.demo.screen import Progress, Screen, table
-from gatehouse.demo.stage import MANAGER, RESIDENT, Stage
+from gatehouse.demo.stage import MANAGER, RESIDENT, TECHNICIAN, Stage
 from gatehouse.demo.state import State, write_state
 from simulator.__main__ import DEMO_PASSWORD
 
@@ -101,6 +101,9 @@ class Act:
         self._screen.say("Starting the cloud, giving the gateway its token")
         self._stage.start_cloud()
         self._stage.provision()
+        if is_new:
+            self._screen.say("Residents tell of repairs, technicians mend them")
+            self._stage.tell_of_repairs()
 
     def _live_through(self, plan: Calendar) -> State:
         """Read the past over the lines: each month's first instant from January, then every hour."""
@@ -210,6 +213,7 @@ def _welcome(stage: Stage) -> list[str]:
                 ("Console and API", f"{stage.api.url}/"),
                 ("  as the property manager", f"{MANAGER} / {DEMO_PASSWORD}"),
                 ("  as the resident of flat 101", f"{RESIDENT} / {DEMO_PASSWORD}"),
+                ("  as a technician, by phone", f"{TECHNICIAN} / {DEMO_PASSWORD}"),
                 ("The building, with its faults", f"{stage.control_url}/"),
                 ("The edge", f"http://127.0.0.1:{ports.edge_page}/"),
             ]

@@ -162,9 +162,13 @@ class CloudApi:
         """Return what is at a path; DemoError in the cloud's words where it refuses."""
         return _decoded(self._ask("GET", f"{path}?{urlencode(query)}" if query else path), shape, path)
 
-    def post(self, path: str, body: object, shape: type[_T]) -> _T:
-        """Post a body and return the answer; DemoError in the cloud's words where it refuses."""
-        return _decoded(self._ask("POST", path, json.dumps(body).encode()), shape, path)
+    def post(self, path: str, body: object, shape: type[_T], key: str = "") -> _T:
+        """Post a body and return the answer, the same for the same `key`; DemoError where it refuses."""
+        return _decoded(self._ask("POST", path, json.dumps(body).encode(), key=key), shape, path)
+
+    def send(self, path: str, picture: bytes) -> None:
+        """Post a picture."""
+        self._ask("POST", path, picture, kind="image/jpeg")
 
     def raw(self, path: str) -> bytes:
         """Return the bytes of an answer, for whoever wants to read them alone."""
@@ -185,10 +189,14 @@ class CloudApi:
         """Follow the live changes until the returned follower is closed."""
         return Follower(self._port, self._token, on_change)
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", key: str = ""
+    ) -> bytes:
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
+        if key:
+            headers["Idempotency-Key"] = key
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:

@@ -21,12 +21,13 @@ from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Per
 from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
 from gatehouse.demo.processes import Child, Children
+from gatehouse.demo.repairs import tell_of_repairs
 from protocol.sync import Stream
 from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
 from simulator.simulation import free_port
 from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
 
-MANAGER, RESIDENT = "manager", "101"
+MANAGER, RESIDENT, TECHNICIAN = "manager", "101", "liu"
 DEFAULT_CLOUD_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8070
 
 _START_TIMEOUT_S = 60.0
@@ -101,6 +102,10 @@ class Stage:
         self._children.start("cloud", "cloud", "serve", "--database", self._database, "--port", port)
         self._children.wait_for("the cloud", self.api.is_ready, _START_TIMEOUT_S)
         self.api.sign_in(MANAGER, DEMO_PASSWORD)
+
+    def tell_of_repairs(self) -> int:
+        """Let residents tell of what is broken and technicians mend it; return of how many."""
+        return tell_of_repairs(self.ports.cloud, self._site_id())
 
     def provision(self) -> None:
         """Give the gateway a token; one it had before stops working."""

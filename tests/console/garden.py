@@ -13,11 +13,15 @@ from pathlib import Path
 
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import SiteId, TenantId
+from cloud.domain.repair import Channel, RepairCategory, RepairState, Urgency
 from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import User, system_user
-from cloud.services import billing, gateways, readings, running, setup
+from cloud.services import billing, gateways, photos, readings, repair_work, repairs, running, setup
 from cloud.services.closing import close_period
+from cloud.services.repairs import RepairRequest
+from cloud.store import users
 from cloud.store.db import Database, Tx
+from gatehouse.demo.repairs import picture
 from protocol.envelope import Block, Hello, encode_events, encode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
@@ -115,7 +119,43 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     asyncio.run(_bill(database, actor, site_id))
     everybody = database.read_now(TENANT, running.all_accounts).by_site[site_id]
     database.write_now(TENANT, running.update, site_id, everybody)
+    _tell_of_repairs(database, site_id)
     return gateway
+
+
+def _tell_of_repairs(database: Database, site_id: SiteId) -> None:
+    """A leak somebody is on, with a photo and a quote, and a call nobody has the skill for at this hour."""
+
+    def actor(tx: Tx, login: str) -> User:
+        record = users.find_by_login(tx, login)
+        assert record is not None
+        return record.user
+
+    def work(tx: Tx) -> None:
+        home, plumber, office = actor(tx, "101"), actor(tx, "liu"), actor(tx, "manager")
+        leak = repairs.request(
+            tx,
+            home,
+            site_id,
+            RepairRequest(
+                RepairCategory.PLUMBING,
+                Urgency.URGENT,
+                Channel.WEB,
+                "厨房水槽下面一直滴水，柜子已经泡了",
+                "厨房水槽",
+                next(iter(home.account_ids)),
+            ),
+        )
+        repair_work.add_photo(tx, home, leak.repair_id, photos.clean(picture()))
+        for state in (RepairState.ACCEPTED, RepairState.ON_THE_WAY, RepairState.WORKING):
+            repair_work.move(tx, plumber, leak.repair_id, state)
+        repair_work.quote(tx, plumber, leak.repair_id, 8_000, "换下水软管和角阀，含人工")
+        lamp = RepairRequest(
+            RepairCategory.LIFT, Urgency.NORMAL, Channel.PHONE, "电梯轿厢照明闪烁", "1 号电梯"
+        )
+        repairs.request(tx, office, site_id, lamp)
+
+    database.write_now(TENANT, work)
 
 
 def deliver_readings(
@@ -144,8 +184,6 @@ def manager(database: Database) -> User:
     """Return the manager the building's document brings."""
 
     def work(tx: Tx) -> User:
-        from cloud.store import users
-
         credential = users.find_credential(tx, "manager")
         assert credential is not None
         record = users.find_user(tx, credential.user_id)

@@ -1,6 +1,7 @@
 """The main paths, walked in a real browser; the fixture refuses any console error or policy violation."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ _STAFF = (
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/find?q=602",
+    "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -24,6 +26,9 @@ _RESIDENT = (
     "/home/bills/DG-2026-10-0001",
     "/home/bills/DG-2026-10-0001/lines/1",
     "/home/more",
+    "/home/repairs",
+    "/home/repairs/new",
+    "/home/repairs/DG-R-2026-0001",
 )
 # A resident's page may weigh half of what a manager's may (gzip, everything).
 FIRST_VIEW_BYTES_MAX = 120_000
@@ -226,6 +231,83 @@ async def test_a_payment_clears_the_invoices_and_sent_twice_counts_once(visitor:
     await visit.open("/accounts/A-00101")
     receipts = visit.page.locator(".panel", has=visit.page.locator("h2", has_text="收款记录"))
     assert await receipts.locator("tbody tr").count() == 1
+
+
+async def test_a_leak_is_told_of_with_a_photo_mended_and_confirmed(visitor: Visitor, tmp_path: Path) -> None:
+    photo = tmp_path / "leak.jpg"
+    photo.write_bytes(garden.picture())
+    home = await visitor(login="102", is_phone=True)
+    await home.open("/home/repairs/new")
+    await home.page.check("input[value=plumbing]")
+    await home.page.fill("#description", "卫生间地漏反水")
+    await home.page.set_input_files("#photos", photo)
+    await home.page.click("form .btn.pri")
+
+    await home.page.wait_for_url("**/home/repairs/DG-R-2026-0003")
+    assert await home.page.locator(".photos img").evaluate(
+        "image => image.decode().then(() => image.naturalWidth)"
+    )
+    said = await home.page.text_content("#progress") or ""
+    assert "刘志强" in said
+    assert "负责 1 号楼" in said
+
+    worker = await visitor(login="liu", is_phone=True)
+    await worker.open("/jobs/DG-R-2026-0003")
+    for _ in ("accept", "go", "begin", "finish"):
+        await worker.page.locator(".card .btn.pri").first.click()
+        await worker.page.locator(".toast").wait_for()
+    # The resident's page has followed by itself.
+    await home.page.locator("#progress .chip", has_text="已完成").wait_for()
+    await home.page.reload()
+    await home.page.locator("label[for=star-5]").click()
+    await home.page.click("button[value=confirmed]")
+
+    desk = await visitor()
+    await desk.open("/repairs/DG-R-2026-0003")
+    told = await desk.page.text_content("#progress") or ""
+    assert "★★★★★" in told
+    assert "已确认" in told
+
+
+async def test_the_same_thing_told_of_again_is_asked_about(visitor: Visitor) -> None:
+    visit = await visitor(login="101", is_phone=True)
+    await visit.open("/home/repairs/new")
+    await visit.page.check("input[value=plumbing]")
+    await visit.page.fill("#description", "还在滴水")
+    await visit.page.click("form .btn.pri")
+
+    assert "DG-R-2026-0001" in (await visit.page.text_content(".note") or "")
+    assert await visit.page.input_value("#description") == "还在滴水"
+    await visit.page.check("input[name=another]")
+    await visit.page.click("form .btn.pri")
+    await visit.page.wait_for_url("**/home/repairs/DG-R-2026-0003")
+
+
+async def test_a_file_that_is_no_photo_is_refused_in_chinese(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "virus.jpg").write_bytes(b"MZ" + bytes(500))
+    visit = await visitor(login="101", is_phone=True)
+    await visit.open("/home/repairs/DG-R-2026-0001")
+    await visit.page.locator("details summary").last.click()
+    await visit.page.set_input_files("#photos", tmp_path / "virus.jpg")
+    await visit.page.locator("details[open] .btn").click()
+
+    assert "这个文件不是照片" in (await visit.page.text_content("[role=alert]") or "")
+
+
+async def test_a_manager_sends_somebody_and_sets_a_shift(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/repairs/DG-R-2026-0002")
+    assert "现在没有合适的人" in (await visit.page.text_content("#progress") or "")
+    await visit.page.locator("tr", has_text="赵磊").locator("button").click()
+    await visit.page.locator(".toast").wait_for()
+    assert "派给 赵磊" in (await visit.page.text_content("#progress") or "")
+
+    await visit.open("/technicians")
+    panel = visit.page.locator(".panel", has_text="赵磊")
+    await panel.locator("input[name=from]").fill("06:00")
+    await panel.locator(".btn").click()
+    await visit.page.locator(".toast").wait_for()
+    assert await panel.locator("input[name=from]").input_value() == "06:00"
 
 
 async def test_signing_a_service_starts_its_clock_again(visitor: Visitor) -> None:

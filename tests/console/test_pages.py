@@ -24,11 +24,12 @@ _PARTS = {
     "meter": "202607000104",
     "number": "DG-2026-10-0001",
     "part": "queue",
+    "repair": "DG-R-2026-0001",
 }
 _CODES = {"/equipment/{code}": "lift-1", "/gateways/{code}": "gw-1", "/tariffs/{code}": "cn-beijing-elec-res"}
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
-_FILES = ("/file", "/notice", "/pdf")
+_FILES = ("/file", "/notice", "/pdf", "{photo}")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 
