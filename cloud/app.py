@@ -33,6 +33,7 @@ from cloud.keys import (
 )
 from cloud.live import Hub
 from cloud.notice_lane import NoticeLane
+from cloud.offers import OFFERS
 from cloud.order_watch import OrderWatch
 from cloud.outbox import Outbox
 from cloud.press.room import PressRoom
@@ -61,6 +62,7 @@ DOORS: Mapping[str, Door] = MappingProxyType(
         "health": HEALTH,
         "ingest": INGEST,
         "providers": PROVIDER_DOOR,
+        "offers": OFFERS,
     }
 )
 
@@ -68,7 +70,7 @@ _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
         Role.API: ("api", "console", "health", "providers"),
-        Role.INGEST: ("dispatch", "health", "ingest"),
+        Role.INGEST: ("dispatch", "health", "ingest", "offers"),
         Role.JOBS: ("health",),
     }
 )

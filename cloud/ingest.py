@@ -138,7 +138,7 @@ INGEST = Door("ingest", ("/gateway/",), mount, render_error)
 async def _hello(request: web.Request) -> web.Response:
     """Keep what a gateway says of itself; answer what we hold of it."""
     gateway = await gateway_of(request)
-    body = await _body(request, HELLO_BYTES_MAX)
+    body = await body_of(request, HELLO_BYTES_MAX)
     try:
         said = msgspec.json.decode(body, type=Hello)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -158,7 +158,7 @@ async def _batch(request: web.Request) -> web.Response:
 
 
 async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream) -> Ack:
-    body = await _body(request, BATCH_BYTES_MAX)
+    body = await body_of(request, BATCH_BYTES_MAX)
     try:
         batch = decode_batch(body, stream)
     except EnvelopeError as error:
@@ -229,7 +229,7 @@ def _stream_of(request: web.Request) -> Stream:
         raise NotFound(f"there is no stream {name!r}; there are {known}") from None
 
 
-async def _body(request: web.Request, bytes_max: int) -> bytes:
+async def body_of(request: web.Request, bytes_max: int) -> bytes:
     """Return the inflated body; stop at the first byte too many, however small the compressed one was."""
     body = bytearray()
     try:

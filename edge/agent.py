@@ -168,7 +168,7 @@ async def _open_configurator(
         yield None
         return
     async with CloudClient(read_credential(own.credential_file)) as client:
-        configurator = Configurator(own, field, shelf, trust, client, cloud.greeter, clock)
+        configurator = Configurator(own, field, shelf, trust, client, clock)
         cloud.greeter.heeders.append(configurator.heed)
         yield configurator
 

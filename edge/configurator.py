@@ -22,7 +22,7 @@ from edge.configurations import FOLDER, Configurations
 from edge.errors import CloudFault, StorageFault
 from edge.field import Field
 from edge.trial import Trial, answering_now
-from edge.uplink import CloudClient, Greeter
+from edge.uplink import CloudClient
 from protocol.configuration import (
     BUNDLE_PATH,
     REPORT_PATH,
@@ -125,7 +125,6 @@ class Configurator:
         shelf: Configurations,
         trust: Trust,
         client: CloudClient,
-        greeter: Greeter,
         clock: Clock,
     ) -> None:
         self._own = own
@@ -133,7 +132,7 @@ class Configurator:
         self._shelf = shelf
         self._trust = trust
         self._client = client
-        self._greeter = greeter
+        self._contact_at_ms = 0  # when the cloud last answered, on the monotonic clock
         self._clock = clock
         self._before = own  # what runs again if the one on trial fails
         self._trial: Trial | None = None
@@ -144,6 +143,7 @@ class Configurator:
 
     def heed(self, welcome: Welcome) -> None:
         """Take what the cloud says when it is greeted: the number it offers, and whether it knows ours."""
+        self._contact_at_ms = self._clock.monotonic_ms()
         self._offered = welcome.configuration
         self._is_asked_what_runs = welcome.wants_configuration
         if self._offered > self._shelf.highest or self._is_asked_what_runs:
@@ -231,9 +231,9 @@ class Configurator:
         self._trial = self._new_trial(_reopened(self._shelf.content(self._shelf.trial), self._trust))
 
     def _new_trial(self, bundle: Bundle) -> Trial:
-        greeter = None if self._shelf.is_by_hand else self._greeter
+        contact = None if self._shelf.is_by_hand else lambda: self._contact_at_ms
         must_answer = self._shelf.must_answer
-        return Trial(bundle.number, bundle.watch_s, must_answer, greeter, self._field, self._clock)
+        return Trial(bundle.number, bundle.watch_s, must_answer, contact, self._field, self._clock)
 
     def _ran_before(self) -> Config:
         running = self._shelf.running
@@ -278,6 +278,7 @@ class Configurator:
     async def _send_reports(self) -> None:
         for report in self._shelf.untold:
             await self._client.post(REPORT_PATH, msgspec.json.encode(report), _JSON)
+            self._contact_at_ms = self._clock.monotonic_ms()
             await asyncio.to_thread(self._shelf.told, report)
 
     def _fall(self, reason: str) -> None:

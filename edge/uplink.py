@@ -291,7 +291,6 @@ class Greeter:
         on_welcome: Callable[[Welcome], None],
     ) -> None:
         self.fault = ""
-        self.greetings = 0
         self._client = client
         self._hello = hello
         self.heeders = [on_welcome]  # who is told of every Welcome
@@ -316,7 +315,6 @@ class Greeter:
         except msgspec.MsgspecError as error:
             raise CloudFault(f"the answer is no welcome: {error}") from error
         self.fault = ""
-        self.greetings += 1
         for heed in self.heeders:
             heed(welcome)
 

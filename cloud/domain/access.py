@@ -23,6 +23,7 @@ class Action(Enum):
     COMMAND_DOORS = "command_doors"
     COMMAND_SUPPLY = "command_supply"
     COMPLETE_MAINTENANCE = "complete_maintenance"
+    CONFIGURE_GATEWAYS = "configure_gateways"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
     MANAGE_CONTACTS = "manage_contacts"
@@ -77,6 +78,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.COMMAND_DOORS: _MANAGERS | {Role.GUARD},
         Action.COMMAND_SUPPLY: _TECHNICAL,
         Action.COMPLETE_MAINTENANCE: _TECHNICAL,
+        Action.CONFIGURE_GATEWAYS: _TECHNICAL | {Role.PLATFORM},
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`

@@ -54,6 +54,8 @@ class GatewayHealth:
     oldest_row_at_ms: int | None
     devices_online: int
     devices_offline: int
+    configuration: int = 0  # the number of the one that runs, 0 for the box's own file
+    configuration_highest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.page import checked_limit
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarms
+from cloud.services import alarms, configurations
 from cloud.store import audit, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
 from cloud.store.points import Device
@@ -85,7 +85,8 @@ def hello(tx: Tx, gateway: GatewayIdentity, said: Hello) -> Welcome:
     tx.announce(GatewayChanged(tx.tenant_id, gateway.site_id, gateway.gateway_id, GatewayState.ONLINE.value))
     held = ingest.acked_through(tx, gateway.gateway_id, said.epoch)
     counters = meters.counters_since(tx, gateway.gateway_id, tx.now_ms - COUNTERS_TOLD_MS)
-    return Welcome(gateway.code, tx.now_ms, held, counters)
+    configuration, wants_configuration = configurations.greeted(tx, gateway, said)
+    return Welcome(gateway.code, tx.now_ms, held, counters, configuration, wants_configuration)
 
 
 def watch(

@@ -158,6 +158,8 @@ def _gateway_from_row(row: sa.Row[Any], now_ms: int) -> Gateway:
             hello.oldest_row_at_ms,
             hello.devices_online,
             hello.devices_offline,
+            hello.configuration,
+            hello.configuration_highest,
         )
     return Gateway(
         GatewayId(row.id),

@@ -69,10 +69,12 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     photographed = await homes.cloud.call(
         "POST", f"/api/v1/repairs/{repair['repair_id']}/photos", token=homes.token, data=picture()
     )
+    draft = await homes.post(f"/api/v1/gateways/{gateway['gateway_id']}/configurations", {"text": "# draft"})
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
         "command_id": alarm["alarm_id"],
+        "configuration_id": draft["configuration_id"],
         "contact_id": contact["contact_id"],
         "delivery_id": ping["delivery_id"],
         "device_id": equipment["device_id"],

@@ -28,6 +28,7 @@ from cloud.store.schema.billing import (
 )
 from cloud.store.schema.columns import ExactDecimal, metadata
 from cloud.store.schema.command import command, command_step
+from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.field import (
     alarm,
@@ -72,6 +73,7 @@ APPEND_ONLY_TABLES = (
     "allocation",
     "audit_entry",
     "command_step",
+    "configuration_step",
     "event",
     "evidence",
     "invoice",
@@ -101,6 +103,8 @@ __all__ = [
     "building",
     "command",
     "command_step",
+    "configuration",
+    "configuration_step",
     "contact",
     "day_type",
     "device",
