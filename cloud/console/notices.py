@@ -20,6 +20,8 @@ _VALUE_LENGTH_MAX = 60
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "dunning-done": mark("Reminders written down: %(count)s"),
+        "dunning-set": mark("Reminders come %(days)s days after the due day"),
         "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),
         "invoice-credited": mark("Taken back by %(note)s; nothing is charged instead"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),

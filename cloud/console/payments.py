@@ -15,14 +15,15 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.language import mark
+from cloud.domain.dunning import DunningSchedule
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import AccountId
 from cloud.domain.payment import FORM_REFERENCE, Method, Receipt
 from cloud.domain.user import User
-from cloud.services import payments
+from cloud.services import dunning, payments
+from cloud.services.dunning import ArrearsRow
 from cloud.services.payments import OpenItem, Recorded
 from cloud.store.db import Tx
-from cloud.store.payments import Arrears
 
 METHOD_NAMES: Mapping[Method, str] = {
     Method.WECHAT: mark("WeChat Pay"),
@@ -66,8 +67,11 @@ class PaymentsPart:
 class ArrearsView:
     """Who owes something overdue, by age."""
 
-    rows: Sequence[Arrears]
+    rows: Sequence[ArrearsRow]
     by_age_fen: tuple[int, ...]
+    reminder_days: tuple[int, ...]
+    typed_days: str
+    error: str
 
     @property
     def total_fen(self) -> int:
@@ -92,10 +96,37 @@ class BadField(Exception):
 
 
 async def show_arrears(desk: Desk) -> web.StreamResponse:
-    """Show who owes something overdue, the most first."""
-    rows = await desk.read(payments.list_arrears, desk.site.site_id, desk.format.today)
-    by_age = tuple(sum(row.by_age_fen[age] for row in rows) for age in range(4))
-    return await desk.page("payments/arrears.html", view=ArrearsView(rows, by_age))
+    """Show who owes something overdue, the most first, and what is done about it."""
+    return await _arrears(desk)
+
+
+async def set_schedule(desk: Desk) -> web.StreamResponse:
+    """Set on which days overdue the site reminds."""
+    typed = str((await desk.request.post()).get("days", ""))[:_FIELD_LENGTH_MAX]
+    try:
+        days = tuple(
+            int(part) for part in typed.replace("，", ",").replace("、", ",").split(",") if part.strip()
+        )
+        schedule = DunningSchedule(days)
+    except (ValueError, Invalid):
+        told = desk.language.gettext("These must be days in rising order, such as 3, 15, 30; not “%s”.")
+        return await _arrears(desk, typed, told % typed, status=422)
+    await desk.write(dunning.set_schedule, desk.site.site_id, schedule)
+    return desk.go("/payments", "dunning-set", days=", ".join(map(str, days)) or "—")
+
+
+async def remind(desk: Desk) -> web.StreamResponse:
+    """Remind everybody who has reached a step, and nobody twice."""
+    count = await desk.write(dunning.remind, desk.site.site_id)
+    return desk.go("/payments", "dunning-done", count=str(count))
+
+
+async def _arrears(desk: Desk, typed: str = "", error: str = "", status: int = 200) -> web.Response:
+    rows = await desk.read(dunning.list_arrears, desk.site.site_id, desk.format.today)
+    days = (await desk.read(dunning.get_schedule, desk.site.site_id)).days
+    by_age = tuple(sum(row.arrears.by_age_fen[age] for row in rows) for age in range(4))
+    view = ArrearsView(rows, by_age, days, typed or ", ".join(map(str, days)), error)
+    return await desk.page("payments/arrears.html", status=status, view=view)
 
 
 def payments_part(tx: Tx, actor: User, account_id: AccountId, fmt: Format, typed: Typed) -> PaymentsPart:
@@ -147,7 +178,7 @@ def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str],
             actor,
             account_id,
             method,
-            _fen(typed["amount"], gettext("This must be an amount such as 152.80, not “%s”.")),
+            fen_of(typed["amount"], gettext("This must be an amount such as 152.80, not “%s”.")),
             received_on,
             provider_reference=typed["reference"] or once,
             memo=typed["memo"],
@@ -156,7 +187,8 @@ def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str],
         raise BadField("", str(error)) from error
 
 
-def _fen(text: str, expected: str) -> int:
+def fen_of(text: str, expected: str) -> int:
+    """Return an amount a person typed, in fen; BadField says `expected` of what it is not."""
     try:
         fen = Decimal(text.replace(",", "").removeprefix("¥").strip()) * 100
     except InvalidOperation as error:

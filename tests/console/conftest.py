@@ -13,7 +13,7 @@ from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from cloud.app import make_app
-from cloud.config import Config, DatabaseConfig, Http
+from cloud.config import Config, DatabaseConfig, Http, Payments
 from cloud.domain.gateway import GatewayIdentity
 from cloud.keys import DATABASE
 from cloud.services import tenants
@@ -88,17 +88,24 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GatewayIdent
 
 
 @asynccontextmanager
-async def serving(path: Path, gateway: GatewayIdentity) -> AsyncIterator[Served]:
+async def serving(
+    path: Path, gateway: GatewayIdentity, payments: Payments | None = None, port: int = 0
+) -> AsyncIterator[Served]:
     """Serve a database on a free port, its clock going on from the building's morning."""
     started = time.monotonic()
 
     def clock() -> int:
         return garden.NOW_MS + int((time.monotonic() - started) * 1000)
 
-    app = make_app(Config(http=Http(port=0), database=DatabaseConfig(url=f"sqlite:///{path}")), clock=clock)
+    config = Config(
+        http=Http(port=0),
+        database=DatabaseConfig(url=f"sqlite:///{path}"),
+        payments=payments or Payments(),
+    )
+    app = make_app(config, clock=clock)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     try:
         yield Served(f"http://127.0.0.1:{site.port}", app, gateway)

@@ -26,6 +26,7 @@ _RESIDENT = (
     "/home/bills/DG-2026-10-0001",
     "/home/bills/DG-2026-10-0001/lines/1",
     "/home/more",
+    "/home/pay",
     "/home/repairs",
     "/home/repairs/new",
     "/home/repairs/DG-R-2026-0001",
