@@ -6,7 +6,7 @@ on disk; a message sent twice is told once; what a panel holds raised survives o
 the end of a condition is told even where its beginning was another day's.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +52,16 @@ class Report:
     undo: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a station does by itself: bytes for a panel if it is connected, events to store."""
+
+    device_id: str
+    rule_id: str
+    wire: bytes
+    events: Sequence[Event] = ()
+
+
 class Conversation(Protocol):
     """One connection of a panel, sans-I/O."""
 
@@ -68,8 +78,16 @@ class Station(Protocol):
         """Return what is remembered of each panel."""
         ...
 
+    def prepare(self) -> None:
+        """Read what is in files of their own, off the event loop; LineDown says what is wrong."""
+        ...
+
     def conversation(self) -> Conversation:
         """Return a new connection's conversation."""
+        ...
+
+    def rounds(self, connected: Collection[str]) -> "Sequence[Round]":
+        """Return what is to be asked of the connected devices now, and told of those that did not answer."""
         ...
 
 

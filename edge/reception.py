@@ -7,11 +7,13 @@ silent longer than its line allows is told as offline.
 
 import asyncio
 import logging
+from collections.abc import Callable
+from typing import cast
 
 from edge.clock import Clock
-from edge.errors import EdgeError, StorageFault
+from edge.errors import EdgeError, LineDown, StorageFault
 from edge.intake import Intake
-from edge.panel import Report, Station
+from edge.panel import Conversation, Report, Station
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from provisioning.config import DeviceConfig, DeviceId, ListenLine
 
@@ -40,6 +42,7 @@ class PanelReceiver:
         self._intake = intake
         self._clock = clock
         self._connections: set[asyncio.Task[None]] = set()
+        self._callers: dict[str, Callable[[bytes], None]] = {}  # how a connected panel is spoken to
         self._heard_at_ms: dict[str, int] = {}
         self._ever_heard: set[str] = set()
 
@@ -60,15 +63,17 @@ class PanelReceiver:
         while True:
             try:
                 await self._listen()
-            except OSError as error:
+            except (LineDown, OSError) as error:
                 self.is_connected, self.down_reason = False, str(error)
                 log.warning("line is down", extra={"line": self.line.line_id, "reason": str(error)})
                 self._intake.note(LINE_DOWN, self.line.line_id, is_offline=True, reason=str(error))
             await asyncio.sleep(_REOPEN_S)
 
     async def _listen(self) -> None:
+        await asyncio.to_thread(self._station.prepare)
         server = await asyncio.start_server(self._serve, self.line.host, self.line.port)
         self.port = int(server.sockets[0].getsockname()[1])
+        datagrams = await self._open_datagrams() if self.line.takes_datagrams else None
         if self.down_reason:
             self._intake.note(LINE_DOWN, self.line.line_id, is_offline=False, reason="")
         self.is_connected, self.down_reason = True, ""
@@ -79,9 +84,13 @@ class PanelReceiver:
             async with server:
                 while True:
                     self._supervise()
+                    await self._make_rounds()
                     await asyncio.sleep(min(_LOOK_MAX_S, self.line.silence_s / 4))
         finally:
             self.is_connected = False
+            self._callers.clear()
+            if datagrams is not None:
+                datagrams.close()
             for task in list(self._connections):
                 task.cancel()
 
@@ -101,8 +110,59 @@ class PanelReceiver:
             self._connections.discard(task)
             writer.close()
 
+    async def _open_datagrams(self) -> asyncio.DatagramTransport:
+        """Take datagrams on the port too; each has whole messages in it."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(self._take_datagram), local_addr=(self.line.host, self.port)
+        )
+        return transport
+
+    def _take_datagram(self, data: bytes, answer: Callable[[bytes], None]) -> None:
+        if len(self._connections) >= _CONNECTIONS_MAX:
+            log.warning("too many connections", extra={"line": self.line.line_id})
+            return
+        task = asyncio.ensure_future(self._answer_datagram(data, answer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _answer_datagram(self, data: bytes, answer: Callable[[bytes], None]) -> None:
+        try:
+            for report in self._station.conversation().feed(data):
+                await self._take(report)
+                if report.device_id:
+                    self._callers[report.device_id] = answer
+                answer(report.answer)
+        except (OSError, TimeoutError, EdgeError) as error:
+            # Nothing is said: the panel sends it again.
+            log.warning("a panel's message is lost", extra={"line": self.line.line_id, "reason": str(error)})
+
+    async def _make_rounds(self) -> None:
+        """Ask connected panels what is due, and put on disk what is to be told of them."""
+        for one in self._station.rounds(self._callers):
+            send = self._callers.get(one.device_id)
+            if one.wire and send is not None:
+                send(one.wire)
+            if one.events:
+                self._intake.accept((), one.events, told_by=one.rule_id)
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = self._station.conversation()
+        callers: set[str] = set()
+        try:
+            await self._listen_to(conversation, reader, writer, callers)
+        finally:
+            for device_id in callers:
+                if self._callers.get(device_id) == writer.write:
+                    del self._callers[device_id]
+
+    async def _listen_to(
+        self,
+        conversation: Conversation,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        callers: set[str],
+    ) -> None:
         # Silence beyond what the line allows ends a connection that nobody would miss.
         while True:
             async with asyncio.timeout(2 * self.line.silence_s):
@@ -113,6 +173,10 @@ class PanelReceiver:
                 await self._take(report)
                 writer.write(report.answer)
                 await writer.drain()
+                if report.device_id and report.device_id not in callers:
+                    callers.add(report.device_id)
+                    self._callers[report.device_id] = writer.write
+                    await self._make_rounds()
 
     async def _take(self, report: Report) -> None:
         """Put a message on disk; StorageFault or TimeoutError, and nothing changed, if that fails."""
@@ -142,3 +206,25 @@ class PanelReceiver:
             if silent_s > self.line.silence_s:
                 reason = f"silent for more than {self.line.silence_s:g} s"
                 self._intake.note(DEVICE_OFFLINE, device_id, is_offline=True, reason=reason)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """Hands on what comes, with a way to answer whoever sent it."""
+
+    def __init__(self, take: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+        self._take = take
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # The loop's own transport, which is a datagram one though it does not inherit from the class.
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        transport = self._transport
+        assert transport is not None, "a datagram before its socket"
+
+        def answer(wire: bytes) -> None:
+            if wire:
+                transport.sendto(wire, addr)
+
+        self._take(data, answer)

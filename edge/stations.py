@@ -10,12 +10,14 @@ from edge.drivers.sia_dc09 import AlarmPanels
 from edge.panel import Station
 from provisioning.config import DeviceConfig, ListenLine
 
-_Maker = Callable[[Sequence[DeviceConfig], str, Clock, ZoneInfo], Station]
+_Maker = Callable[[Sequence[DeviceConfig], ListenLine, Clock, ZoneInfo], Station]
 
 STATIONS: Mapping[str, _Maker] = MappingProxyType(
     {
-        "gb26875.3": FirePanels,
-        "sia-dc09": lambda devices, line, clock, _: AlarmPanels(devices, line, clock),
+        "gb26875.3": lambda devices, line, clock, zone: FirePanels(
+            devices, line.line_id, clock, zone, line.roll_calls, line.roll_call_answer_min, greets=line.greets
+        ),
+        "sia-dc09": lambda devices, line, clock, _: AlarmPanels(devices, line.line_id, clock, line.key_file),
     }
 )
 
@@ -23,4 +25,4 @@ STATIONS: Mapping[str, _Maker] = MappingProxyType(
 def station_for(line: ListenLine, devices: Sequence[DeviceConfig], clock: Clock, zone: ZoneInfo) -> Station:
     """Return what answers on the line for the devices of the configuration that are on it."""
     ours = [device for device in devices if device.line_id == line.line_id]
-    return STATIONS[line.protocol](ours, line.line_id, clock, zone)
+    return STATIONS[line.protocol](ours, line, clock, zone)

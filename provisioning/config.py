@@ -102,6 +102,11 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     host = "0.0.0.0"
     port = 9100
     silence_s = 600                     # a panel silent for longer is told as offline
+    takes_datagrams = false             # UDP on the same port besides TCP
+    greets = false                      # gb26875.3: set the clock of who calls and ask how it stands
+    roll_calls = ["02:00", "04:30"]     # gb26875.3: the guard must press a button, local time
+    roll_call_answer_min = 10           # … within so many minutes
+    key_file = ""                       # sia-dc09: lines "account key", 32, 48 or 64 hex digits, "*" for all
 
     [[lines]]
     id = "doors"
@@ -228,13 +233,23 @@ class MqttLine:
 
 @dataclass(frozen=True, slots=True)
 class ListenLine:
-    """A port of ours that panels call. `silence_s` is how long one may say nothing."""
+    """A port of ours that panels call. `silence_s` is how long one may say nothing.
+
+    `takes_datagrams` opens the port for UDP as well, `key_file` holds the keys of accounts (DC-09).
+    `greets` sets the clock of who calls and asks how it stands, and `roll_calls` are local times of
+    day in minutes at which the guard is called (GB/T 26875.3).
+    """
 
     line_id: LineId
     host: str
     port: int
     protocol: str
     silence_s: float
+    takes_datagrams: bool = False
+    greets: bool = False
+    key_file: Path | None = None
+    roll_calls: tuple[int, ...] = ()
+    roll_call_answer_min: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,11 @@ class _Listen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_fiel
     host: str = "0.0.0.0"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     silence_s: Annotated[float, msgspec.Meta(ge=0.1, le=604_800)] = 600
+    takes_datagrams: bool = False
+    greets: bool = False
+    key_file: str = ""
+    roll_calls: list[Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]] = []
+    roll_call_answer_min: Annotated[int, msgspec.Meta(ge=1, le=255)] = 10
 
 
 class _Osdp(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="osdp"):
@@ -121,7 +126,7 @@ def line_from_table(line: LineTable, folder: Path, problems: list[str]) -> LineC
         case _ModbusTcp():
             return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
         case _Listen():
-            return ListenLine(LineId(line.id), line.host, line.port, line.protocol, line.silence_s)
+            return _listening(line, folder, problems)
         case _Osdp():
             key_file = folder / line.key_file if line.key_file else None
             card_key_file = folder / line.card_key_file
@@ -131,6 +136,25 @@ def line_from_table(line: LineTable, folder: Path, problems: list[str]) -> LineC
             return MqttLine(
                 LineId(line.id), line.host, line.port, line.base_topic.strip("/"), line.username, secret
             )
+
+
+def _listening(line: _Listen, folder: Path, problems: list[str]) -> ListenLine:
+    if line.key_file and line.protocol != "sia-dc09":
+        problems.append(f"lines ({line.id}.key_file): {line.protocol} knows no keys, only sia-dc09 does")
+    if (line.roll_calls or line.greets) and line.protocol != "gb26875.3":
+        problems.append(f"lines ({line.id}.roll_calls, .greets): only gb26875.3 devices can be asked")
+    return ListenLine(
+        LineId(line.id),
+        line.host,
+        line.port,
+        line.protocol,
+        line.silence_s,
+        line.takes_datagrams,
+        line.greets,
+        folder / line.key_file if line.key_file else None,
+        tuple(int(at[:2]) * 60 + int(at[3:]) for at in line.roll_calls),
+        line.roll_call_answer_min,
+    )
 
 
 def _bytes(text: str, at: str, problems: list[str]) -> bytes:

@@ -4,18 +4,25 @@ Components, the system and the transmitter each send snapshots of status bits: a
 the same place without it clears. A reset of the panel ends everything it held. The invariant: every
 packet with a valid checksum of a known device is confirmed once it is on disk, understood or not;
 what is not understood is told as an event rather than swallowed.
+
+The centre asks three things of a device that is connected, if the configuration says so: on its first
+word to set its clock and to say how it stands, and at certain hours whether the guard is there (a
+roll-call, 查岗).
+What a device does not confirm is asked three times more; a guard who does not press the button in
+time is told as missing until a later roll-call is answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.panel import Condition, Panel, RecentMessages, Report
+from edge.drivers.gb26875_asking import Asking
+from edge.panel import Condition, Panel, RecentMessages, Report, Round
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875
-from protocol.fieldbus.gb26875 import UnitType
+from protocol.fieldbus.gb26875 import UnitType, Wish
 from provisioning.config import DeviceConfig
 
 PROTOCOL = "gb26875.3"
@@ -43,6 +50,8 @@ _OPERATION_KINDS = {
     "manual alarm": ("manual_alarm", Severity.CRITICAL),
     "reset": ("panel_reset", Severity.INFO),
 }
+_GUARD_MISSING = "guard_missing"
+_ROLL_CALL_ANSWER = "roll-call answer"
 _FIRST_YEAR = 2000  # the wire has two digits
 _HEARTBEAT_UNIT_MAX = 1  # some vendors send a heartbeat with one byte of unit
 
@@ -50,13 +59,30 @@ _HEARTBEAT_UNIT_MAX = 1  # some vendors send a heartbeat with one byte of unit
 class FirePanels:
     """The devices of one line, by the six bytes of their source address."""
 
-    def __init__(self, devices: Iterable[DeviceConfig], line: str, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        devices: Iterable[DeviceConfig],
+        line: str,
+        clock: Clock,
+        zone: ZoneInfo,
+        roll_calls: Sequence[int] = (),
+        roll_call_answer_min: int = 10,
+        *,
+        greets: bool = False,
+    ) -> None:
         self._clock = clock
+        self._greets = greets
+        self._roll_calls = frozenset(roll_calls)
+        self._answer_min = roll_call_answer_min
         self._zone = zone
         self._line = line
         self._panels = {device.address.lower(): Panel(device, line, PROTOCOL) for device in devices}
         self._recent = {address: RecentMessages() for address in self._panels}
         self._strangers: set[str] = set()
+        self._askings = {address: Asking() for address in self._panels}
+
+    def prepare(self) -> None:
+        """Do nothing: these devices have no keys."""
 
     @property
     def panels(self) -> Sequence[Panel]:
@@ -69,16 +95,18 @@ class FirePanels:
 
     def report(self, packet: gb26875.Packet) -> Report | None:
         """Return what a packet says; None where nothing is to be said or answered."""
-        if packet.command != gb26875.Command.SEND:
-            return None  # confirmations and responses to us; we send no requests
         address = packet.source.hex()
         panel = self._panels.get(address)
         if panel is None:
             return self._stranger(address)
+        if packet.command != gb26875.Command.SEND:
+            return self._answered(packet, panel)
         recent, key = self._recent[address], (packet.serial, packet.sent, packet.unit)
         answer = gb26875.encode_packet(gb26875.confirmation_of(packet, self._local_time()))
         before = panel.state()
         conditions = [] if key in recent else conditions_of(packet, panel)
+        if _is_roll_call_answer(packet):
+            conditions += self._guard_answers(address)
         readings, events = panel.take(
             conditions, gb26875.encode_packet(packet), self._clock.wall_ms(), self._clock.quality
         )
@@ -91,6 +119,63 @@ class FirePanels:
             stored=lambda: recent.add(key),
             undo=lambda: panel.restore(before),
         )
+
+    def _answered(self, packet: gb26875.Packet, panel: Panel) -> Report | None:
+        """Take what a device says to what we asked: that it heard, or how it stands. Nothing is answered."""
+        if packet.command not in (gb26875.Command.CONFIRM, gb26875.Command.RESPONSE, gb26875.Command.DENY):
+            return None
+        self._askings[packet.source.hex()].open.pop(packet.serial, None)
+        if packet.command != gb26875.Command.RESPONSE:
+            return Report(panel.device.device_id, "", (), (), b"", lambda: None, lambda: None)
+        before = panel.state()
+        wire, at_ms = gb26875.encode_packet(packet), self._clock.wall_ms()
+        readings, events = panel.take(conditions_of(packet, panel), wire, at_ms, self._clock.quality)
+        return Report(
+            panel.device.device_id,
+            panel.rule_id,
+            readings,
+            events,
+            b"",
+            stored=lambda: None,
+            undo=lambda: panel.restore(before),
+        )
+
+    def rounds(self, connected: Collection[str]) -> Sequence[Round]:
+        """Return what is due: questions to devices that are there, and guards who did not answer."""
+        found: list[Round] = []
+        for address, panel in self._panels.items():
+            asking, device_id = self._askings[address], panel.device.device_id
+            if device_id in connected:
+                wires = asking.due(
+                    self._clock, self._zone, self._roll_calls, self._wish(address), greets=self._greets
+                )
+                found += [Round(device_id, "", wire) for wire in wires]
+            else:
+                asking.is_greeted = False
+            if asking.is_guard_late(self._clock.monotonic_ms()):
+                told = f"the guard did not answer a roll-call within {self._answer_min} minutes"
+                late = Condition(_GUARD_MISSING, Severity.MAJOR, "guard", is_active=True, message=told)
+                _, events = panel.take([late], b"", self._clock.wall_ms(), self._clock.quality)
+                found.append(Round(device_id, panel.rule_id, b"", events))
+        return found
+
+    def _wish(self, address: str) -> Callable[[Wish, int], bytes]:
+        def wish(what: Wish, serial: int) -> bytes:
+            packet = gb26875.wish_of(
+                what, serial, self._local_time(), bytes.fromhex(address), answer_min=self._answer_min
+            )
+            return gb26875.encode_packet(packet)
+
+        return wish
+
+    def _guard_answers(self, address: str) -> list[Condition]:
+        asking = self._askings[address]
+        asking.guard_until_ms = None
+        told = "the guard answered the roll-call"
+        return [
+            Condition(_GUARD_MISSING, Severity.MAJOR, "guard", is_active=False, message=told),
+            Condition("roll_call", Severity.INFO, "guard", None, told),
+        ]
 
     def _stranger(self, address: str) -> Report | None:
         """Tell once that a device calls that nobody configured; it is not confirmed."""
@@ -213,6 +298,20 @@ def _operations(
         told = attributes | {"operator": str(operator), "operation": name}
         found.append(Condition(kind, severity, where, None, f"{where}: {name} by operator {operator}", told))
     return found
+
+
+def _is_roll_call_answer(packet: gb26875.Packet) -> bool:
+    """Tell whether the guard has pressed the button: an operation of the transmitter or the panel."""
+    if len(packet.unit) <= _HEARTBEAT_UNIT_MAX:
+        return False
+    try:
+        kind, items = gb26875.split_unit(packet.unit)
+    except FrameError:
+        return False
+    at = {UnitType.TRANSMITTER_OPERATION: 0, UnitType.SYSTEM_OPERATION: 2}.get(kind)
+    return at is not None and any(
+        _ROLL_CALL_ANSWER in gb26875.bits_named(item[at], gb26875.OPERATIONS) for item in items
+    )
 
 
 def _panel_time(wire: bytes) -> dict[str, str]:

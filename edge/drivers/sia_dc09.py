@@ -2,25 +2,35 @@
 
     event or poll, sound, in time       ACK with the same sequence, once it is on disk
     time of sending too far from ours   NAK with our time: the panel sets its clock and sends again
-    encrypted, or no event we know      DUH with the same sequence: the panel must not repeat it for ever
+    sealed with the account's key       the same, and the answer is sealed
+    sealed and we have no key, sealed
+    with another, in the clear though
+    we have one, or no event we know    DUH with the same sequence: the panel must not repeat it for ever
     damaged                             no answer: the panel repeats it
 
-The invariant: an event with qualifier "restore" ends what its zone raised and is never a new alarm.
+The invariants: an event with qualifier "restore" ends what its zone raised and is never a new alarm;
+of an account with a key only what was sealed with it is believed, and only in time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 from edge.clock import Clock
-from edge.panel import Condition, Panel, RecentMessages, Report
+from edge.errors import LineDown
+from edge.panel import Condition, Panel, RecentMessages, Report, Round
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import contact_id, sia_dc09
+from protocol.fieldbus.sia_dc09_cipher import FILLING_LENGTH, KEY_LENGTHS, sealed, unsealed
 from protocol.reading import ClockQuality
 from provisioning.config import DeviceConfig
 
 PROTOCOL = "sia-dc09"
+ANY_ACCOUNT = "*"
 
 # DC-09 §5.5.1.9: a message sent more than 20 s from now or 40 s ago is refused.
 _AHEAD_MAX_S, _BEHIND_MAX_S = 20, 40
@@ -60,8 +70,17 @@ _KINDS: Mapping[str, tuple[str, Severity, bool]] = MappingProxyType(
 class AlarmPanels:
     """The panels of one line, by account."""
 
-    def __init__(self, devices: Iterable[DeviceConfig], line: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        devices: Iterable[DeviceConfig],
+        line: str,
+        clock: Clock,
+        key_file: Path | None = None,
+    ) -> None:
         self._clock = clock
+        self._key_file = key_file
+        self._keys: Mapping[str, bytes] = {}
+        self._doubted: set[str] = set()
         self._line = line
         self._panels = {device.address.upper(): Panel(device, line, PROTOCOL) for device in devices}
         self._recent = {account: RecentMessages() for account in self._panels}
@@ -84,14 +103,47 @@ class AlarmPanels:
         panel = self._panels.get(account)
         if panel is None:
             return self._stranger(account)
-        if message.is_encrypted:
-            return self._plain(panel, sia_dc09.encode_message(_duh(message)))
+        key = self._keys.get(account, self._keys.get(ANY_ACCOUNT))
+        try:
+            message = _opened(message, key)
+        except FrameError as error:
+            return self._doubt(panel, message, str(error))
+        self._doubted.discard(account)
         if not self._is_in_time(message.timestamp):
             return self._plain(panel, sia_dc09.encode_nak(self._now().strftime(_TIME_FORM)))
-        answer = sia_dc09.encode_message(sia_dc09.acknowledgement_of(message))
+        answer = sia_dc09.acknowledgement_of(message)
+        if key is not None:
+            answer = replace(answer, timestamp=self._now().strftime(_TIME_FORM))
+            answer = sealed(answer, key, secrets.token_bytes(FILLING_LENGTH))
+        wire = sia_dc09.encode_message(answer)
         if message.id == _POLL:
-            return self._plain(panel, answer)
-        return self._event(panel, account, message, answer)
+            return self._plain(panel, wire)
+        return self._event(panel, account, message, wire)
+
+    def rounds(self, connected: Collection[str]) -> Sequence[Round]:
+        """Ask nothing: these panels call when they want."""
+        del connected
+        return ()
+
+    def prepare(self) -> None:
+        """Read the keys of the accounts."""
+        self._keys = {} if self._key_file is None else read_keys(self._key_file)
+
+    def _doubt(self, panel: Panel, message: sia_dc09.Message, reason: str) -> Report:
+        """Answer so that it is not repeated for ever, and tell once why nothing is believed."""
+        answer, account = sia_dc09.encode_message(_duh(message)), panel.device.address.upper()
+        if account in self._doubted:
+            return Report("", "", (), (), answer, lambda: None, lambda: None)
+        self._doubted.add(account)
+        event = Event(
+            "panel_message",
+            EventState.OCCURRED,
+            Severity.MAJOR,
+            f"{panel.device.device_id}/panel",
+            self._clock.wall_ms(),
+            f"a message that is not believed: {reason}",
+        )
+        return Report("", "", (), (event,), answer, lambda: None, lambda: self._doubted.discard(account))
 
     def _event(self, panel: Panel, account: str, message: sia_dc09.Message, answer: bytes) -> Report:
         recent, key = self._recent[account], (message.sequence, message.data, message.timestamp)
@@ -173,6 +225,39 @@ class _Conversation:
             if report is not None:
                 reports.append(report)
         return reports
+
+
+def _opened(message: sia_dc09.Message, key: bytes | None) -> sia_dc09.Message:
+    """Return a message in the clear; FrameError where it is not sealed as its account's must be."""
+    if not message.is_encrypted:
+        if key is not None:
+            raise FrameError("it came in the clear, and the account has a key")
+        return message
+    if key is None:
+        raise FrameError("it is sealed, and the account has no key in key_file")
+    return unsealed(message, key)
+
+
+def read_keys(path: Path) -> dict[str, bytes]:
+    """Return the keys in a file by account; LineDown says which line is wrong, never the key."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LineDown(f"{path}: {type(error).__name__}") from None
+    keys: dict[str, bytes] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            account, digits = words
+            key = bytes.fromhex(digits)
+        except ValueError:
+            raise LineDown(f"{path}:{number}: expected an account and hex digits") from None
+        if len(key) not in KEY_LENGTHS:
+            raise LineDown(f"{path}:{number}: {len(key)} bytes, expected 16, 24 or 32")
+        keys[account.upper()] = key
+    return keys
 
 
 def condition_of(message: sia_dc09.Message) -> Condition:

@@ -136,6 +136,26 @@ def confirmation_of(packet: Packet, sent: bytes) -> Packet:
     )
 
 
+class Wish(IntEnum):
+    """What a centre may ask of a transmitter: the type of the unit it sends (table 4)."""
+
+    READ_TRANSMITTER_STATUS = 81
+    SYNCHRONISE_CLOCK = 90
+    ROLL_CALL = 91
+
+
+def wish_of(wish: Wish, serial: int, sent: bytes, destination: bytes, *, answer_min: int = 10) -> Packet:
+    """Build what a centre asks; a roll-call says within how many minutes the guard must press the button."""
+    match wish:
+        case Wish.READ_TRANSMITTER_STATUS:
+            return Packet(serial, Command.REQUEST, bytes((wish, 1, 0)), sent, bytes(6), destination)
+        case Wish.SYNCHRONISE_CLOCK:
+            return Packet(serial, Command.CONTROL, bytes((wish, 1)) + sent, sent, bytes(6), destination)
+        case Wish.ROLL_CALL:
+            unit = bytes((wish, 1, answer_min))
+            return Packet(serial, Command.CONTROL, unit, sent, bytes(6), destination)
+
+
 # Times
 
 

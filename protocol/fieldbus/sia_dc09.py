@@ -19,12 +19,20 @@ LF, CR = "\n", "\r"
 BODY_MAX = 0xFFF
 _HEAD = re.compile(r'([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?=")')
 _BODY = re.compile(
-    r'"(?P<id>\*?[A-Z][A-Z-]{1,9})"(?P<sequence>[0-9]{4})'
+    r'"(?P<id>[A-Z][A-Z-]{1,9})"(?P<sequence>[0-9]{4})'
     r"(?:R(?P<receiver>[0-9A-Fa-f]{1,6}))?"
     r"(?:L(?P<line>[0-9A-Fa-f]{1,6}?))?"
     r"(?:#(?P<account>[0-9A-Fa-f]{1,16})|A(?P<nak_account>[0-9A-Fa-f]{1,16}))?"
     r"\[(?P<data>[^\[\]]*)\](?P<extra>(?:\[[^\[\]]*\])*)"
     r"(?:_(?P<timestamp>[0-9:,-]{1,20}))?"
+)
+# Behind a star everything after the bracket is hexadecimal and there is no closing one (§5.4).
+_SEALED = re.compile(
+    r'"(?P<id>\*[A-Z][A-Z-]{1,9})"(?P<sequence>[0-9]{4})'
+    r"(?:R(?P<receiver>[0-9A-Fa-f]{1,6}))?"
+    r"(?:L(?P<line>[0-9A-Fa-f]{1,6}?))?"
+    r"(?:#(?P<account>[0-9A-Fa-f]{1,16}))?"
+    r"\[(?P<data>(?:[0-9A-Fa-f]{32})+)\]?"
 )
 _CONTACT_ID = re.compile(
     r"(?:#(?P<account>[0-9A-Fa-f]{0,16}))?\|(?P<qualifier>[136])(?P<event>[0-9A-F]{3}) "
@@ -123,7 +131,8 @@ def encode_message(message: Message) -> bytes:
     body += f"R{message.receiver}" if message.receiver is not None else ""
     body += f"L{message.line}" if message.line is not None else ""
     body += f"#{message.account}" if message.account is not None else ""
-    body += f"[{message.data}]" + (f"[{message.extra}]" if message.extra is not None else "")
+    body += f"[{message.data}" + ("" if message.is_encrypted else "]")
+    body += f"[{message.extra}]" if message.extra is not None else ""
     body += f"_{message.timestamp}" if message.timestamp is not None else ""
     if not body.isascii() or len(body) > BODY_MAX:
         raise ProtocolError(f"message of {len(body)} characters, at most {BODY_MAX} of ASCII are allowed")
@@ -179,6 +188,8 @@ def split_message(wire: bytes) -> tuple[str, str, str]:
 
 
 def _message_of(body: str) -> Message:
+    if body.startswith('"*'):
+        return _sealed_message(body)
     match = _BODY.fullmatch(body)
     if match is None:
         raise FrameError(f"{body[:60]!r} is not an id, sequence, line, account, data and time")
@@ -193,6 +204,21 @@ def _message_of(body: str) -> Message:
         str(parts["data"]),
         extra[1:-1] if extra else None,
         parts["timestamp"],
+    )
+
+
+def _sealed_message(body: str) -> Message:
+    match = _SEALED.fullmatch(body)
+    if match is None:
+        raise FrameError(f"{body[:60]!r} is not an id, sequence, line, account and sealed data")
+    parts: Mapping[str, str | None] = match.groupdict()
+    return Message(
+        str(parts["id"]),
+        str(parts["sequence"]),
+        parts["receiver"],
+        parts["line"],
+        parts["account"],
+        str(parts["data"]),
     )
 
 

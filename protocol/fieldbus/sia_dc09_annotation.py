@@ -54,7 +54,7 @@ class _SiaDc09:
         cursor.take(len(read.id) + 2, Role.CONTROL, f"{read.id}: {name}")
         cursor.take(4, Role.SERIAL, f"sequence {read.sequence}")
         _explain_route(cursor, message.data, read)
-        cursor.take(len(read.data) + 2, Role.PAYLOAD, _data_text(read))
+        cursor.take(len(read.data) + (1 if read.is_encrypted else 2), Role.PAYLOAD, _data_text(read))
         if read.extra is not None:
             cursor.take(len(read.extra) + 2, Role.PAYLOAD, f"more data {read.extra}")
         if read.timestamp is not None:

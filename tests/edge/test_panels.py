@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +16,13 @@ from edge.drivers.gb26875 import FirePanels
 from edge.drivers.sia_dc09 import AlarmPanels
 from edge.errors import StorageFault
 from edge.intake import Intake
-from edge.panel import Station
+from edge.panel import Round, Station
 from edge.reception import PanelReceiver
 from edge.rules.offline import Offline
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875, sia_dc09
+from protocol.fieldbus.gb26875 import UnitType
+from protocol.fieldbus.sia_dc09_cipher import sealed, unsealed
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
 from provisioning.config import BufferSettings, LineId, ListenLine
@@ -35,6 +38,10 @@ ZONE = ZoneInfo("Asia/Shanghai")
 CAPTURED = bytes.fromhex(
     "4040140010000509091b07152c312c320000784d07918e23300002020101012a01000100020031bac5bdd3bfdab0e531bbd8"
     "c2b731bac500bac5d6f7bbfaf898cfa000000025110301060c472323"
+)
+SEALED_FOR_NOBODY = (
+    b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
+    b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
 )
 SENT = gb26875.encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
 
@@ -78,9 +85,13 @@ async def until(is_true: Callable[[], object]) -> None:
 
 @contextlib.asynccontextmanager
 async def receiving(
-    station: Station, disk: object, clock: ToldClock | None = None, silence_s: float = 60
+    station: Station,
+    disk: object,
+    clock: ToldClock | None = None,
+    silence_s: float = 60,
+    line: ListenLine | None = None,
 ) -> AsyncIterator[PanelReceiver]:
-    line = ListenLine(LineId("panels"), "127.0.0.1", 0, "gb26875.3", silence_s)
+    line = line or ListenLine(LineId("panels"), "127.0.0.1", 0, "gb26875.3", silence_s)
     receiver = PanelReceiver(line, station, disk, clock or ToldClock())  # type: ignore[arg-type]
     task = asyncio.ensure_future(receiver.run())
     try:
@@ -111,6 +122,13 @@ class Caller:
                     raise ConnectionError("closed")
                 if packets := reader.feed(data):
                     return packets[0]
+
+    async def packets(self, count: int) -> list[gb26875.Packet]:
+        reader, found = gb26875.PacketReader(), []
+        async with asyncio.timeout(3):
+            while len(found) < count:
+                found += reader.feed(await self._reader.read(4096))
+        return found
 
     async def text(self, timeout_s: float = 3) -> sia_dc09.Message:
         async with asyncio.timeout(timeout_s):
@@ -475,13 +493,233 @@ async def test_a_poll_is_acknowledged_and_a_repetition_told_once() -> None:
 async def test_encrypted_and_unknown_events_are_answered_so_that_they_are_not_repeated() -> None:
     disk = Disk()
     async with receiving(alarm_station(), disk) as receiver, calling(receiver) as panel:
-        panel.send(dc09("9F8A", ident="*ADM-CID"))
+        panel.send(SEALED_FOR_NOBODY)
         encrypted = await panel.text()
         panel.send(dc09("#1234|Nri1/QQ007", "0002", ident="SIA-DCS"))
         unknown = await panel.text()
 
     assert (encrypted.id, unknown.id) == ("DUH", "DUH")
-    assert [event.kind for event in disk.events] == ["panel_message"]
+    assert [event.kind for event in disk.events] == ["panel_message", "panel_message"]
+    assert "it is sealed, and the account has no key" in disk.events[0].message
+
+
+KEY = bytes(range(16))
+
+
+def sealed_dc09(data: str, sequence: str = "0001", key: bytes = KEY, at_ms: int = MIDNIGHT_MS) -> bytes:
+    sent = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S,%m-%d-%Y")
+    message = sia_dc09.Message("ADM-CID", sequence, "1", "1", "1234", data, None, sent)
+    return sia_dc09.encode_message(sealed(message, key, bytes(15)))
+
+
+def station_with_keys(folder: Path, text: str) -> AlarmPanels:
+    (folder / "accounts.keys").write_text(text)
+    return AlarmPanels([ALARM], "panels", ToldClock(), folder / "accounts.keys")
+
+
+@pytest.mark.parametrize("account", ["1234", "*"])
+async def test_a_sealed_alarm_is_told_and_its_acknowledgement_sealed(tmp_path: Path, account: str) -> None:
+    disk = Disk()
+    station = station_with_keys(tmp_path, f"# keys\n{account} {KEY.hex()}\n")
+    async with receiving(station, disk) as receiver, calling(receiver) as panel:
+        panel.send(sealed_dc09("#1234|1110 01 007"))
+        answer = await panel.text()
+
+    assert answer.id == "*ACK"
+    assert unsealed(answer, KEY).sequence == "0001"
+    assert [(event.kind, event.point_key) for event in disk.events] == [("fire_alarm", "alarm-1/zone-1-7")]
+
+
+@pytest.mark.parametrize(
+    ("wire", "told"),
+    [
+        pytest.param(lambda: dc09("#1234|3110 01 007"), "in the clear", id="in the clear"),
+        pytest.param(
+            lambda: sealed_dc09("#1234|3110 01 007", key=bytes(16)), "another key", id="another key"
+        ),
+    ],
+)
+async def test_of_an_account_with_a_key_nothing_else_is_believed(
+    tmp_path: Path, wire: Callable[[], bytes], told: str
+) -> None:
+    disk = Disk()
+    station = station_with_keys(tmp_path, f"1234 {KEY.hex()}\n")
+    async with receiving(station, disk) as receiver, calling(receiver) as panel:
+        panel.send(sealed_dc09("#1234|1110 01 007"))
+        await panel.text()
+        panel.send(wire())
+        answer = await panel.text()
+        panel.send(wire())
+        await panel.text()
+
+    assert answer.id == "DUH"
+    assert [event.kind for event in disk.events] == ["fire_alarm", "panel_message"]
+    assert told in disk.events[1].message
+
+
+async def test_an_old_sealed_message_is_no_message_of_now(tmp_path: Path) -> None:
+    disk = Disk()
+    station = station_with_keys(tmp_path, f"1234 {KEY.hex()}\n")
+    async with receiving(station, disk) as receiver, calling(receiver) as panel:
+        panel.send(sealed_dc09("#1234|3110 01 007", at_ms=MIDNIGHT_MS - 60_000))
+        answer = await panel.text()
+
+    assert answer.id == "NAK"
+    assert disk.events == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("1234\n", ":1: expected an account and hex digits", id="no key"),
+        pytest.param("1234 zz\n", ":1: expected an account and hex digits", id="no hex"),
+        pytest.param("1234 00ff\n", ":1: 2 bytes, expected 16, 24 or 32", id="short"),
+    ],
+)
+async def test_a_file_of_keys_that_is_wrong_puts_the_line_down(tmp_path: Path, text: str, told: str) -> None:
+    station, disk = station_with_keys(tmp_path, text), Disk()
+    line = ListenLine(LineId("panels"), "127.0.0.1", 0, "sia-dc09", 60)
+    receiver = PanelReceiver(line, station, disk, ToldClock())  # type: ignore[arg-type]
+    task = asyncio.ensure_future(receiver.run())
+    await until(lambda: receiver.down_reason)
+    task.cancel()
+
+    assert told in receiver.down_reason
+    assert disk.notes == [("panels", True)]
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.heard.append(data)
+
+
+@pytest.mark.parametrize("kind", ["gb26875.3", "sia-dc09"])
+async def test_a_panel_may_send_datagrams(kind: str) -> None:
+    disk = Disk()
+    station: Station = fire_station() if kind == "gb26875.3" else alarm_station()
+    line = ListenLine(LineId("panels"), "127.0.0.1", 0, kind, 60, takes_datagrams=True)
+    async with receiving(station, disk, line=line) as receiver:
+        loop = asyncio.get_running_loop()
+        transport, panel = await loop.create_datagram_endpoint(
+            Datagrams, remote_addr=("127.0.0.1", receiver.port)
+        )
+        transport.sendto(CAPTURED if kind == "gb26875.3" else dc09("#1234|1110 01 007"))
+        await until(lambda: panel.heard)
+        transport.sendto(b"\xff" * 2000)  # nothing of ours: no answer
+        transport.close()
+
+    assert [event.kind for event in disk.events] == ["fire_alarm"]
+    if kind == "gb26875.3":
+        assert gb26875.decode_packet(panel.heard[0]).command == gb26875.Command.CONFIRM
+    else:
+        assert sia_dc09.decode_message(panel.heard[0]).id == "ACK"
+
+
+async def test_a_datagram_that_cannot_be_stored_is_not_confirmed() -> None:
+    disk = Disk(is_broken=True)
+    line = ListenLine(LineId("panels"), "127.0.0.1", 0, "gb26875.3", 60, takes_datagrams=True)
+    async with receiving(fire_station(), disk, line=line) as receiver:
+        loop = asyncio.get_running_loop()
+        transport, panel = await loop.create_datagram_endpoint(
+            Datagrams, remote_addr=("127.0.0.1", receiver.port)
+        )
+        transport.sendto(CAPTURED)
+        await until(lambda: receiver.messages)
+        disk.is_broken = False
+        transport.sendto(CAPTURED)
+        await until(lambda: panel.heard)
+        transport.close()
+
+    assert len(panel.heard) == 1
+    assert len(disk.events) == 1
+
+
+# Roll-calls
+
+
+def asking_station(clock: ToldClock, roll_calls: Sequence[int] = (), *, greets: bool = False) -> FirePanels:
+    return FirePanels([FIRE], "panels", clock, ZONE, roll_calls, 10, greets=greets)
+
+
+def wishes(rounds: Sequence[Round]) -> list[gb26875.Packet]:
+    return [gb26875.decode_packet(one.wire) for one in rounds if one.wire]
+
+
+async def test_who_calls_is_greeted_with_the_time_and_asked_how_it_stands() -> None:
+    disk, clock = Disk(), ToldClock()
+    async with (
+        receiving(asking_station(clock, greets=True), disk, clock) as receiver,
+        calling(receiver) as panel,
+    ):
+        panel.send(packet(1, b""))
+        packets = await panel.packets(3)
+
+    units = {p.unit[0]: p for p in packets if p.unit}
+    assert packets[0].command == gb26875.Command.CONFIRM
+    assert units[90].command == gb26875.Command.CONTROL
+    assert gb26875.decode_time(units[90].unit[2:]) == datetime(2026, 9, 1)  # noqa: DTZ001  # local, as panels have it
+    assert (units[81].command, units[81].unit, units[81].destination) == (
+        gb26875.Command.REQUEST,
+        bytes((81, 1, 0)),
+        SOURCE,
+    )
+
+
+async def test_the_answer_to_our_question_is_taken_as_what_it_sends_unasked() -> None:
+    disk = Disk()
+    status = gb26875.build_unit(UnitType.TRANSMITTER_STATUS, [bytes((0b1001,)) + SENT])
+    async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
+        panel.send(packet(2, status, command=gb26875.Command.RESPONSE))
+        await until(lambda: disk.events)
+
+    (event,) = disk.events
+    assert (event.kind, event.message) == ("system_fault", "transmitter: mains fault")
+
+
+def test_a_question_nobody_confirms_is_asked_four_times_and_one_that_is_confirmed_once() -> None:
+    clock = ToldClock()
+    station = asking_station(clock, greets=True)
+    first = wishes(station.rounds({"fire-2"}))
+    station.report(gb26875.decode_packet(packet(first[0].serial, b"", command=gb26875.Command.CONFIRM)))
+    repeated: list[gb26875.Packet] = []
+    for _ in range(10):
+        clock.at_ms += 10_000
+        repeated += wishes(station.rounds({"fire-2"}))
+
+    assert [p.unit[0] for p in first] == [90, 81]
+    assert [p.serial for p in repeated] == [first[1].serial] * 3
+
+
+def test_the_guard_is_called_once_at_the_hour_and_told_as_missing_until_a_call_is_answered() -> None:
+    clock = ToldClock(MIDNIGHT_MS + 2 * 3_600_000)  # 02:00
+    station = asking_station(clock, [120])
+    called = wishes(station.rounds({"fire-2"}) + station.rounds({"fire-2"}))
+    clock.at_ms += 10 * 60_000
+    (late,) = [one for one in station.rounds({"fire-2"}) if one.events]
+    again = [one for one in station.rounds({"fire-2"}) if one.events]
+    pressed = gb26875.build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
+    answered = station.report(gb26875.decode_packet(packet(9, pressed)))
+
+    assert [(p.command, p.unit) for p in called] == [(gb26875.Command.CONTROL, bytes((91, 1, 10)))]
+    assert told(late.events) == [("guard_missing", EventState.RAISED, "fire-2/guard")]
+    assert again == []
+    assert answered is not None
+    assert ("guard_missing", EventState.CLEARED, "fire-2/guard") in told(answered.events)
+    assert "roll_call" in {event.kind for event in answered.events}
+
+
+def test_a_guard_who_answers_in_time_is_not_missing() -> None:
+    clock = ToldClock(MIDNIGHT_MS + 2 * 3_600_000)
+    station = asking_station(clock, [120])
+    station.rounds({"fire-2"})
+    pressed = gb26875.build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
+    station.report(gb26875.decode_packet(packet(9, pressed)))
+    clock.at_ms += 11 * 60_000
+
+    assert [one for one in station.rounds({"fire-2"}) if one.events] == []
 
 
 async def test_damaged_messages_and_unknown_accounts_get_no_answer() -> None:

@@ -34,6 +34,7 @@ from protocol.fieldbus.sia_dc09 import (
     sia_code_of,
 )
 from protocol.fieldbus.sia_dc09_annotation import SIA_DC09
+from protocol.fieldbus.sia_dc09_cipher import sealed, unsealed
 from tests.fieldbus.golden import golden_frames, vectors
 
 FIRE = bytes.fromhex(
@@ -265,10 +266,73 @@ def test_data_that_are_no_event_are_said_to_be_none() -> None:
 
 
 def test_encrypted_messages_are_known_as_such() -> None:
-    message = decode_message(encode_message(replace(ALARM, id="*ADM-CID", data="A1B2C3", timestamp=None)))
+    message = decode_message(
+        encode_message(replace(ALARM, id="*ADM-CID", data="A1B2C3D4" * 4, timestamp=None))
+    )
 
     assert message.is_encrypted
     assert message.contact_id() is None
+
+
+# Sealed and opened again by another implementation (pysiaalarm 3.2.2) with the same key.
+KEY = b"A" * 16
+SEALED = (
+    b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
+    b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
+)
+SEALED_ACK = (
+    b'\nA7620054"*ACK"0002R1L1#1234[D89E19EE1D8D89ECBAB1D30A50E9B8BC38DC31A068AF0C1E11015C5F58777658\r'
+)
+
+
+def test_a_sealed_event_is_opened_with_its_key() -> None:
+    message = unsealed(decode_message(SEALED), KEY)
+
+    assert (message.id, message.data, message.timestamp) == (
+        "ADM-CID",
+        "#1234|1110 01 007",
+        "08:05:00,03-01-2026",
+    )
+
+
+def test_another_receivers_sealed_acknowledgement_is_opened() -> None:
+    message = unsealed(decode_message(SEALED_ACK), KEY)
+
+    assert (message.id, message.sequence, message.data) == ("ACK", "0002", "")
+
+
+@given(
+    st.integers(0, 15),
+    st.sampled_from(["#1234|1110 01 007", "#1234|Nri1/FA007", ""]),
+    st.binary(min_size=15, max_size=15),
+)
+def test_what_is_sealed_is_opened_again(extra: int, data: str, filling: bytes) -> None:
+    message = replace(ALARM, data=data, extra="X" * extra or None)
+
+    opened = unsealed(decode_message(encode_message(sealed(message, KEY, filling))), KEY)
+
+    assert opened == message
+
+
+def test_another_key_opens_nothing() -> None:
+    with pytest.raises(FrameError, match="another key"):
+        unsealed(decode_message(SEALED), b"B" * 16)
+
+
+def test_a_sealed_event_without_its_time_is_none() -> None:
+    with pytest.raises(ProtocolError, match="needs the time"):
+        sealed(replace(ALARM, timestamp=None), KEY, bytes(15))
+
+
+def test_a_key_of_another_length_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="AES takes 16, 24 or 32"):
+        unsealed(decode_message(SEALED), b"A" * 15)
+
+
+def test_every_byte_of_a_sealed_message_is_explained() -> None:
+    fields = SIA_DC09.explain(Frame(SEALED))
+
+    assert sum(field.length for field in fields) == len(SEALED)
 
 
 def test_lenient_reading_is_apart_from_the_strict_one() -> None:

@@ -34,7 +34,7 @@ from protocol.envelope import (
 from protocol.errors import ProtocolError
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
-from protocol.fieldbus import CODECS, cjt188, dlt645, gb26875, mbus, osdp
+from protocol.fieldbus import CODECS, cjt188, dlt645, gb26875, mbus, osdp, sia_dc09, sia_dc09_cipher
 from protocol.fieldbus.annotation import Message, check_cover
 from protocol.reading import Quality, Reading
 from protocol.sync import Stream
@@ -78,6 +78,7 @@ def targets() -> dict[str, Target]:
     }
     for name, make in _STREAM_READERS.items():
         found[f"{name}-stream"] = Target(partial(_read_stream, make), tuple(golden_frames(name)))
+    found["sia-dc09-sealed"] = Target(_read_sealed, (_SEALED,), SEALS["sia-dc09"])
     found["envelope-batch"] = Target(partial(decode_batch, stream=Stream.HISTORY), (_batch(),))
     found["envelope-events"] = Target(partial(decode_events, count=2), (_events(),))
     found["envelope-readings"] = Target(partial(decode_readings, count=4), (_readings(),))
@@ -161,6 +162,10 @@ _STREAM_READERS: dict[str, Callable[[], _StreamReader]] = {
 }
 
 
+def _read_sealed(data: bytes) -> None:
+    sia_dc09_cipher.unsealed(sia_dc09.decode_message(data), b"A" * 16)
+
+
 def _read_token(data: bytes) -> None:
     token = parse_token(data.decode("utf-8", errors="replace"))
     assert str(token).encode() == data, "a token that was read does not write itself the same"
@@ -222,6 +227,10 @@ def _batch() -> bytes:
     return encode_batch(Batch(ENVELOPE_VERSION, "history", 17, "boot", 1_790_000_002_000, blocks))
 
 
+_SEALED = (
+    b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
+    b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
+)
 _TOKEN = b"gh1.7.019309a7-6c1e-7b52-9d2a-4a5b6c7d8e9f.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 
