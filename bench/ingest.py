@@ -1,6 +1,6 @@
 """Ingest through the real door and store, beside bare inserts into the same table.
 
-Ours: gateways post batches as an edge does (columnar msgpack, zstd, a bearer token) over HTTP to a cloud in
+Ours: gateways post batches as an edge does (columnar msgpack, zstd, mutual TLS) to a cloud in
 a process of its own, which checks, decodes, deduplicates, keeps current values and acknowledges after
 commit. Yardstick: the same rows into the same `reading` table of the same kind of database from a loop
 that does nothing else: `executemany` on SQLite (WAL, synchronous=FULL), COPY on PostgreSQL; one
@@ -30,7 +30,8 @@ from bench.measure import Usage, integer, row, usage_of
 from bench.site import GATEWAYS, PASSWORD, site_document
 from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, encode_batch, encode_readings
 from protocol.reading import Reading
-from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, TOKEN_SCHEME, Stream
+from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, Stream
+from provisioning.identity import Credential, read_credential
 from tests import services
 
 if sys.version_info >= (3, 14):
@@ -171,10 +172,10 @@ def _our_rate(load: Load, url: str) -> tuple[float, Usage, int]:
         document.write_text(site_document())
         _gatehouse("db", "load", "--database", url, str(document))
         with _cloud(url) as (address, pid):
-            tokens = [_token(address, number) for number in range(GATEWAYS)]
+            boxes = [_box(address, number, Path(folder)) for number in range(GATEWAYS)]
             bodies = [_bodies(load, number) for number in range(GATEWAYS)]
             before, started = usage_of(pid), time.perf_counter()
-            rows = asyncio.run(_post_all(address, tokens, bodies))
+            rows = asyncio.run(_post_all(boxes, bodies))
             elapsed = time.perf_counter() - started
             after = usage_of(pid)
     return rows / elapsed, Usage(after.cpu_s - before.cpu_s, after.rss_peak_mib), rows
@@ -206,19 +207,19 @@ _NAMES = (
 )  # fmt: skip
 
 
-async def _post_all(address: str, tokens: list[str], bodies: list[list[bytes]]) -> int:
-    async with aiohttp.ClientSession(base_url=address) as session, asyncio.TaskGroup() as lanes:
-        tasks = [lanes.create_task(_post(session, *lane)) for lane in zip(tokens, bodies, strict=True)]
+async def _post_all(boxes: list[Credential], bodies: list[list[bytes]]) -> int:
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as lanes:
+        tasks = [lanes.create_task(_post(session, *lane)) for lane in zip(boxes, bodies, strict=True)]
     return sum(task.result() for task in tasks)
 
 
-async def _post(session: aiohttp.ClientSession, token: str, bodies: list[bytes]) -> int:
+async def _post(session: aiohttp.ClientSession, box: Credential, bodies: list[bytes]) -> int:
     """Post one gateway's batches one after the other, as its edge does; return the rows acknowledged."""
-    headers = _HEADERS | {"Authorization": f"{TOKEN_SCHEME} {token}"}
-    path = BATCH_PATH.format(stream=Stream.HISTORY.value)
+    tls = box.tls_context(_START_MS)
+    url = box.cloud_url + BATCH_PATH.format(stream=Stream.HISTORY.value)
     acked_through = 0
     for body in bodies:
-        async with session.post(path, data=body, headers=headers) as answer:
+        async with session.post(url, data=body, headers=_HEADERS, ssl=tls) as answer:
             content = await answer.read()
             if answer.status != 200:
                 raise RuntimeError(f"the cloud answered {answer.status}: {content[:500]!r}")
@@ -253,10 +254,13 @@ def _cloud(url: str) -> Iterator[tuple[str, int]]:
             process.terminate()
 
 
-def _token(address: str, number: int) -> str:
-    return _gatehouse(
-        "provision", "token", "--cloud", address, "--login", "manager", "--gateway", f"gw-{number}"
-    ).strip()
+def _box(address: str, number: int, folder: Path) -> Credential:
+    path = folder / f"{number}.json"
+    _gatehouse(
+        "provision", "token", "--cloud", address, "--login", "manager", "--gateway", f"gw-{number}",
+        "--credential", str(path),
+    )  # fmt: skip
+    return read_credential(path)
 
 
 def _gatehouse(*arguments: str) -> str:

@@ -64,6 +64,11 @@ def cloud() -> None:
 @click.option("--host", help="Where to listen.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0 lets the system choose.  [default: 8080]")
 @click.option(
+    "--gateway-port",
+    type=click.IntRange(0, 65_535),
+    help="Where gateways come in, over TLS.  [default: 8443; chosen by the system with --port 0]",
+)
+@click.option(
     "--command-key",
     type=click.Path(dir_okay=False, path_type=Path),
     help="What signs commands to devices; made if missing.  [default with SQLite: beside it]",
@@ -74,6 +79,7 @@ def serve_command(
     database: str | None,
     host: str | None,
     port: int | None,
+    gateway_port: int | None,
     command_key: Path | None,
     role: str | None,
 ) -> None:
@@ -93,6 +99,9 @@ def serve_command(
         if port is not None:
             http = msgspec.structs.replace(http, port=port)
         config = msgspec.structs.replace(config, http=http, role=Role(role) if role else config.role)
+        if gateway_port is not None:
+            gateways = msgspec.structs.replace(config.gateways, port=gateway_port)
+            config = msgspec.structs.replace(config, gateways=gateways)
         if command_key is not None:
             config = msgspec.structs.replace(config, commands=Commands(key_file=str(command_key)))
         configure_logs(config.logs)

@@ -5,22 +5,34 @@ clock is handed in, so that a test moves time.
 """
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 from aiohttp import web
 
+from cloud import authority
 from cloud.api.door import API
 from cloud.carriers import Carriers
 from cloud.command_key import load_or_make
-from cloud.config import DEFAULT_TENANT, Config, Role, command_key_path, database_url
+from cloud.config import (
+    DEFAULT_TENANT,
+    Config,
+    Role,
+    authority_folder,
+    authority_password,
+    command_key_path,
+    database_url,
+)
 from cloud.console.routes import CONSOLE
 from cloud.dispatch import DISPATCH
 from cloud.domain.user import SessionLimits
+from cloud.enrolment import ENROLMENT
 from cloud.ingest import INGEST
 from cloud.jobs import Jobs
 from cloud.keys import (
+    AUTHORITY,
     CLOCK,
     COMMAND_KEY,
     CONFIG,
@@ -59,6 +71,7 @@ DOORS: Mapping[str, Door] = MappingProxyType(
         "api": API,
         "console": CONSOLE,
         "dispatch": DISPATCH,
+        "enrolment": ENROLMENT,
         "health": HEALTH,
         "ingest": INGEST,
         "providers": PROVIDER_DOOR,
@@ -70,7 +83,7 @@ _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
         Role.API: ("api", "console", "health", "providers"),
-        Role.INGEST: ("dispatch", "health", "ingest", "offers"),
+        Role.INGEST: ("dispatch", "enrolment", "health", "ingest", "offers"),
         Role.JOBS: ("health",),
     }
 )
@@ -86,6 +99,8 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     )
     app[CONFIG] = config
     app[CLOCK] = clock
+    now = datetime.datetime.fromtimestamp(clock() / 1000, datetime.UTC)
+    app[AUTHORITY] = authority.load_or_make(authority_folder(config), authority_password(config), now)
     app[COMMAND_KEY] = load_or_make(command_key_path(config))
     app[PROVIDERS] = providers_of(config)
     app[SESSION_LIMITS] = SessionLimits(

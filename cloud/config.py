@@ -20,6 +20,10 @@ from cloud.domain.ids import TenantId
 DEFAULT_TENANT = TenantId(1)
 DEFAULT_DATABASE_URL = "sqlite:///var/gatehouse.db"
 DEFAULT_PORT = 8080
+DEFAULT_GATEWAY_PORT = 8443
+
+
+_EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 class ConfigError(GatehouseError):
@@ -63,6 +67,29 @@ class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ValueError(
                 f"shutdown_timeout_s is {self.shutdown_timeout_s}, expected above 0, at most 300"
             )
+
+
+class Gateways(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where gateways come in: a port of its own, TLS both ways, certified by an authority of our own."""
+
+    host: str = ""  # empty: as http.host
+    port: int | None = None  # None: 8443, or chosen by the system where http.port is; 0 as there
+    # Host names and addresses boxes reach us by; they stand in our certificate. http.host is added.
+    names: tuple[str, ...] = ()
+    # As it stands in enrolment tokens, "https://gateways.example:8443"; by default made of the above.
+    public_url: str = ""
+    # A unix socket for a TLS proxy on this machine, which tells in `Client-Cert` whom it has verified.
+    socket: str = ""
+    authority_folder: str = ""  # by default `authority` beside the key that signs commands
+    authority_password_file: str = ""  # encrypts the authority's keys; a file systemd's LoadCredential gives
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 <= self.port <= 65_535:
+            raise ValueError(f"port is {self.port}, expected 0 to 65535")
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            if parts.scheme != "https" or not parts.netloc or parts.path or parts.query:
+                raise ValueError(f"public_url is {self.public_url!r}, expected https://host[:port]")
 
 
 class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -181,6 +208,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     role: Role = Role.ALL
     http: Http = Http()
+    gateways: Gateways = Gateways()
     database: DatabaseConfig = DatabaseConfig()
     sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
@@ -240,3 +268,53 @@ def command_key_path(config: Config) -> Path:
     if not url.startswith("sqlite:///"):
         raise ConfigError("commands.key_file is not given: name a file that all processes of the cloud share")
     return Path(url.removeprefix("sqlite:///")).with_name("command.key")
+
+
+def authority_folder(config: Config) -> Path:
+    """Return where the authority is that certifies gateways."""
+    if config.gateways.authority_folder:
+        return Path(config.gateways.authority_folder)
+    return command_key_path(config).with_name("authority")
+
+
+def authority_password(config: Config) -> bytes | None:
+    """Return what the authority's keys are encrypted with, if anything."""
+    file = config.gateways.authority_password_file
+    if not file:
+        return None
+    try:
+        password = Path(file).read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"gateways.authority_password_file {file}: {error.strerror}") from error
+    if not password:
+        raise ConfigError(f"gateways.authority_password_file {file} is empty, expected a password")
+    return password
+
+
+def gateway_host(config: Config) -> str:
+    """Return where gateways are listened to."""
+    return config.gateways.host or config.http.host
+
+
+def gateway_port(config: Config) -> int:
+    """Return the port gateways are listened to on; 0 lets the system choose."""
+    if config.gateways.port is not None:
+        return config.gateways.port
+    return DEFAULT_GATEWAY_PORT if config.http.port else 0
+
+
+def gateway_names(config: Config) -> tuple[str, ...]:
+    """Return the names our certificate for gateways has: those configured, ours, and this machine's own."""
+    host, public = gateway_host(config), urlsplit(config.gateways.public_url).hostname or ""
+    own = [name for name in (*config.gateways.names, public, host, "localhost", "127.0.0.1") if name]
+    return tuple(name for name in dict.fromkeys(own) if name not in _EVERY_ADDRESS)
+
+
+def gateway_url(config: Config, port: int) -> str:
+    """Return the address boxes are told, given the port that is listened on; ConfigError if nobody said."""
+    if config.gateways.public_url:
+        return config.gateways.public_url
+    host = config.gateways.names[0] if config.gateways.names else gateway_host(config)
+    if host in _EVERY_ADDRESS:
+        raise ConfigError(f"gateways.public_url is not given, and no box can reach {host}: say how they do")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

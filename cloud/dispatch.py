@@ -62,7 +62,7 @@ def mount(app: web.Application) -> None:
     app.on_shutdown.append(_close_all)
 
 
-DISPATCH = Door("dispatch", (COMMANDS_PATH,), mount, render_error)
+DISPATCH = Door("dispatch", (COMMANDS_PATH,), mount, render_error, for_gateways=True)
 
 
 async def _connect(request: web.Request) -> web.WebSocketResponse:

@@ -1,8 +1,8 @@
 """The door for gateways: batches in, acknowledgements out (`protocol.sync`, `protocol.envelope`).
 
 The invariant: an acknowledgement leaves only after what it names is committed, and who a gateway is
-comes from its token alone. The two streams are two lanes: events are written ahead of every waiting
-backlog. Errors are problem documents (RFC 9457) whose `detail` a person can act on.
+comes from its certificate alone (`cloud.web.peer`). The two streams are two lanes: events are written
+ahead of every waiting backlog. Errors are problem documents (RFC 9457) whose `detail` a person can act on.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from cloud.domain.errors import (
     Unavailable,
 )
 from cloud.domain.gateway import GatewayIdentity
-from cloud.domain.ids import TenantId
-from cloud.keys import DATABASE, REQUEST_ID
+from cloud.keys import AUTHORITY, DATABASE, REQUEST_ID
 from cloud.services import gateways, readings
 from cloud.services.opened_block import OpenedBlock, open_blocks
 from cloud.web.door import Door
+from cloud.web.peer import certificate_of
 from protocol.envelope import Ack, Hello, Problem, Welcome, decode_batch
 from protocol.errors import EnvelopeError
 from protocol.sync import (
@@ -37,10 +37,8 @@ from protocol.sync import (
     BATCH_CONTENT_TYPE,
     BATCH_PATH,
     HELLO_PATH,
-    TOKEN_SCHEME,
     Stream,
 )
-from provisioning.identity import GatewayToken, IdentityError, parse_token
 
 # A Hello is a few hundred bytes; a gateway with a thousand streams does not exist.
 HELLO_BYTES_MAX = 64 * 1024
@@ -80,7 +78,7 @@ class _Kind:
 # First match wins.
 _KINDS: Sequence[_Kind] = (
     _Kind(Malformed, 400, "malformed", "Malformed"),
-    _Kind(Unauthenticated, 401, "unauthenticated", "Not a valid gateway token"),
+    _Kind(Unauthenticated, 401, "unauthenticated", "Not a valid gateway certificate"),
     _Kind(Forbidden, 403, "forbidden", "Forbidden"),
     _Kind(NotFound, 404, "not-found", "Not found"),
     _Kind(Conflict, 409, "conflict", "Conflict"),
@@ -120,7 +118,7 @@ async def render_error(request: web.Request, error: Exception) -> web.StreamResp
     if isinstance(error, TooMany | Unavailable):
         headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
     if kind.status == 401:
-        headers[hdrs.WWW_AUTHENTICATE] = TOKEN_SCHEME
+        headers[hdrs.WWW_AUTHENTICATE] = 'Basic realm="gatehouse enrolment"'
     document = _ProblemDocument(
         _PROBLEM_PREFIX + kind.name, kind.title, kind.status, detail, request.get(REQUEST_ID, "")
     )
@@ -132,7 +130,7 @@ async def render_error(request: web.Request, error: Exception) -> web.StreamResp
     )
 
 
-INGEST = Door("ingest", ("/gateway/",), mount, render_error)
+INGEST = Door("ingest", ("/gateway/",), mount, render_error, for_gateways=True)
 
 
 async def _hello(request: web.Request) -> web.Response:
@@ -143,7 +141,10 @@ async def _hello(request: web.Request) -> web.Response:
         said = msgspec.json.decode(body, type=Hello)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"hello: {error}") from error
-    welcome: Welcome = await request.app[DATABASE].write(gateway.tenant_id, gateways.hello, gateway, said)
+    authorities = request.app[AUTHORITY].digest
+    welcome: Welcome = await request.app[DATABASE].write(
+        gateway.tenant_id, gateways.hello, gateway, said, authorities
+    )
     return _json(welcome)
 
 
@@ -205,19 +206,15 @@ def _parts(opened: Sequence[OpenedBlock]) -> list[list[OpenedBlock]]:
 
 
 async def gateway_of(request: web.Request) -> GatewayIdentity:
-    """Return who sends the request, by its token alone."""
-    token = _token_of(request)
-    return await request.app[DATABASE].read(TenantId(token.tenant_id), gateways.authenticate, token)
-
-
-def _token_of(request: web.Request) -> GatewayToken:
-    scheme, _, text = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme != TOKEN_SCHEME:
-        raise Unauthenticated(f"no gateway token: expected `Authorization: {TOKEN_SCHEME} gh1.…`")
-    try:
-        return parse_token(text.strip())
-    except IdentityError as error:
-        raise Unauthenticated(str(error)) from error
+    """Return who sends the request, by the certificate of its connection alone."""
+    shown, database = certificate_of(request), request.app[DATABASE]
+    speaker = await database.read(shown.tenant_id, gateways.authenticate, shown)
+    if speaker.is_outdated:
+        await database.write(shown.tenant_id, gateways.turn_away_outdated, speaker.identity)
+        raise Unauthenticated(gateways.NOT_ANY_MORE)
+    if speaker.is_newer:
+        await database.write(shown.tenant_id, gateways.take_up, shown)
+    return speaker.identity
 
 
 def _stream_of(request: web.Request) -> Stream:

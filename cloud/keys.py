@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloud.authority import Authority
 from cloud.config import Config
 from cloud.domain.payment import Method
 from cloud.domain.user import SessionLimits, User
@@ -18,6 +19,7 @@ from cloud.providers.provider import Provider
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database
 
+AUTHORITY: web.AppKey[Authority] = web.AppKey("authority", Authority)
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 COMMAND_KEY: web.AppKey[Ed25519PrivateKey] = web.AppKey("command_key", Ed25519PrivateKey)

@@ -38,7 +38,7 @@ def mount(app: web.Application) -> None:
     app.router.add_post(RUNNING_PATH, _running)
 
 
-OFFERS = Door("offers", (BUNDLE_PATH, REPORT_PATH, RUNNING_PATH), mount, render_error)
+OFFERS = Door("offers", (BUNDLE_PATH, REPORT_PATH, RUNNING_PATH), mount, render_error, for_gateways=True)
 
 
 async def _bundle(request: web.Request) -> web.Response:

@@ -5,18 +5,30 @@ within the configured time, then jobs, then the database), and a second one chan
 """
 
 import asyncio
+import contextlib
+import datetime
 import logging
 import signal
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from cloud.app import make_app
-from cloud.config import Config, ConfigError, Http
+from cloud.authority import Authority
+from cloud.config import Config, ConfigError, Http, Role, gateway_host, gateway_names, gateway_port
+from cloud.keys import AUTHORITY
 from cloud.store.db import Clock
 
 log = logging.getLogger(__name__)
+
+# A thousand boxes come back at once after an outage; what does not fit here waits for its next attempt.
+_BACKLOG = 1024
+# The certificate lives a month; made anew every day nobody ever sees its end.
+_CERTIFIED_ANEW_S = 24 * 3600.0
 
 
 async def serve(config: Config, *, clock: Clock, announce: Callable[[str], None]) -> None:
@@ -25,9 +37,13 @@ async def serve(config: Config, *, clock: Clock, announce: Callable[[str], None]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
-        make_app(config, clock=clock), access_log=None, shutdown_timeout=config.http.shutdown_timeout_s
-    )
+    listening = _listen(config)
+    if listening is not None:
+        # Known before the application is made: the port the system chose stands in enrolment tokens.
+        gateways = msgspec.structs.replace(config.gateways, port=listening.getsockname()[1])
+        config = msgspec.structs.replace(config, gateways=gateways)
+    app = make_app(config, clock=clock)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=config.http.shutdown_timeout_s)
     await runner.setup()
     try:
         tls = _tls(config.http)
@@ -38,11 +54,62 @@ async def serve(config: Config, *, clock: Clock, announce: Callable[[str], None]
             where = f"http.host {config.http.host!r}, http.port {config.http.port}"
             raise ConfigError(f"{where}: cannot listen there: {error.strerror or error}") from error
         announce(f"{'http' if tls is None else 'https'}://{_host_in_url(config.http.host)}:{site.port}")
-        log.info("serving", extra={"role": config.role.value, "port": site.port})
-        await stop.wait()
-        log.info("stopping")
+        async with _gateways_served(config, runner, app[AUTHORITY], clock, listening):
+            log.info("serving", extra={"role": config.role.value, "port": site.port})
+            await stop.wait()
+            log.info("stopping")
     finally:
         await runner.cleanup()
+
+
+def _listen(config: Config) -> socket.socket | None:
+    """Return the socket gateways come to, None where this process does not serve them."""
+    if config.role not in (Role.ALL, Role.INGEST):
+        return None
+    host, port = gateway_host(config), gateway_port(config)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"gateways.host {host!r}, gateways.port {port}"
+        raise ConfigError(f"{where}: cannot listen there: {error.strerror or error}") from error
+
+
+@contextlib.asynccontextmanager
+async def _gateways_served(
+    config: Config, runner: web.AppRunner, authority: Authority, clock: Clock, listening: socket.socket | None
+) -> AsyncIterator[None]:
+    """Serve gateways on their port, and a proxy of this machine on its socket."""
+    if listening is None:
+        yield
+        return
+    names = gateway_names(config)
+    tls = authority.tls_context(names, _now(clock))
+    await web.SockSite(runner, listening, ssl_context=tls).start()
+    if config.gateways.socket:
+        path = Path(config.gateways.socket)
+        await web.UnixSite(runner, path).start()
+        # For the proxy's group: whoever can write to it can be any gateway.
+        await asyncio.to_thread(path.chmod, 0o660)
+    log.info("serving gateways", extra={"port": listening.getsockname()[1]})
+    keeping = asyncio.get_running_loop().create_task(_keep_certified(authority, tls, names, clock))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+async def _keep_certified(
+    authority: Authority, tls: ssl.SSLContext, names: Sequence[str], clock: Clock
+) -> None:
+    while True:
+        await asyncio.sleep(_CERTIFIED_ANEW_S)
+        authority.show(tls, names, _now(clock))
+
+
+def _now(clock: Clock) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(clock() / 1000, datetime.UTC)
 
 
 def _tls(http: Http) -> ssl.SSLContext | None:

@@ -21,7 +21,9 @@ from edge.field import Field, open_field
 from edge.hatch import serve_hatch
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.home_assistant import HomeAssistant
+from edge.identity import Identity, open_identity
 from edge.intake import Intake
+from edge.keeper import Keeper
 from edge.kernel_clock import is_kernel_clock_synced
 from edge.local_outputs import GuardedActuators, LocalOutputs
 from edge.page import serve_page
@@ -31,7 +33,6 @@ from protocol.envelope import Hello, Welcome
 from protocol.reading import ClockQuality
 from protocol.sync import Stream
 from provisioning.config import Config, MqttLine
-from provisioning.identity import read_credential
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class SystemClock:
 
 @contextlib.asynccontextmanager
 async def open_cloud(
-    config: Config,
+    identity: Identity | None,
     field: Field,
     clock: Clock,
     rng: random.Random,
@@ -91,27 +92,33 @@ async def open_cloud(
     shelf: Configurations | None = None,
 ) -> AsyncIterator[Cloud]:
     """Make a lane a stream, each with its own connection, and the greeter with a third."""
-    if config.credential_file is None:
+    if identity is None:
         yield Cloud({}, None)
         return
-    credential = read_credential(config.credential_file)
     async with contextlib.AsyncExitStack() as stack:
         lanes = {
             stream: Lane(
                 stream,
                 field.buffer,
-                await stack.enter_async_context(CloudClient(credential)),
+                await stack.enter_async_context(CloudClient(identity)),
                 boot_id,
                 clock,
                 rng,
             )
             for stream in Stream
         }
-        client = await stack.enter_async_context(CloudClient(credential))
-        yield Cloud(lanes, Greeter(client, lambda: _hello(field, clock, boot_id, shelf), on_welcome))
+        client = await stack.enter_async_context(CloudClient(identity))
+        keeper = Keeper(identity, client, clock)
+
+        async def hello() -> Hello:
+            return await _hello(field, clock, boot_id, shelf, identity.credential.lease)
+
+        greeter = Greeter(client, hello, on_welcome, keeper.turned_away)
+        greeter.heeders.append(keeper.heed)
+        yield Cloud(lanes, greeter, keeper.run)
 
 
-async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations | None) -> Hello:
+async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations | None, lease: str) -> Hello:
     state = await field.buffer.state()
     online, offline = count_devices(field)
     oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
@@ -127,6 +134,7 @@ async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations
         devices_offline=offline,
         configuration=0 if shelf is None else shelf.trial or shelf.running,
         configuration_highest=0 if shelf is None else shelf.highest,
+        lease=lease,
     )
 
 
@@ -141,51 +149,63 @@ async def run_agent(own: Config, stop: asyncio.Event) -> None:
     """
     clock, rng, boot_id = SystemClock(), random.SystemRandom(), str(uuid.uuid4())
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_BLOCKING_CALLS_MAX))
-    trust = None if own.credential_file is None else trust_of(read_credential(own.credential_file))
+    identity = None
+    if own.credential_file is not None:
+        identity = open_identity(own.credential_file, clock.wall_ms())
+    trust = None if identity is None else trust_of(identity.credential)
     shelf = open_configurations(own, clock)
     config = config_at_start(own, trust, shelf)
     async with (
         open_field(config, clock, rng) as field,
-        open_cloud(own, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf) as cloud,
+        open_cloud(
+            identity, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf
+        ) as cloud,
     ):
         inspector = Inspector(field, cloud, clock, boot_id)
         number = shelf.trial or shelf.running
         told = {"gateway": own.gateway_code, "epoch": field.buffer.epoch, "configuration": number}
         log.info("agent runs", extra=told)
         async with (
-            _open_commands(own, field, clock) as downlink,
-            _open_configurator(own, field, cloud, trust, shelf, clock) as configurator,
+            _open_commands(own, identity, field, clock) as downlink,
+            _open_configurator(own, identity, field, cloud, trust, shelf, clock) as configurator,
         ):
             await _run_parts(own, clock, field, cloud, inspector, downlink, configurator, stop)
 
 
 @contextlib.asynccontextmanager
 async def _open_configurator(
-    own: Config, field: Field, cloud: Cloud, trust: Trust | None, shelf: Configurations, clock: Clock
+    own: Config,
+    identity: Identity | None,
+    field: Field,
+    cloud: Cloud,
+    trust: Trust | None,
+    shelf: Configurations,
+    clock: Clock,
 ) -> AsyncIterator[Configurator | None]:
     """Open what takes configurations, with a connection of its own, where there is a cloud and its key."""
-    if own.credential_file is None or cloud.greeter is None or trust is None:
+    if identity is None or cloud.greeter is None or trust is None:
         yield None
         return
-    async with CloudClient(read_credential(own.credential_file)) as client:
+    async with CloudClient(identity) as client:
         configurator = Configurator(own, field, shelf, trust, client, clock)
         cloud.greeter.heeders.append(configurator.heed)
         yield configurator
 
 
 @contextlib.asynccontextmanager
-async def _open_commands(config: Config, field: Field, clock: Clock) -> AsyncIterator[Downlink | None]:
+async def _open_commands(
+    config: Config, identity: Identity | None, field: Field, clock: Clock
+) -> AsyncIterator[Downlink | None]:
     """Open the downlink where the configuration allows commands and the credential has their key."""
-    if config.commands is None or config.credential_file is None:
+    if config.commands is None or identity is None:
         yield None
         return
-    credential = read_credential(config.credential_file)
-    if not credential.command_key:
-        log.warning("no commands are taken: the credential has no command key; provision the box anew")
+    if not identity.credential.command_key:
+        log.warning("no commands are taken: the credential has no command key; enrol the box anew")
         yield None
         return
     actuators = GuardedActuators(field.actuators, field.reactions)
-    async with open_downlink(config.commands, credential, actuators, field.intake, clock) as downlink:
+    async with open_downlink(config.commands, identity, actuators, field.intake, clock) as downlink:
         yield downlink
 
 
@@ -218,6 +238,8 @@ async def _run_parts(
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
+    if cloud.keep_identity is not None:
+        parts["identity"] = cloud.keep_identity
     if downlink is not None:
         parts["downlink"] = downlink.run
     if configurator is not None:

@@ -61,7 +61,7 @@ def trust_of(credential: Credential) -> Trust | None:
     if not credential.command_key:
         return None
     public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(credential.command_key))
-    return Trust(public_key, credential.token.gateway_id)
+    return Trust(public_key, credential.gateway.gateway_id)
 
 
 def open_configurations(own: Config, clock: Clock) -> Configurations:

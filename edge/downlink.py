@@ -20,6 +20,7 @@ from edge.actuator import Actuator
 from edge.admission import Admitted, Desk, Turned
 from edge.clock import Clock
 from edge.errors import EXCHANGE_FAILURES, CloudFault, LineDown, Offline, StorageFault, Unconfirmed
+from edge.identity import Identity
 from edge.intake import Intake
 from edge.intents import Intents
 from edge.interlocks import interlocks_of
@@ -38,7 +39,6 @@ from protocol.errors import Refused
 from protocol.event import Event, EventState, Severity
 from protocol.sync import COMMANDS_PATH, CONNECT_TIMEOUT_S
 from provisioning.config import CommandSettings, DeviceId
-from provisioning.identity import Credential, tls_context
 from provisioning.signing import TrustedKey, key_id_of
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Downlink:
 
     def __init__(
         self,
-        credential: Credential,
+        identity: Identity,
         desk: Desk,
         intents: Intents,
         actuators: Mapping[DeviceId, Actuator],
@@ -75,7 +75,7 @@ class Downlink:
     ) -> None:
         self.is_connected = False
         self.fault = ""
-        self._credential = credential
+        self._identity = identity
         self._desk = desk
         self._intents = intents
         self._actuators = actuators
@@ -90,7 +90,7 @@ class Downlink:
             outcome = Outcome(CommandState.UNKNOWN, "the box stopped while it was being carried out")
             await self._settle(left.command_id, left.device_id, outcome)
         pause_s = _RECONNECT_S[0]
-        connector = aiohttp.TCPConnector(limit=1, ssl=tls_context(self._credential.authority_pem))
+        connector = aiohttp.TCPConnector(limit=1)
         async with aiohttp.ClientSession(connector=connector) as session:
             while True:
                 try:
@@ -102,10 +102,9 @@ class Downlink:
                 pause_s = min(_RECONNECT_S[1], pause_s * 2)
 
     async def _connected(self, session: aiohttp.ClientSession) -> None:
-        url = self._credential.cloud_url.rstrip("/") + COMMANDS_PATH
-        headers = {"Authorization": f"Bearer {self._credential.token}"}
+        url = self._identity.credential.cloud_url.rstrip("/") + COMMANDS_PATH
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            channel = await session.ws_connect(url, headers=headers, heartbeat=HEARTBEAT_S)
+            channel = await session.ws_connect(url, ssl=self._identity.tls, heartbeat=HEARTBEAT_S)
         async with channel, asyncio.TaskGroup() as group:
             self.is_connected, self.fault = True, ""
             nonces = group.create_task(self._hand_out_nonces(channel))
@@ -249,18 +248,18 @@ class Downlink:
 @contextlib.asynccontextmanager
 async def open_downlink(
     settings: CommandSettings,
-    credential: Credential,
+    identity: Identity,
     actuators: Mapping[DeviceId, Actuator],
     intake: Intake,
     clock: Clock,
 ) -> AsyncIterator[Downlink]:
     """Open the book of commands and make the downlink; close the book at the end."""
     intents = await asyncio.to_thread(Intents, settings.path)
-    public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(credential.command_key))
+    public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(identity.credential.command_key))
     # The cloud's key may ask for anything; what this box does for it is the local policy's word.
     trusted = {key_id_of(public_key): TrustedKey(public_key, frozenset(Action))}
     desk = Desk(
-        credential.token.gateway_id,
+        identity.credential.gateway.gateway_id,
         trusted,
         settings.allowances,
         interlocks_of(settings, intake),
@@ -268,6 +267,6 @@ async def open_downlink(
         intents.has_seen,
     )
     try:
-        yield Downlink(credential, desk, intents, actuators, intake, clock)
+        yield Downlink(identity, desk, intents, actuators, intake, clock)
     finally:
         await asyncio.to_thread(intents.close)

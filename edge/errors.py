@@ -39,10 +39,12 @@ class StorageFault(EdgeError):
 class CloudFault(EdgeError):
     """The cloud was not reached or did not answer as it must; the same bytes are sent again.
 
-    `retry_after_s` is how long it asked to be left alone, 0 if it did not.
+    `retry_after_s` is how long it asked to be left alone, 0 if it did not; `is_turned_away` tells that it
+    does not know us (any more).
     """
 
     retry_after_s = 0.0
+    is_turned_away = False
 
 
 _QUALITIES: tuple[tuple[type[Exception], Quality], ...] = (

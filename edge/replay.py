@@ -17,6 +17,7 @@ import aiohttp
 from edge.agent import open_cloud
 from edge.errors import CloudFault, EdgeError
 from edge.field import Field, open_field
+from edge.identity import open_identity
 from edge.supervise import keep_running
 from edge.uplink import Cloud
 from protocol.reading import ClockQuality
@@ -76,9 +77,13 @@ async def replay(
 ) -> Progress:
     """Poll everything at each of the instants, which rise, and see it acknowledged."""
     clock, rng = ReplayClock(instants_ms[0]), random.SystemRandom()
+    identity = None
+    if config.credential_file is not None:
+        # Of the present, whatever time is replayed: dates of certificates are the cloud's to check.
+        identity = open_identity(config.credential_file, instants_ms[0])
     async with (
         open_field(config, clock, rng) as field,
-        open_cloud(config, field, clock, rng, str(uuid.uuid4()), lambda _: None) as cloud,
+        open_cloud(identity, field, clock, rng, str(uuid.uuid4()), lambda _: None) as cloud,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CLOCK_STEP_TIMEOUT_S)) as control,
         _running(field, cloud),
     ):
@@ -110,6 +115,8 @@ async def _running(field: Field, cloud: Cloud) -> AsyncIterator[None]:
     }
     if cloud.greeter is not None:
         parts["greeter"] = cloud.greeter.run
+    if cloud.keep_identity is not None:
+        parts["identity"] = cloud.keep_identity
     failure: EdgeError | None = None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(keep_running(name, run), name=name) for name, run in parts.items()]

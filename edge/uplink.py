@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ import msgspec
 from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.errors import CloudFault
+from edge.identity import Identity
 from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, Hello, Welcome, encode_batch
 from protocol.sync import (
     ATTEMPT_TIMEOUT_S,
@@ -31,10 +33,8 @@ from protocol.sync import (
     CONNECT_TIMEOUT_S,
     HELLO_PATH,
     ROWS_PER_BATCH_MAX,
-    TOKEN_SCHEME,
     Stream,
 )
-from provisioning.identity import Credential, tls_context
 
 try:  # 32-bit ARM has no wheel of it; gzip is accepted as well
     from backports import zstd
@@ -88,12 +88,11 @@ class _InFlight:
 class CloudClient:
     """One connection to the cloud and how it is spoken to. Use as an async context manager."""
 
-    def __init__(self, credential: Credential) -> None:
-        self._base = credential.cloud_url.rstrip("/")
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context(credential.authority_pem)),
+            connector=aiohttp.TCPConnector(limit=1),
             timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
-            headers={"Authorization": f"{TOKEN_SCHEME} {credential.token}"},
             auto_decompress=True,
         )
 
@@ -103,11 +102,23 @@ class CloudClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
+    async def get(self, path: str) -> bytes:
+        """Return the body of a 200 answer; CloudFault says what else came."""
+        return await self._ask("GET", path, None, {})
+
     async def post(self, path: str, content: bytes, headers: dict[str, str]) -> bytes:
         """Return the body of a 200 answer; CloudFault says what else came, with the pause asked for."""
+        return await self._ask("POST", path, content, headers)
+
+    async def _ask(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> bytes:
         try:
-            async with self._session.post(
-                self._base + path, data=content, headers=headers, allow_redirects=False
+            async with self._session.request(
+                method,
+                self._identity.credential.cloud_url.rstrip("/") + path,
+                data=content,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._identity.tls,
             ) as response:
                 if response.status != 200:
                     raise _refusal(response)
@@ -115,7 +126,16 @@ class CloudClient:
         except TimeoutError as error:
             raise _TooSlow(f"no answer within {ATTEMPT_TIMEOUT_S:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise CloudFault(f"cannot reach the cloud: {error}") from error
+            fault = CloudFault(f"cannot reach the cloud: {error}")
+            fault.is_turned_away = _is_alert(error)
+            raise fault from error
+
+
+def _is_alert(error: BaseException) -> bool:
+    """Tell whether the other side's TLS refused us; that we refuse its certificate is another matter."""
+    causes = (error, getattr(error, "os_error", None), error.__cause__)
+    alerts = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
+    return any(not isinstance(alert, ssl.SSLCertVerificationError) for alert in alerts)
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:
@@ -130,6 +150,7 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
 def _refusal(response: aiohttp.ClientResponse) -> CloudFault:
     kind = _TooSlow if response.status == 413 else CloudFault
     fault = kind(f"the cloud answered {response.status} {response.reason or ''}".rstrip())
+    fault.is_turned_away = response.status == 401
     seconds = response.headers.get("Retry-After", "")
     if seconds.isdecimal():
         fault.retry_after_s = min(float(seconds), _RETRY_AFTER_MAX_S)
@@ -289,11 +310,13 @@ class Greeter:
         client: CloudClient,
         hello: Callable[[], Awaitable[Hello]],
         on_welcome: Callable[[Welcome], None],
+        on_turned_away: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.fault = ""
         self._client = client
         self._hello = hello
         self.heeders = [on_welcome]  # who is told of every Welcome
+        self._on_turned_away = on_turned_away
 
     async def run(self) -> None:
         """Greet for ever; a failure shows in `fault` and is tried again at the next turn."""
@@ -304,6 +327,8 @@ class Greeter:
                 if str(fault) != self.fault:
                     log.warning("the cloud does not greet back", extra={"reason": str(fault)})
                 self.fault = str(fault)
+                if fault.is_turned_away and self._on_turned_away is not None:
+                    await self._on_turned_away()
             await asyncio.sleep(HELLO_INTERVAL_S)
 
     async def greet(self) -> None:
@@ -325,3 +350,4 @@ class Cloud:
 
     lanes: Mapping[Stream, Lane]
     greeter: Greeter | None
+    keep_identity: Callable[[], Awaitable[None]] | None = None

@@ -141,6 +141,7 @@ class Hello(msgspec.Struct, frozen=True):
     devices_offline: int
     configuration: int = 0  # the number of the one that runs; 0 for the gateway's own file
     configuration_highest: int = 0  # the highest number ever taken or turned down
+    lease: str | None = None  # what the last Welcome gave; None from an agent that knows of no leases
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -148,6 +149,8 @@ class Welcome(msgspec.Struct, frozen=True):
 
     `counters` tells of meters a person has recorded as exchanged lately, by point key: from when the
     present one counts, and at which value it began. The edge stops holding their readings.
+    `lease` is to be kept and shown with the next Hello, unless it is empty; `authorities` is the SHA-256
+    of the roots the cloud may be certified by, so that the edge fetches them when they change.
     """
 
     gateway_code: str
@@ -156,6 +159,8 @@ class Welcome(msgspec.Struct, frozen=True):
     counters: dict[str, tuple[int, int]] = {}
     configuration: int = 0  # the number of the one that waits for the gateway; 0 for none
     wants_configuration: bool = False  # what runs there is not known here: tell it
+    lease: str = ""
+    authorities: str = ""
 
 
 _block_encoder = msgspec.msgpack.Encoder()

@@ -19,7 +19,6 @@ COMMANDS_PATH = "/gateway/v1/commands"  # WebSocket: nonces and results up, sign
 HELLO_PATH = "/gateway/v1/hello"  # POST a Hello, answered by a Welcome
 
 BATCH_CONTENT_TYPE = "application/vnd.gatehouse.batch+msgpack"
-TOKEN_SCHEME = "Bearer"  # noqa: S105 - the scheme's name, not a token
 
 # Hostile or broken peers must not cost memory: limits are on the inflated body.
 BATCH_BYTES_MAX = 4 * 1024 * 1024

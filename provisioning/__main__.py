@@ -1,6 +1,10 @@
-"""`gatehouse provision`: give a gateway its identity, and look at the identity a box has."""
+"""`gatehouse provision`: give a gateway its identity, and look at the identity a box has.
+
+The invariant: nothing else in this room reads the machine's clock.
+"""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +12,12 @@ from pathlib import Path
 
 import click
 
-from provisioning.enrolment import Cloud, EnrolmentError, Slot, cloud_at
-from provisioning.identity import Credential, IdentityError, read_credential, write_credential
+from provisioning.authority import AuthorityError, certificates_from_pem, fingerprint, renewal_due_at
+from provisioning.enrol import enrol
+from provisioning.enrolment import Cloud, cloud_at
+from provisioning.enrolment_token import EnrolmentToken, parse_enrolment_token
+from provisioning.http import EnrolmentError
+from provisioning.identity import IdentityError, read_credential
 
 PASSWORD_ENV = "GATEHOUSE_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -28,13 +36,13 @@ _cloud_options = [
         "--authority",
         "authority_path",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="PEM file of the one authority that certifies the cloud; the box will trust no other.",
+        help="PEM file of the one authority that certifies the console's address, if it is your own.",
     ),
     click.option(
         "--credential",
         "credential_path",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Write the credential file here (mode 0600); without it the token is printed once.",
+        help="Enrol this machine at once and write its credential file here; else the token is printed.",
     ),
 ]
 
@@ -49,9 +57,28 @@ def _with_cloud_options(command: click.decorators.FC) -> click.decorators.FC:
 def provision() -> None:
     """Give a gateway its identity.
 
-    A manager creates a gateway's place in the cloud and gets a token, once. The token goes into a
-    credential file on the box that only its owner may read; the cloud keeps its hash.
+    A manager creates a gateway's place in the cloud, here or in the console, and gets a token that works
+    once and for a day. `gatehouse provision enrol` on the box makes a key there, and gets a certificate
+    for it from the cloud the token names, and from no other.
     """
+
+
+@provision.command("enrol")
+@click.argument("text", metavar="TOKEN")
+@click.option(
+    "--credential",
+    "credential_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("credential.json"),
+    show_default=True,
+    help="Where the box keeps key and certificate (mode 0600).",
+)
+def enrol_command(text: str, credential_path: Path) -> None:
+    """Make this box the gateway TOKEN is for ("-" reads it from standard input)."""
+    try:
+        _enrol(parse_enrolment_token(sys.stdin.readline() if text == "-" else text), credential_path)
+    except (EnrolmentError, IdentityError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @provision.command()
@@ -71,11 +98,11 @@ def gateway(
     *,
     allow_plain_http: bool,
 ) -> None:
-    """Create a new gateway in a site and write its credential file."""
+    """Create a new gateway in a site, and a token to enrol its box with."""
     with _signed_in(
         cloud_url, login, password_file, authority_path, allow_plain_http=allow_plain_http
     ) as cloud:
-        _hand_over(cloud, cloud.create_slot(site_code, code, name), credential_path)
+        _hand_over(cloud.create_slot(site_code, code, name), credential_path)
 
 
 @provision.command()
@@ -91,11 +118,11 @@ def token(
     *,
     allow_plain_http: bool,
 ) -> None:
-    """Make a new token for an existing gateway; the old one stops working at once."""
+    """Make a token for an existing gateway; its present box goes on until another has enrolled."""
     with _signed_in(
         cloud_url, login, password_file, authority_path, allow_plain_http=allow_plain_http
     ) as cloud:
-        _hand_over(cloud, cloud.renew_token(code), credential_path)
+        _hand_over(cloud.offer_enrolment(code), credential_path)
 
 
 @provision.command()
@@ -104,16 +131,21 @@ def show(credential_path: Path) -> None:
     """Say who a credential file makes its box, without its secret."""
     try:
         credential = read_credential(credential_path)
-    except IdentityError as error:
+        roots = certificates_from_pem(credential.authority_pem.encode())
+    except (AuthorityError, IdentityError) as error:
         raise click.ClickException(str(error)) from error
-    written_at = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(credential_path.stat().st_mtime))
     click.echo(f"gateway     {credential.gateway_code}")
-    click.echo(f"gateway id  {credential.token.gateway_id}")
-    click.echo(f"tenant      {credential.token.tenant_id}")
+    click.echo(f"gateway id  {credential.gateway.gateway_id}")
+    click.echo(f"tenant      {credential.gateway.tenant_id}")
     click.echo(f"cloud       {credential.cloud_url}")
-    click.echo(f"token hash  {credential.token.hash()}")
+    if credential.pair is not None:
+        leaf = credential.pair.certificate
+        click.echo(f"serial      {leaf.serial_number:x}")
+        click.echo(f"valid       {leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}")
+        click.echo(f"renews      from {renewal_due_at(leaf):%Y-%m-%d} on, by itself")
+    for root in roots:
+        click.echo(f"trusts      {fingerprint(root)}")
     click.echo(f"command key {credential.command_key or 'none: this box takes no commands'}")
-    click.echo(f"written     {written_at}")
 
 
 @contextmanager
@@ -143,20 +175,17 @@ def _password(login: str, file: Path | None) -> str:
     return os.environ.get(PASSWORD_ENV) or click.prompt(f"Password of {login}", hide_input=True, err=True)
 
 
-def _hand_over(cloud: Cloud, slot: Slot, path: Path | None) -> None:
+def _hand_over(token: EnrolmentToken, path: Path | None) -> None:
     if path is None:
-        click.echo(f"Token of {slot.gateway_code}; it is shown this once:", err=True)
-        click.echo(str(slot.token))
+        click.echo("Enrol the box with this token; it works once, for a day:", err=True)
+        click.echo(str(token))
         return
-    try:
-        credential = Credential(
-            cloud.url, slot.gateway_code, slot.token, slot.command_key, cloud.authority_pem
-        )
-        write_credential(path, credential)
-    except IdentityError as error:
-        remedy = f"gatehouse provision token --gateway {slot.gateway_code} …"
-        raise click.ClickException(f"{error}; the gateway exists, then run `{remedy}`") from error
-    click.echo(f"{path}: this box is now gateway {slot.gateway_code} of {cloud.url}")
+    _enrol(token, path)
+
+
+def _enrol(token: EnrolmentToken, path: Path) -> None:
+    credential = enrol(token, path, time.time_ns() // 1_000_000)
+    click.echo(f"{path}: this box is now gateway {credential.gateway_code} of {credential.cloud_url}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Ask the cloud for a gateway's place and token: what `gatehouse provision` does over HTTP.
+"""Ask the cloud, as a manager, for a gateway's place and a token to enrol its box with.
 
 The invariant: a password or token is sent only to the cloud the person named, over TLS unless that
-cloud is this machine or plain HTTP was asked for by name, and never after a redirect. Standard
-library only, so that a box can be provisioned before anything else is installed.
+cloud is this machine or plain HTTP was asked for by name.
 """
 
 import ipaddress
@@ -11,37 +10,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import IO
 from urllib.parse import urlsplit
 
-from provisioning.identity import GatewayToken, IdentityError, checked_cloud_url, parse_token, tls_context
+from provisioning.enrolment_token import EnrolmentToken, parse_enrolment_token
+from provisioning.http import ANSWER_BYTES_MAX, EnrolmentError, reason_of, without_redirects
+from provisioning.identity import IdentityError, checked_cloud_url, tls_context
 
 REQUEST_TIMEOUT_S = 20.0  # as long as the gateway's own attempts get
-
-_ANSWER_BYTES_MAX = 1 << 20  # a token's answer has a few hundred bytes
-
-
-class EnrolmentError(Exception):
-    """The cloud could not be reached, said no, or answered something else than agreed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A gateway's place in the cloud, and the token that was made for it just now."""
-
-    gateway_code: str
-    token: GatewayToken
-    command_key: str  # what commands to it are signed with, 64 hex digits
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the password to somebody the person did not name."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
-    ) -> None:
-        del fp, code, msg, headers
-        raise EnrolmentError(f"{req.full_url} redirects to {newurl}: name that cloud instead, if it is yours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +36,15 @@ class Cloud:
         """End the session; afterwards this object is of no use."""
         self._send("DELETE", "/api/v1/sessions/current", None)
 
-    def create_slot(self, site_code: str, code: str, name: str) -> Slot:
-        """Create a gateway in a site and return its first token."""
+    def create_slot(self, site_code: str, code: str, name: str) -> EnrolmentToken:
+        """Create a gateway in a site and return the token its box enrols with."""
         body = {"site_id": self._id_of("site", site_code), "code": code, "name": name or code}
-        return _slot(code, self._post("/api/v1/gateways", body))
+        return _token(self._post("/api/v1/gateways", body))
 
-    def renew_token(self, code: str) -> Slot:
-        """Make a new token for an existing gateway; the one it had stops working at once."""
+    def offer_enrolment(self, code: str) -> EnrolmentToken:
+        """Make a token for an existing gateway; the box it has goes on until another enrols."""
         gateway_id = self._id_of("gateway", code)
-        return _slot(code, self._post(f"/api/v1/gateways/{gateway_id}/token", None))
+        return _token(self._post(f"/api/v1/gateways/{gateway_id}/enrolment", None))
 
     def _id_of(self, noun: str, code: str) -> str:
         known: list[str] = []
@@ -97,13 +72,12 @@ class Cloud:
         if self.session:
             headers["Authorization"] = f"Bearer {self.session}"
         request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
-        tls = urllib.request.HTTPSHandler(context=tls_context(self.authority_pem))
-        opener = urllib.request.build_opener(_NoRedirect, tls)
+        opener = without_redirects(tls_context(self.authority_pem))
         try:
             with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
-                content = answer.read(_ANSWER_BYTES_MAX)
+                content = answer.read(ANSWER_BYTES_MAX)
         except urllib.error.HTTPError as error:
-            raise EnrolmentError(f"{self.url} refused {method} {path}: {_reason(error)}") from error
+            raise EnrolmentError(f"{self.url} refused {method} {path}: {reason_of(error)}") from error
         except (urllib.error.URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", error)
             raise EnrolmentError(f"cannot reach {self.url}: {reason}") from error
@@ -144,9 +118,9 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _slot(code: str, answer: dict[str, object]) -> Slot:
+def _token(answer: dict[str, object]) -> EnrolmentToken:
     try:
-        return Slot(code, parse_token(_text(answer, "token")), _text(answer, "command_key"))
+        return parse_enrolment_token(_text(answer, "token"))
     except IdentityError as error:
         raise EnrolmentError(f"the cloud's answer holds {error}") from error
 
@@ -156,17 +130,3 @@ def _text(answer: dict[str, object], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise EnrolmentError(f"the cloud's answer has no {key!r}")
     return value
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    """Return what the problem document (RFC 9457) says, or the bare status."""
-    try:
-        problem = json.loads(error.read(_ANSWER_BYTES_MAX))
-    except (ValueError, OSError, HTTPException):
-        problem = None
-    if not isinstance(problem, dict):
-        return f"{error.code} {error.reason}"
-    detail = str(problem.get("detail") or problem.get("title") or error.reason)
-    parts = problem.get("errors")
-    named = [f"{p.get('pointer')}: {p.get('detail')}" for p in parts or [] if isinstance(p, dict)]
-    return f"{error.code} {detail}" + (f" ({'; '.join(named)})" if named else "")

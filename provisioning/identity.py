@@ -1,87 +1,66 @@
-"""Who a gateway is: the token it presents, what the cloud keeps of it, the file on the box.
+"""Who a box is: its key, the certificate for it, whom it trusts, and the one file that holds all of it.
 
-A token reads `gh1.<tenant id>.<gateway id>.<secret>`: it names its tenant and gateway so that the
-cloud finds them by key, and carries 256 bits of secret. The invariant: the secret exists only on
-the box (`Credential`, a file readable by its owner alone); the cloud stores `token_hash` and
-nothing it could be recovered from. When certificates take the token's place, this module changes
-and its callers do not: they ask `parse_token` who is speaking and `read_credential` who we are.
+The invariant: the key is made on the box and leaves it never; the file is readable by its owner alone
+and replaced whole, so at any moment of a power cut it holds a pair that works. While a new pair has not
+yet been used, the one before is kept beside it (`previous`).
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import re
-import secrets
 import ssl
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TOKEN_PREFIX = "gh1"  # noqa: S105 - the format's name, so that a leaked token is recognised by scanners
-SECRET_BYTES = 32  # 256 bits: not guessable, so the stored hash needs no salt and no slow function
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
-_CREDENTIAL_VERSION = 1
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of 32 bytes without padding
+from provisioning.authority import (
+    AuthorityError,
+    GatewayName,
+    certificates_from_pem,
+    gateway_named,
+    key_fingerprint,
+    key_from_pem,
+)
+
+_CREDENTIAL_VERSION = 2
 _COMMAND_KEY = re.compile(r"[0-9a-f]{64}")  # a raw Ed25519 public key
-_TENANT = re.compile(r"[1-9][0-9]{0,9}")
-_TOKEN_LENGTH_MAX = 128  # the longest well-formed token has 95 characters; refuse novels before parsing
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_OPENSSL_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, x509_vfy.h
 
 
 class IdentityError(Exception):
-    """A token or credential file that cannot be used; the message never contains the secret."""
+    """An identity or a file of one that cannot be used; the message never contains the key."""
 
 
 @dataclass(frozen=True, slots=True)
-class GatewayToken:
-    """A well-formed token; whether it is the right one only the cloud's stored hash can say."""
+class Pair:
+    """A private key and the certificate for it, with the authorities between it and a root; PEM."""
 
-    tenant_id: int
-    gateway_id: str  # UUID, lower case with hyphens
-    secret: str = field(repr=False)
+    key_pem: str = field(repr=False)
+    certificate_pem: str = field(repr=False)
 
-    def __str__(self) -> str:
-        return f"{TOKEN_PREFIX}.{self.tenant_id}.{self.gateway_id}.{self.secret}"
+    def __post_init__(self) -> None:
+        try:
+            key, leaf = key_from_pem(self.key_pem.encode()), self.certificate
+            if key_fingerprint(key.public_key()) != _key_of(leaf):
+                raise IdentityError(f"certificate {leaf.serial_number:x} is for another key")
+            gateway_named(leaf)
+        except AuthorityError as error:
+            raise IdentityError(str(error)) from error
 
-    def hash(self) -> str:
-        """Return what the cloud stores: SHA-256 of the whole token, 64 hex digits."""
-        return hashlib.sha256(str(self).encode("ascii")).hexdigest()
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Return the box's own certificate."""
+        return certificates_from_pem(self.certificate_pem.encode())[0]
 
-    def matches(self, stored_hash: str) -> bool:
-        """Tell whether this token is the one whose hash was stored, in constant time."""
-        return hmac.compare_digest(self.hash().encode("ascii"), stored_hash.encode())
-
-
-def new_token(
-    tenant_id: int, gateway_id: str, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
-) -> GatewayToken:
-    """Make a token for a gateway; its secret is shown once and never stored by the cloud."""
-    secret = base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode("ascii")
-    return parse_token(f"{TOKEN_PREFIX}.{tenant_id}.{gateway_id}.{secret}")
-
-
-def parse_token(text: str) -> GatewayToken:
-    """Return the token written in `text`; IdentityError if it does not have a token's form."""
-    parts = text.split(".") if len(text) <= _TOKEN_LENGTH_MAX else []
-    if len(parts) != 4 or parts[0] != TOKEN_PREFIX:
-        raise IdentityError(
-            f"not a gateway token: expected {TOKEN_PREFIX}.<tenant id>.<gateway id>.<secret>, "
-            f"got {len(text)} characters of another form"
-        )
-    _, tenant, gateway_id, secret = parts
-    if not _TENANT.fullmatch(tenant):
-        raise IdentityError(f"gateway token: tenant id {tenant!r} is not a positive number")
-    if not _UUID.fullmatch(gateway_id):
-        raise IdentityError(f"gateway token: gateway id {gateway_id!r} is not a UUID in lower case")
-    if not _SECRET.fullmatch(secret):
-        raise IdentityError(
-            f"gateway token: its secret has {len(secret)} characters, expected 43 of base64url"
-        )
-    return GatewayToken(int(tenant), gateway_id, secret)
+    @property
+    def not_before_ms(self) -> int:
+        """Return since when it is valid: no clock that is right shows an earlier time."""
+        return int(self.certificate.not_valid_before_utc.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +68,47 @@ class Credential:
     """What a box needs to speak to its cloud: where it is, who we are there, and the proof."""
 
     cloud_url: str  # scheme://host[:port], no path
-    gateway_code: str  # the code people use, e.g. "gw-1"; for messages only, the token decides
-    token: GatewayToken
+    gateway_code: str  # the code people use, e.g. "gw-1"; for messages only, the certificate decides
+    gateway: GatewayName
     command_key: str = ""  # the cloud's public key for commands, 64 hex digits; empty: none are taken
-    authority_pem: str = ""  # who alone may certify the cloud, PEM; empty: whom this machine trusts
+    authority_pem: str = ""  # the roots that alone may certify the cloud
+    pair: Pair | None = None  # None only where the cloud is plain HTTP on this machine: in tests
+    previous: Pair | None = None  # until `pair` has worked
+    next_key_pem: str = field(default="", repr=False)  # while a certificate for it is asked for
+    lease: str = ""  # what the cloud gave us last; who shows an older one runs on a copy of this file
 
     def __post_init__(self) -> None:
         checked_cloud_url(self.cloud_url)
+        if not _UUID.fullmatch(self.gateway.gateway_id):
+            raise IdentityError(f"gateway id {self.gateway.gateway_id!r} is not a UUID in lower case")
         if self.command_key and not _COMMAND_KEY.fullmatch(self.command_key):
             raise IdentityError(f"command key {self.command_key!r} is not 64 hexadecimal digits")
-        tls_context(self.authority_pem)
+        if self.cloud_url.startswith("https:") and (self.pair is None or not self.authority_pem):
+            raise IdentityError(f"there is no certificate to show to {self.cloud_url}: enrol the box")
+        for pair in (self.pair, self.previous):
+            if pair is not None and gateway_named(pair.certificate) != self.gateway:
+                raise IdentityError(f"the certificate is not gateway {self.gateway}'s")
+
+    def tls_context(self, now_ms: int) -> ssl.SSLContext:
+        """Return how the cloud is verified and what is shown to it.
+
+        Where the clock stands before our own certificate was made it is surely wrong (a board without a
+        battery starts in 1970): then chain and name are checked and dates are not.
+        """
+        context = tls_context(self.authority_pem)
+        if self.pair is not None:
+            _show(context, self.pair)
+            if now_ms < self.pair.not_before_ms:
+                context.verify_flags |= ssl.VerifyFlags(_OPENSSL_NO_CHECK_TIME)
+        return context
+
+    def renewed(self, pair: Pair) -> "Credential":
+        """Return the credential with a new pair, and the one before kept until the new one has worked."""
+        return replace(self, pair=pair, previous=self.pair, next_key_pem="")
 
 
 def tls_context(authority_pem: str = "") -> ssl.SSLContext:
-    """Return how the cloud's door is verified: TLS 1.3, its host name, and one authority if one is given.
+    """Return how a cloud is verified: TLS 1.3, its host name, and only these authorities if any are given.
 
     IdentityError if the authority is no certificate.
     """
@@ -135,7 +141,7 @@ def read_credential(path: Path) -> Credential:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise IdentityError(
-            f"no credential file {path}: create it with `gatehouse provision gateway --credential {path} …`"
+            f"no credential file {path}: create it with `gatehouse provision enrol --credential {path} TOKEN`"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise IdentityError(f"credential file {path}: {error}") from error
@@ -152,20 +158,13 @@ def read_credential(path: Path) -> Credential:
 
 def write_credential(path: Path, credential: Credential) -> None:
     """Write the file so that a power cut leaves the old one or the new one, readable by its owner alone."""
-    document = {
-        "version": _CREDENTIAL_VERSION,
-        "cloud_url": credential.cloud_url,
-        "gateway_code": credential.gateway_code,
-        "token": str(credential.token),
-        "command_key": credential.command_key,
-        "authority_pem": credential.authority_pem,
-    }
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)  # left by a cut, when a process had this number before
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
+            json.dump(_credential_to_json(credential), file, indent=2)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
@@ -181,25 +180,81 @@ def write_credential(path: Path, credential: Credential) -> None:
         raise IdentityError(f"credential file {path}: {error}") from error
 
 
+def _show(context: ssl.SSLContext, pair: Pair) -> None:
+    # The library takes a path only; this one is in memory, so the key is on disk in one place.
+    with os.fdopen(os.memfd_create("gatehouse-pair"), "wb") as file:
+        file.write(pair.key_pem.encode() + pair.certificate_pem.encode())
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+
+
+def _key_of(certificate: x509.Certificate) -> str:
+    public_key = certificate.public_key()
+    if not isinstance(public_key, ec.EllipticCurvePublicKey):
+        raise IdentityError("the certificate is not for an elliptic-curve key")
+    return key_fingerprint(public_key)
+
+
+def _credential_to_json(credential: Credential) -> dict[str, object]:
+    def pair(one: Pair | None) -> dict[str, str] | None:
+        return None if one is None else {"key": one.key_pem, "certificate": one.certificate_pem}
+
+    return {
+        "version": _CREDENTIAL_VERSION,
+        "cloud_url": credential.cloud_url,
+        "gateway_code": credential.gateway_code,
+        "tenant_id": credential.gateway.tenant_id,
+        "gateway_id": credential.gateway.gateway_id,
+        "command_key": credential.command_key,
+        "authority": credential.authority_pem,
+        "pair": pair(credential.pair),
+        "previous": pair(credential.previous),
+        "next_key": credential.next_key_pem,
+        "lease": credential.lease,
+    }
+
+
+_TEXTS = ("cloud_url", "gateway_code", "gateway_id", "command_key", "authority", "next_key", "lease")
+_KEYS = frozenset(("version", "tenant_id", "pair", "previous", *_TEXTS))
+
+
 def _credential_from_json(path: Path, document: object) -> Credential:
-    expected = {"version", "cloud_url", "gateway_code", "token"}
-    if not isinstance(document, dict) or set(document) - {"authority_pem", "command_key"} != expected:
-        raise IdentityError(f"credential file {path}: expected the keys {', '.join(sorted(expected))}")
-    if document["version"] != _CREDENTIAL_VERSION:
+    if not isinstance(document, dict):
+        raise IdentityError(f"credential file {path}: expected an object")
+    if document.get("version") != _CREDENTIAL_VERSION:
         raise IdentityError(
-            f"credential file {path}: version {document['version']!r}, expected {_CREDENTIAL_VERSION}"
+            f"credential file {path}: version {document.get('version')!r}, expected {_CREDENTIAL_VERSION}; "
+            "ask a manager for an enrolment token and run `gatehouse provision enrol` (nothing else changes)"
         )
-    for key in sorted(set(document) - {"version"}):
+    if set(document) != _KEYS:
+        odd = ", ".join(sorted(set(document) ^ _KEYS))
+        raise IdentityError(f"credential file {path}: missing or unknown keys: {odd}")
+    for key in _TEXTS:
         if not isinstance(document[key], str):
             raise IdentityError(f"credential file {path}: {key} is not a string")
+    if not isinstance(document["tenant_id"], int):
+        raise IdentityError(f"credential file {path}: tenant_id is not a number")
     try:
-        token = parse_token(document["token"])
         return Credential(
             document["cloud_url"],
             document["gateway_code"],
-            token,
-            document.get("command_key", ""),
-            document.get("authority_pem", ""),
+            GatewayName(document["tenant_id"], document["gateway_id"]),
+            document["command_key"],
+            document["authority"],
+            _pair_from_json(document["pair"]),
+            _pair_from_json(document["previous"]),
+            document["next_key"],
+            document["lease"],
         )
     except IdentityError as error:
         raise IdentityError(f"credential file {path}: {error}") from error
+
+
+def _pair_from_json(value: object) -> Pair | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"key", "certificate"}:
+        raise IdentityError("a pair has a key and a certificate, nothing else")
+    if not isinstance(value["key"], str) or not isinstance(value["certificate"], str):
+        raise IdentityError("a pair's key and certificate are PEM strings")
+    return Pair(value["key"], value["certificate"])

@@ -1,4 +1,4 @@
-"""Gateways: slots for the boxes in the buildings, their tokens, and how they are."""
+"""Gateways: slots for the boxes in the buildings, how a box takes one, and how they are."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,14 +7,13 @@ from msgspec import Meta
 from cloud.api.readings import PointValuesView, point_value_view
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.api.words import CLOCK_QUALITIES, ClockWord
-from cloud.command_key import public_hex
 from cloud.domain.access import Action
-from cloud.domain.gateway import Gateway, GatewayHealth, GatewayState, IngestProblem, StreamStatus
+from cloud.domain.gateway import Doubt, Gateway, GatewayHealth, GatewayState, IngestProblem, StreamStatus
 from cloud.domain.ids import GatewayId, SiteId
-from cloud.keys import COMMAND_KEY
-from cloud.services import gateways
+from cloud.services import enrolments, gateways
+from cloud.services.enrolments import Offered
+from cloud.web.enrolment_token import enrolment_token
 from protocol.reading import ClockQuality
-from provisioning.identity import GatewayToken
 
 
 class GatewayQuery(Request, frozen=True):
@@ -38,12 +37,23 @@ class NewGateway(Request, frozen=True):
     name: Annotated[str, Meta(max_length=100)] = ""
 
 
-class GatewayTokenView(View, frozen=True):
-    """A slot's token, told this once: put it on the box with `gatehouse provision`."""
+class EnrolmentView(View, frozen=True):
+    """A slot's one-time token, told this once: run `gatehouse provision enrol` with it on the box."""
 
     gateway_id: str
-    token: str
-    command_key: str  # the public key of commands to it, 64 hex digits; goes onto the box with the token
+    token: str  # also what a QR code holds
+    fingerprint: str  # SHA-256 of the root the box will trust, 64 hex digits; it is in the token
+    expires_at_ms: int
+
+
+class PaperView(View, frozen=True):
+    """The certificate a box speaks with; `doubt`: more than one box may have it."""
+
+    serial: str
+    valid_from_ms: int
+    expires_at_ms: int
+    doubt: Doubt | None
+    doubted_at_ms: int | None
 
 
 class GatewayHealthView(View, frozen=True):
@@ -72,6 +82,7 @@ class GatewayView(View, frozen=True):
     device_count: int
     point_count: int
     problem_count: int
+    certificate: PaperView | None  # none until a box has enrolled
 
 
 class GatewaysView(View, frozen=True):
@@ -140,16 +151,21 @@ async def list_gateways(call: Call[GatewayQuery, Nothing]) -> GatewaysView:
     return GatewaysView(items=tuple(gateway_view(gateway) for gateway in found))
 
 
-async def create_gateway(call: Call[Nothing, NewGateway]) -> GatewayTokenView:
-    """Make a slot and its token."""
+async def create_gateway(call: Call[Nothing, NewGateway]) -> EnrolmentView:
+    """Make a slot and a token for its box."""
     new = call.body
-    gateway_id, token = await call.write(gateways.create, SiteId(new.site_id), new.code, new.name)
-    return _token_view(call, gateway_id, token)
+    offered = await call.write(enrolments.create, SiteId(new.site_id), new.code, new.name)
+    return _enrolment_view(call, offered)
 
 
-def _token_view(call: Call[Nothing, Any], gateway_id: GatewayId, token: GatewayToken) -> GatewayTokenView:
-    command_key = public_hex(call.request.app[COMMAND_KEY])
-    return GatewayTokenView(gateway_id=gateway_id, token=str(token), command_key=command_key)
+def _enrolment_view(call: Call[Nothing, Any], offered: Offered) -> EnrolmentView:
+    token = enrolment_token(call.request.app, offered, call.actor.tenant_id)
+    return EnrolmentView(
+        gateway_id=offered.gateway_id,
+        token=str(token),
+        fingerprint=token.fingerprint,
+        expires_at_ms=offered.expires_at_ms,
+    )
 
 
 async def get_gateway(call: Call[Nothing, Nothing]) -> GatewayDetailView:
@@ -160,11 +176,20 @@ async def get_gateway(call: Call[Nothing, Nothing]) -> GatewayDetailView:
     )
 
 
-async def renew_gateway_token(call: Call[Nothing, Nothing]) -> GatewayTokenView:
-    """Make a new token; the old one is worthless from now on."""
-    gateway_id = GatewayId(call.id("gateway_id"))
-    token = await call.write(gateways.renew_token, gateway_id)
-    return _token_view(call, gateway_id, token)
+async def offer_enrolment(call: Call[Nothing, Nothing]) -> EnrolmentView:
+    """Make a token for a slot that may have a box already."""
+    offered = await call.write(enrolments.offer, GatewayId(call.id("gateway_id")))
+    return _enrolment_view(call, offered)
+
+
+async def withdraw_enrolment(call: Call[Nothing, Nothing]) -> None:
+    """Take back a token nobody has used."""
+    await call.write(enrolments.withdraw, GatewayId(call.id("gateway_id")))
+
+
+async def trust_gateway(call: Call[Nothing, Nothing]) -> None:
+    """Note that one box speaks for the slot after all."""
+    await call.write(gateways.trust_again, GatewayId(call.id("gateway_id")))
 
 
 async def revoke_gateway(call: Call[Nothing, Nothing]) -> None:
@@ -213,6 +238,7 @@ def gateway_view(gateway: Gateway) -> GatewayView:
         device_count=gateway.device_count,
         point_count=gateway.point_count,
         problem_count=gateway.problem_count,
+        certificate=None if gateway.paper is None else view_of(gateway.paper, PaperView),
     )
 
 
@@ -267,21 +293,34 @@ ROUTES = (
         "Make a slot for a gateway",
         _MANAGE,
         create_gateway,
-        GatewayTokenView,
+        EnrolmentView,
         body=NewGateway,
         status=201,
         # No Idempotency-Key: a kept answer would hold the secret. A lost answer is mended by a new token.
-        description="The token is told this once. If the answer is lost, make a new token.",
+        description="The token is told this once, and works once, for a day. If it is lost, make another.",
     ),
     Route("GET", _ONE, "Show a gateway and its streams", _READ, get_gateway, GatewayDetailView),
     Route(
         "POST",
-        _ONE + "/token",
-        "Make a gateway a new token",
+        _ONE + "/enrolment",
+        "Offer a gateway's slot to a box",
         _MANAGE,
-        renew_gateway_token,
-        GatewayTokenView,
-        description="The old one is worthless from now on. Also brings back a revoked slot.",
+        offer_enrolment,
+        EnrolmentView,
+        description=(
+            "The box that has the slot goes on until another enrols with the token; then it is over at "
+            "once. Tokens made before no longer work. Also brings back a revoked slot."
+        ),
+    ),
+    Route("DELETE", _ONE + "/enrolment", "Withdraw an enrolment token", _MANAGE, withdraw_enrolment, None),
+    Route(
+        "POST",
+        _ONE + "/trust",
+        "Note that only one box speaks for a gateway",
+        _MANAGE,
+        trust_gateway,
+        None,
+        description="After `certificate.doubt`. If two boxes do speak, it is in doubt again within a minute.",
     ),
     Route("POST", _ONE + "/revoke", "Revoke a gateway", _MANAGE, revoke_gateway, None),
     Route(

@@ -43,6 +43,35 @@ class GatewayIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """What a verified certificate says: whose it is, and since and until when it is valid."""
+
+    tenant_id: TenantId
+    gateway_id: GatewayId
+    serial: str  # hexadecimal
+    not_before_ms: int
+    expires_at_ms: int
+
+
+class Doubt(Enum):
+    """Why we are no longer sure that only one box speaks for the slot."""
+
+    DOUBLED = "doubled"  # two boxes take turns
+    ROLLED_BACK = "rolled_back"  # a box runs on an old copy of itself
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPaper:
+    """A slot's certificate as the cloud knows it, and whether anything about it is in doubt."""
+
+    serial: str
+    valid_from_ms: int
+    expires_at_ms: int
+    doubt: Doubt | None
+    doubted_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayHealth:
     """What the box last said of itself."""
 
@@ -72,6 +101,7 @@ class Gateway:
     device_count: int
     point_count: int
     problem_count: int
+    paper: GatewayPaper | None = None  # None until a box has enrolled
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ SIGN_IN_PER_PAIR = Limit("sign_in_pair", burst=5, interval_ms=12_000, forgiven=5
 
 # A person with a folder of papers checks one every few seconds; a program that tries codes gets nowhere.
 VERIFICATION_PER_ADDRESS = Limit("verification", burst=30, interval_ms=3_000)
+# A day's work of boxes is enrolled from one office; who guesses gets no further. Each token has its own five.
+ENROL_PER_ADDRESS = Limit("enrol_address", burst=20, interval_ms=3_000, forgiven=5)
+# A box renews every two months; one that does it all day is broken.
+RENEW_PER_GATEWAY = Limit("renew_gateway", burst=5, interval_ms=3600 * 1000)
 
 # What somebody tries in vain is worth knowing, not worth filling a disk with.
 DENIALS_AUDITED = Limit("denial_audit", burst=20, interval_ms=60_000)

@@ -1,34 +1,32 @@
-"""Gateways: slots, the hash of their token, and what they last said of themselves."""
+"""Gateways: slots, and what their boxes last said of themselves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from cloud.domain.gateway import Gateway, GatewayHealth, GatewayIdentity, state_at
+from cloud.domain.gateway import Doubt, Gateway, GatewayHealth, GatewayIdentity, GatewayPaper, state_at
 from cloud.domain.ids import GatewayId, SiteId, TenantId
 from cloud.store.db import Tx
-from cloud.store.schema import device, gateway, ingest_problem, point
+from cloud.store.schema import device, gateway, gateway_identity, ingest_problem, point
 from protocol.envelope import Hello
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What a token is checked against."""
+    """A place for a box, and whether anybody may speak for it."""
 
     identity: GatewayIdentity
-    token_hash: str | None = field(repr=False)
     is_enabled: bool
     last_seen_at_ms: int | None
 
 
 # Asked and said with every batch, so built once: building a statement costs as much as running it.
-# Whose token is this?
+# Whose place is this?
 _FIND_SLOT = sa.select(
     gateway.c.site_id,
     gateway.c.code,
-    gateway.c.token_hash,
     gateway.c.enabled,
     gateway.c.last_seen_at_ms,
 ).where(gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway"))
@@ -45,16 +43,16 @@ _TOUCH = (
 
 
 def find_slot(tx: Tx, gateway_id: GatewayId) -> Slot | None:
-    """Return what the gateway's token is checked against, or None."""
+    """Return a slot, or None."""
     row = tx.conn.execute(_FIND_SLOT, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
     if row is None:
         return None
     identity = GatewayIdentity(TenantId(tx.tenant_id), gateway_id, SiteId(row.site_id), row.code)
-    return Slot(identity, row.token_hash, row.enabled, row.last_seen_at_ms)
+    return Slot(identity, row.enabled, row.last_seen_at_ms)
 
 
 def insert_gateway(tx: Tx, site_id: SiteId, code: str, name: str) -> GatewayId | None:
-    """Add a slot without a token; None if the site has one of that code."""
+    """Add a slot; None if the site has one of that code."""
     gateway_id = GatewayId(tx.new_id())
     # Add one slot, unless the code is taken.
     added = tx.conn.execute(
@@ -71,16 +69,6 @@ def insert_gateway(tx: Tx, site_id: SiteId, code: str, name: str) -> GatewayId |
         .on_conflict_do_nothing(index_elements=["tenant_id", "site_id", "code"])
     ).rowcount
     return gateway_id if added else None
-
-
-def set_token_hash(tx: Tx, gateway_id: GatewayId, token_hash: str | None, *, enabled: bool) -> None:
-    """Replace what the gateway's token is checked against."""
-    # Give a slot a token, or take it away.
-    tx.conn.execute(
-        sa.update(gateway)
-        .where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
-        .values(token_hash=token_hash, enabled=enabled)
-    )
 
 
 def touch_gateway(tx: Tx, gateway_id: GatewayId) -> None:
@@ -138,6 +126,20 @@ def _gateways(tx: Tx, which: sa.ColumnElement[bool]) -> list[Gateway]:
             count(device).label("device_count"),
             count(point).label("point_count"),
             count(ingest_problem, ingest_problem.c.settled_at_ms.is_(None)).label("problem_count"),
+            gateway_identity.c.serial,
+            gateway_identity.c.newest_ms,
+            gateway_identity.c.expires_at_ms,
+            gateway_identity.c.doubt,
+            gateway_identity.c.doubted_at_ms,
+        )
+        .select_from(
+            gateway.outerjoin(
+                gateway_identity,
+                sa.and_(
+                    gateway_identity.c.tenant_id == gateway.c.tenant_id,
+                    gateway_identity.c.gateway_id == gateway.c.id,
+                ),
+            )
         )
         .where(gateway.c.tenant_id == tx.tenant_id, which)
         .order_by(gateway.c.code, gateway.c.id)
@@ -172,4 +174,12 @@ def _gateway_from_row(row: sa.Row[Any], now_ms: int) -> Gateway:
         row.device_count,
         row.point_count,
         row.problem_count,
+        _paper_from_row(row),
     )
+
+
+def _paper_from_row(row: sa.Row[Any]) -> GatewayPaper | None:
+    if row.serial is None:
+        return None
+    doubt = None if row.doubt is None else Doubt(row.doubt)
+    return GatewayPaper(row.serial, row.newest_ms, row.expires_at_ms, doubt, row.doubted_at_ms)

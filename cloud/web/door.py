@@ -19,12 +19,14 @@ class Door:
     `mount` adds the routes and whatever else the door needs to the application. `render_error`
     turns a GatehouseError, an `web.HTTPException` or, as the last resort, any other exception into
     an answer; it must not raise, and never tells more of an unknown exception than a reference number.
+    Doors for gateways are open on the gateways' port alone, the others everywhere else.
     """
 
     name: str
     prefixes: tuple[str, ...]
     mount: Callable[[web.Application], None]
     render_error: Callable[[web.Request, Exception], Awaitable[web.StreamResponse]]
+    for_gateways: bool = False
 
 
 def door_of(doors: Sequence[Door], path: str) -> Door | None:

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from cloud.domain.errors import GatehouseError
 from cloud.keys import ACTOR, REQUEST_ID
 from cloud.web.door import Door, Handler, door_of
+from cloud.web.peer import is_gateways_port
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,9 @@ def new_request_id() -> str:
 
 
 async def _answered(request: web.Request, handler: Handler, doors: Sequence[Door]) -> web.StreamResponse:
+    door = door_of(doors, request.path)
+    if door is None or door.for_gateways != is_gateways_port(request):
+        return web.Response(status=404)  # of a door this process, or this port, does not have
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -58,9 +62,6 @@ async def _answered(request: web.Request, handler: Handler, doors: Sequence[Door
     except Exception as error:  # the last resort: logged in full here, a reference number outside
         log.exception("unhandled error", extra={"request_id": request[REQUEST_ID]})
         problem = error
-    door = door_of(doors, request.path)
-    if door is None:  # a path of a door this process does not open
-        return web.Response(status=404)
     return await door.render_error(request, problem)
 
 

@@ -1,7 +1,7 @@
 """The stage: simulator, cloud and edge, set up and led through a property's past into its present.
 
 Everything goes the way it would in a real building: the site is loaded by `gatehouse db load`, the
-gateway gets its token from `gatehouse provision`, the past is read over the lines by `gatehouse edge
+gateway enrols by `gatehouse provision`, the past is read over the lines by `gatehouse edge
 replay`, periods are closed through the API. The invariant: nothing is written past those doors.
 """
 
@@ -28,7 +28,7 @@ from simulator.simulation import free_port
 from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
 
 MANAGER, RESIDENT, TECHNICIAN = "manager", "101", "liu"
-DEFAULT_CLOUD_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8070
+DEFAULT_CLOUD_PORT, DEFAULT_GATEWAY_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8443, 8070
 
 _START_TIMEOUT_S = 60.0
 _CONTROL_TIMEOUT_S = 60.0  # a page of the ledger has fifty thousand entries
@@ -42,6 +42,7 @@ class Ports:
     """Where the parts listen."""
 
     cloud: int
+    gateways: int
     control: int
     mqtt: int
     edge_page: int
@@ -98,8 +99,8 @@ class Stage:
 
     def start_cloud(self) -> None:
         """Serve the cloud and sign in as the manager."""
-        port = str(self.ports.cloud)
-        self._children.start("cloud", "cloud", "serve", "--database", self._database, "--port", port)
+        ports = ("--port", str(self.ports.cloud), "--gateway-port", str(self.ports.gateways))
+        self._children.start("cloud", "cloud", "serve", "--database", self._database, *ports)
         self._children.wait_for("the cloud", self.api.is_ready, _START_TIMEOUT_S)
         self.api.sign_in(MANAGER, DEMO_PASSWORD)
 
@@ -108,7 +109,7 @@ class Stage:
         return tell_of_repairs(self.ports.cloud, self._site_id())
 
     def provision(self) -> None:
-        """Give the gateway a token; one it had before stops working."""
+        """Let the gateway enrol: a key made here, a certificate from the cloud; one it had before ends."""
         self._children.run(
             "provision",
             *("provision", "token", "--cloud", self.api.url, "--login", MANAGER),
@@ -230,6 +231,7 @@ def choose_ports(cloud: int | None) -> Ports:
         raise DemoError(f"port {cloud} is taken; name another with --port")
     return Ports(
         cloud=cloud or _free_port(DEFAULT_CLOUD_PORT),
+        gateways=_free_port(DEFAULT_GATEWAY_PORT),
         control=_free_port(DEFAULT_CONTROL_PORT),
         mqtt=_free_port(DEFAULT_MQTT_PORT),
         edge_page=_free_port(DEFAULT_EDGE_PAGE_PORT),

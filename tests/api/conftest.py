@@ -35,6 +35,7 @@ from cloud.services import users
 from cloud.services.passwords import hash_password
 from cloud.store.db import Database
 from tests.api.contract import check_answer
+from tests.boxes import gateways_port
 from tests.services import PostgresServer
 
 PASSWORD = "correct horse battery staple"
@@ -72,6 +73,7 @@ class Cloud:
     """A running cloud: where it is, its clock, and its database for preparing what a test needs."""
 
     url: str
+    gateways_url: str
     app: web.Application
     clock: StandingClock
     http: aiohttp.ClientSession = field(repr=False)
@@ -156,7 +158,8 @@ async def running_cloud(
     await site.start()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         try:
-            yield Cloud(f"http://127.0.0.1:{site.port}", app, clock, client)
+            async with gateways_port(runner) as gateways_url:
+                yield Cloud(f"http://127.0.0.1:{site.port}", gateways_url, app, clock, client)
         finally:
             await runner.cleanup()
 

@@ -1,5 +1,7 @@
 """Two homes with real tariffs, set up and spoken for through the doors alone."""
 
+import asyncio
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +30,9 @@ from protocol.fieldbus.cjt188_data import Amount, Status, WaterData, encode_wate
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Reading
 from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, Stream
+from provisioning.enrolment_token import parse_enrolment_token
 from tests.api.conftest import PASSWORD, Cloud
+from tests.boxes import LONG_AGO_MS, enrolled
 
 TARIFFS = Path(__file__).resolve().parents[2] / "cloud" / "tariffs"
 ELECTRICITY, WATER = "cn-beijing-elec-res", "cn-beijing-water-res"
@@ -178,7 +182,7 @@ class Homes:
     cloud: Cloud
     token: str
     site_id: str = ""
-    gateway_token: str = ""
+    gateway_tls: ssl.SSLContext | None = None
     next_seq: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 1))
 
     async def get(self, path: str, **kwargs: Any) -> Any:
@@ -205,25 +209,29 @@ class Homes:
         block = Block(self.next_seq[stream], count, payload)
         self.next_seq[stream] += count
         batch = Batch(ENVELOPE_VERSION, stream.value, EPOCH, "boot", self.cloud.clock.now_ms, [block])
-        reply = await self.cloud.call(
-            "POST",
-            BATCH_PATH.format(stream=stream.value),
-            token=self.gateway_token,
+        async with self.cloud.http.post(
+            self.cloud.gateways_url + BATCH_PATH.format(stream=stream.value),
             data=encode_batch(batch),
             headers={"Content-Type": BATCH_CONTENT_TYPE},
-        )
-        assert reply.status == 200, reply.body
-        ack = msgspec.json.decode(reply.body, type=Ack)
+            ssl=self.gateway_tls or True,
+        ) as answer:
+            body = await answer.read()
+            assert answer.status == 200, body
+        ack = msgspec.json.decode(body, type=Ack)
         assert ack.problems == []
         return ack
 
 
 async def build_homes(cloud: Cloud, token: str, login_prefix: str = "") -> Homes:
-    """Set the homes up and give their gateway a token."""
+    """Set the homes up and let a box enrol as their gateway."""
     homes = Homes(cloud, token)
     homes.site_id = (await homes.post("/api/v1/setup", site_document(login_prefix=login_prefix)))["site_id"]
     [gateway] = (await homes.get(f"/api/v1/gateways?site_id={homes.site_id}"))["items"]
-    homes.gateway_token = (await homes.post(f"/api/v1/gateways/{gateway['gateway_id']}/token"))["token"]
+    gateway_id = gateway["gateway_id"]
+    offered = parse_enrolment_token((await homes.post(f"/api/v1/gateways/{gateway_id}/enrolment"))["token"])
+    tenant_id = offered.gateway.tenant_id
+    credential = await asyncio.to_thread(enrolled, cloud.app, gateway_id, tenant_id=tenant_id)
+    homes.gateway_tls = credential.tls_context(LONG_AGO_MS)
     return homes
 
 

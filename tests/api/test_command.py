@@ -126,7 +126,7 @@ def test_an_address_nobody_can_listen_on_is_named(sqlite_url: str) -> None:
     )
 
     assert done.returncode == 1
-    assert "http.host '192.0.2.1', http.port 0: cannot listen there" in done.stderr
+    assert "host '192.0.2.1', gateways.port 0: cannot listen there" in done.stderr
     assert "Traceback" not in done.stderr
 
 

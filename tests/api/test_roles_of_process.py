@@ -6,8 +6,12 @@ import pytest
 
 from cloud import supervisor
 from cloud.config import Role
+from cloud.keys import AUTHORITY
 from cloud.supervisor import supervised
-from tests.api.conftest import StandingClock, running_cloud
+from provisioning.est import CACERTS_PATH
+from provisioning.identity import tls_context
+from tests.api.conftest import Cloud, StandingClock, running_cloud
+from tests.boxes import NO_CHECK_TIME
 
 _API, _PAGE, _GATEWAY = "/api/v1/me", "/login", "/gateway/v1/hello"
 
@@ -26,12 +30,33 @@ async def test_a_process_opens_the_doors_of_its_role(sqlite_url: str, role: Role
         statuses = {
             _API: (await cloud.call("GET", _API)).status,
             _PAGE: (await cloud.call("GET", _PAGE)).status,
-            _GATEWAY: (await cloud.call("POST", _GATEWAY)).status,
+            _GATEWAY: await _asked_as_a_box(cloud),
         }
         health = await cloud.call("GET", "/healthz")
 
     assert {path for path, status in statuses.items() if status != 404} == served
     assert health.status == 204
+
+
+async def _asked_as_a_box(cloud: Cloud) -> int:
+    """Ask on the gateways' port without a certificate; a door that is there says 401."""
+    tls = tls_context(cloud.app[AUTHORITY].roots_pem)
+    tls.verify_flags |= NO_CHECK_TIME
+    async with cloud.http.post(cloud.gateways_url + _GATEWAY, ssl=tls) as answer:
+        return answer.status
+
+
+async def test_each_port_has_its_own_doors(sqlite_url: str) -> None:
+    async with running_cloud(sqlite_url, StandingClock()) as cloud:
+        tls = tls_context(cloud.app[AUTHORITY].roots_pem)
+        tls.verify_flags |= NO_CHECK_TIME
+        on_people = [(await cloud.call("GET", path)).status for path in (_GATEWAY, CACERTS_PATH)]
+        on_gateways = []
+        for path in (_API, _PAGE, "/healthz", "/"):
+            async with cloud.http.get(cloud.gateways_url + path, ssl=tls) as answer:
+                on_gateways.append(answer.status)
+
+    assert (on_people, on_gateways) == ([404] * 2, [404] * 4)
 
 
 async def test_work_that_fails_is_begun_anew_with_growing_pauses(

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from cloud.domain.gateway import GatewayIdentity
-from cloud.domain.ids import GatewayId, SiteId, TenantId, UserId
+from cloud.domain.ids import SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role, User, system_user
-from cloud.services import gateways, readings
+from cloud.services import enrolments, readings
+from cloud.services.enrolments import Offered
 from cloud.services.opened_block import open_blocks
 from cloud.services.readings import Accepted
 from cloud.store import premises, users
@@ -16,7 +17,6 @@ from protocol.envelope import Block, encode_events, encode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.reading import Reading
 from protocol.sync import Stream
-from provisioning.identity import GatewayToken
 from tests.databases import START_MS, TENANT
 
 EPOCH = 1_795_000_000_000
@@ -33,14 +33,14 @@ def add_site(database: Database, tenant_id: TenantId = TENANT, code: str = "DG")
 
 def add_gateway(
     database: Database, site_id: SiteId, tenant_id: TenantId = TENANT, code: str = "gw-1"
-) -> tuple[GatewayIdentity, GatewayToken]:
-    """Add a slot; return who speaks with its token, and the token."""
+) -> tuple[GatewayIdentity, str]:
+    """Add a slot; return who speaks for it, and the secret its box may enrol with."""
 
-    def work(tx: Tx) -> tuple[GatewayId, GatewayToken]:
-        return gateways.create(tx, system_user(tenant_id), site_id, code, code)
+    def work(tx: Tx) -> Offered:
+        return enrolments.create(tx, system_user(tenant_id), site_id, code, code)
 
-    gateway_id, token = database.write_now(tenant_id, work)
-    return GatewayIdentity(tenant_id, gateway_id, site_id, code), token
+    offered = database.write_now(tenant_id, work)
+    return GatewayIdentity(tenant_id, offered.gateway_id, site_id, code), offered.secret
 
 
 def add_manager(database: Database, tenant_id: TenantId = TENANT, login: str = "manager") -> User:

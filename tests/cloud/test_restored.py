@@ -4,6 +4,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -12,12 +13,13 @@ from cloud.app import make_app
 from cloud.config import Config, DatabaseConfig
 from cloud.keys import DATABASE
 from cloud.store import ingest, schema
-from cloud.store.db import Database
 from edge.buffer import Buffer
+from edge.identity import Identity
 from edge.uplink import CloudClient, Lane
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
-from provisioning.identity import Credential, GatewayToken
+from provisioning.identity import Credential
+from tests.boxes import LONG_AGO_MS, enrolled, gateways_port
 from tests.cloud.garden import add_gateway, add_site, energy, rows_of
 from tests.databases import START_MS, TENANT, FakeClock
 from tests.edge.building_blocks import ToldClock
@@ -31,22 +33,21 @@ class _NoPause(random.Random):
 
 
 @asynccontextmanager
-async def _running(path: Path, clock: FakeClock) -> AsyncIterator[tuple[str, Database]]:
+async def _running(path: Path, clock: FakeClock) -> AsyncIterator[tuple[str, web.Application]]:
     app = make_app(Config(database=DatabaseConfig(url=f"sqlite:///{path}")), clock=clock)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
     try:
-        yield f"http://127.0.0.1:{site.port}", app[DATABASE]
+        async with gateways_port(runner) as url:
+            yield url, app
     finally:
         await runner.cleanup()
 
 
-async def _send(url: str, token: GatewayToken, buffer: Buffer, values: range) -> Lane:
+async def _send(credential: Credential, buffer: Buffer, values: range) -> Lane:
     buffer.put([energy(101, START_MS + value, value) for value in values])
     await buffer.flush()
-    async with CloudClient(Credential(url, "gw-1", token)) as client:
+    async with CloudClient(Identity(credential, LONG_AGO_MS)) as client:
         lane = Lane(Stream.HISTORY, buffer, client, "boot", ToldClock(), _NoPause())
         for _ in range(20):
             if not await lane.send_next():
@@ -61,18 +62,20 @@ async def test_rows_deleted_on_the_word_of_a_cloud_that_forgot_are_counted_as_lo
     path.write_bytes(sqlite_template.read_bytes())
     settings = BufferSettings(tmp_path / "buffer.sqlite", 1, 1 << 30)
     async with Buffer(settings, ToldClock(), random.Random(1)) as buffer:
-        async with _running(path, clock) as (url, database):
-            gateway, token = add_gateway(database, add_site(database))
-            await _send(url, token, buffer, range(10))
+        async with _running(path, clock) as (url, app):
+            gateway, _ = add_gateway(app[DATABASE], add_site(app[DATABASE]))
+            credential = enrolled(app, gateway.gateway_id, url)
+            await _send(credential, buffer, range(10))
             with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as copy:
                 source.backup(copy)
-            await _send(url, token, buffer, range(10, 20))
+            await _send(credential, buffer, range(10, 20))
         path.with_name("cloud.db-wal").unlink(missing_ok=True)
         path.with_name("cloud.db-shm").unlink(missing_ok=True)
         path.write_bytes(backup.read_bytes())
 
-        async with _running(path, clock) as (url, database):
-            lane = await _send(url, token, buffer, range(20, 25))
+        async with _running(path, clock) as (url, app):
+            database = app[DATABASE]
+            lane = await _send(replace(credential, cloud_url=url), buffer, range(20, 25))
 
             pending = (await buffer.state()).streams[Stream.HISTORY].pending_rows
             assert (pending, lane.state.fault) == (0, "")

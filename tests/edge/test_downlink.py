@@ -13,6 +13,7 @@ from edge.buffer import Buffer
 from edge.counters import CounterGuard
 from edge.downlink import Downlink
 from edge.errors import LineDown, NoReply
+from edge.identity import Identity
 from edge.intake import Intake
 from edge.intents import Intents
 from edge.read_back import CONFIRM_WITHIN_S
@@ -24,8 +25,9 @@ from protocol.event import Event
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
 from protocol.sync import Stream
+from provisioning.authority import GatewayName
 from provisioning.config import BufferSettings, CommandAllowance, DeviceId
-from provisioning.identity import Credential, new_token
+from provisioning.identity import Credential
 from provisioning.signing import TrustedKey, key_id_of
 from tests.edge.test_admission import GATEWAY, KEY, message
 
@@ -84,8 +86,8 @@ class Box:
         self.desk = Desk(GATEWAY, trusted, allowed, (), self.intents.last_counter, self.intents.has_seen)
         self.desk.hand_out("n1", clock.now_ms)
         actuators: dict[DeviceId, Actuator] = {DeviceId("lock-1"): self.lock, DeviceId("wm-101"): self.valve}
-        credential = Credential("http://cloud.example", "gw-1", new_token(1, GATEWAY))
-        self.downlink = Downlink(credential, self.desk, self.intents, actuators, self.intake, clock)
+        identity = Identity(Credential("http://cloud.example", "gw-1", GatewayName(1, GATEWAY)), 0)
+        self.downlink = Downlink(identity, self.desk, self.intents, actuators, self.intake, clock)
 
     async def told(self) -> list[tuple[str, str]]:
         """The outcomes in the event stream, in order."""

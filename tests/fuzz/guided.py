@@ -22,6 +22,7 @@ with atheris.instrument_imports(include=["protocol", "provisioning"]):
 
     for codec in CODECS.values():
         codec.load()
+    from provisioning.authority import AuthorityError
     from provisioning.identity import IdentityError
     from tests.fuzz.run import BYTES_MAX, targets
 
@@ -39,7 +40,7 @@ def main(name: str, runs: int, corpus: Path | None) -> None:
 
     def try_input(data: bytes) -> None:
         for candidate in (data, target.seal(data)) if target.seal else (data,):
-            with contextlib.suppress(ProtocolError, IdentityError):
+            with contextlib.suppress(AuthorityError, IdentityError, ProtocolError):
                 target.read(candidate)
 
     with tempfile.TemporaryDirectory() as seeds:

@@ -38,7 +38,10 @@ from protocol.fieldbus import CODECS, cjt188, dlt645, gb26875, mbus, osdp, sia_d
 from protocol.fieldbus.annotation import Message, check_cover
 from protocol.reading import Quality, Reading
 from protocol.sync import Stream
-from provisioning.identity import IdentityError, parse_token
+from provisioning.authority import AuthorityError, new_key, new_request, request_from_der
+from provisioning.enrolment_token import parse_enrolment_token
+from provisioning.est import decode_request, encode_request
+from provisioning.identity import IdentityError
 from tests.fieldbus.golden import golden_frames, vectors
 from tests.fuzz.seals import SEALS
 
@@ -82,7 +85,10 @@ def targets() -> dict[str, Target]:
     found["envelope-batch"] = Target(partial(decode_batch, stream=Stream.HISTORY), (_batch(),))
     found["envelope-events"] = Target(partial(decode_events, count=2), (_events(),))
     found["envelope-readings"] = Target(partial(decode_readings, count=4), (_readings(),))
-    found["gateway-token"] = Target(_read_token, (_TOKEN,))
+    found["certificate-request"] = Target(
+        lambda data: request_from_der(decode_request(data)), (encode_request(new_request(new_key())),)
+    )
+    found["enrolment-token"] = Target(_read_token, (_TOKEN,))
     return found
 
 
@@ -108,7 +114,7 @@ def problems(target: Target, data: bytes) -> list[str]:
         started = time.thread_time()
         try:
             target.read(data)
-        except (ProtocolError, IdentityError):
+        except (AuthorityError, IdentityError, ProtocolError):
             pass
         except Exception as error:  # noqa: BLE001 - the very thing that is looked for
             return [f"{type(error).__name__}: {error}"]
@@ -167,7 +173,7 @@ def _read_sealed(data: bytes) -> None:
 
 
 def _read_token(data: bytes) -> None:
-    token = parse_token(data.decode("utf-8", errors="replace"))
+    token = parse_enrolment_token(data.decode("utf-8", errors="replace"))
     assert str(token).encode() == data, "a token that was read does not write itself the same"
 
 
@@ -231,7 +237,10 @@ _SEALED = (
     b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
     b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
 )
-_TOKEN = b"gh1.7.019309a7-6c1e-7b52-9d2a-4a5b6c7d8e9f.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+_TOKEN = (
+    b"gatehouse-enrol://cloud.example:8443/7.019309a7-6c1e-7b52-9d2a-4a5b6c7d8e9f.AAECAwQFBgcICQoLDA0ODw"
+    b"#AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+)
 
 
 @click.command()

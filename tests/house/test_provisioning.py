@@ -1,10 +1,11 @@
-"""`gatehouse provision` against a real cloud: a slot, a token, a file; and what it refuses to do."""
+"""`gatehouse provision` against a real cloud: a slot, a token, a key and a certificate; what it refuses."""
 
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from bench.site import PASSWORD, site_document
 from provisioning.__main__ import PASSWORD_ENV, provision
+from provisioning.enrolment_token import parse_enrolment_token
 from provisioning.identity import read_credential
 
 
@@ -39,7 +41,7 @@ def _site() -> str:
     """Return the test site with a manager a test, since one login has five attempts a minute."""
     site = json.loads(site_document(gateways=1))
     (manager,) = site["users"]
-    logins = ("new", "renews", "again", "twice", "site", "gateway", "login")
+    logins = ("new", "renews", "again", "once", "other", "twice", "site", "gateway", "login")
     site["users"] += [manager | {"login": login} for login in logins]
     return json.dumps(site)
 
@@ -58,20 +60,51 @@ def test_a_new_gateway_gets_a_slot_and_a_credential_file(cloud_url: str, tmp_pat
 
     assert done.exit_code == 0, done.output
     credential = read_credential(path)
-    assert (credential.cloud_url, credential.gateway_code) == (cloud_url, "gw-new")
-    assert credential.token.secret not in done.output
+    assert credential.gateway_code == "gw-new"
+    assert credential.cloud_url.startswith("https://127.0.0.1:")
+    assert len(credential.command_key) == 64
     shown = run("show", str(path))
-    assert f"gateway id  {credential.token.gateway_id}" in shown.output
-    assert credential.token.secret not in shown.output
+    assert f"gateway id  {credential.gateway.gateway_id}" in shown.output
+    assert "renews      from" in shown.output
+    assert "PRIVATE" not in done.output + shown.output
 
 
 def test_a_new_token_is_another_one_for_the_same_gateway(cloud_url: str) -> None:
     first = run("token", "--cloud", cloud_url, "--login", "renews", "--gateway", "gw-0")
     second = run("token", "--cloud", cloud_url, "--login", "again", "--gateway", "gw-0")
 
-    tokens = [done.stdout.strip().split(".") for done in (first, second)]
-    assert tokens[0][:3] == tokens[1][:3]
-    assert tokens[0][3] != tokens[1][3]
+    tokens = [parse_enrolment_token(done.stdout) for done in (first, second)]
+    assert tokens[0].gateway == tokens[1].gateway
+    assert tokens[0].secret != tokens[1].secret
+
+
+def test_a_box_enrols_with_a_token_once_and_nobody_else_after_it(cloud_url: str, tmp_path: Path) -> None:
+    offered = run("token", "--cloud", cloud_url, "--login", "once", "--gateway", "gw-0").stdout
+    path = tmp_path / "credential.json"
+
+    done = CliRunner().invoke(provision, ["enrol", "-", "--credential", str(path)], input=offered)
+    again = run("enrol", offered, "--credential", str(tmp_path / "second.json"))
+
+    assert done.exit_code == 0, done.output
+    assert read_credential(path).gateway_code == "gw-0"
+    assert again.exit_code == 1
+    assert "this enrolment token is not valid (any more)" in again.output
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".second.json.enrolling", "credential.json"]
+
+
+def test_a_token_is_not_shown_to_a_cloud_of_another_authority(cloud_url: str, tmp_path: Path) -> None:
+    offered = parse_enrolment_token(
+        run("token", "--cloud", cloud_url, "--login", "other", "--gateway", "gw-0").stdout
+    )
+    elsewhere = replace(offered, fingerprint="00" * 32)
+
+    refused = run("enrol", str(elsewhere), "--credential", str(tmp_path / "credential.json"))
+    still_good = run("enrol", str(offered), "--credential", str(tmp_path / "credential.json"))
+
+    assert refused.exit_code == 1
+    assert "is not the cloud this token is for" in refused.output
+    assert "nothing was sent to it" in refused.output
+    assert still_good.exit_code == 0, still_good.output
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""HTTPS from the box to the cloud: the real cloud serves it, the box trusts one authority and no other."""
+"""HTTPS to the cloud: its own certificate for people, the authority's for boxes, and nobody else's."""
 
 import datetime
 import ipaddress
@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -21,13 +21,15 @@ from cryptography.x509.oid import NameOID
 
 from bench.site import PASSWORD, site_document
 from edge.errors import CloudFault
+from edge.identity import Identity
 from edge.uplink import CloudClient
 from protocol.envelope import Hello, Welcome
 from protocol.sync import HELLO_PATH
 from provisioning.__main__ import PASSWORD_ENV, provision
-from provisioning.identity import Credential, IdentityError, read_credential
+from provisioning.identity import IdentityError, read_credential
 
 NOW = datetime.datetime.now(datetime.UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ async def test_a_box_is_provisioned_and_greets_over_tls_by_the_authority_it_was_
     assert done.exit_code == 0, done.output
     hello = Hello("test", "boot", 1, "c", 0, {}, None, 0, 0)
 
-    async with CloudClient(read_credential(path)) as client:
+    async with CloudClient(Identity(read_credential(path), NOW_MS)) as client:
         answer = await client.post(
             HELLO_PATH, msgspec.json.encode(hello), {"Content-Type": "application/json"}
         )
@@ -122,17 +124,16 @@ def test_a_password_is_not_sent_to_a_cloud_of_another_authority(secured: Secured
     assert "certificate verify failed" in done.output
 
 
-@pytest.mark.parametrize("which", ["stranger", "nobody"])
+@pytest.mark.parametrize("which", ["stranger", "that of the pages"])
 async def test_a_box_does_not_speak_to_a_cloud_it_cannot_verify(
     secured: Secured, tmp_path: Path, which: str
 ) -> None:
     path = tmp_path / "credential.json"
     assert provisioned(secured, secured.authority, path).exit_code == 0
-    known = read_credential(path)
-    pem = secured.stranger.read_text() if which == "stranger" else ""
-    doubting = Credential(known.cloud_url, known.gateway_code, known.token, "", pem)
+    pem = (secured.stranger if which == "stranger" else secured.authority).read_text()
+    doubting = replace(read_credential(path), authority_pem=pem)
 
-    async with CloudClient(doubting) as client:
+    async with CloudClient(Identity(doubting, NOW_MS)) as client:
         with pytest.raises(CloudFault, match="certificate verify failed"):
             await client.post(HELLO_PATH, b"{}", {})
 
@@ -140,10 +141,10 @@ async def test_a_box_does_not_speak_to_a_cloud_it_cannot_verify(
 def test_an_authority_that_is_no_certificate_is_refused_by_name(secured: Secured, tmp_path: Path) -> None:
     path = tmp_path / "credential.json"
     assert provisioned(secured, secured.authority, path).exit_code == 0
-    path.write_text(path.read_text().replace("BEGIN CERTIFICATE", "BEGIN NOTHING"))
+    known = replace(read_credential(path), authority_pem="BEGIN NOTHING")
 
     with pytest.raises(IdentityError, match="authority is not a PEM certificate"):
-        read_credential(path)
+        known.tls_context(NOW_MS)
 
 
 def test_a_certificate_without_its_key_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class Rig:
 
     folder: Path
     cloud_port: int
+    gateway_port: int
     control_url: str = ""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -58,7 +59,16 @@ class Rig:
     def start(self, name: str) -> None:
         """Start `edge` or `cloud`; the cloud is waited for until it answers."""
         command = {
-            "cloud": ["cloud", "serve", "--database", self._url, "--port", str(self.cloud_port)],
+            "cloud": [
+                "cloud",
+                "serve",
+                "--database",
+                self._url,
+                "--port",
+                str(self.cloud_port),
+                "--gateway-port",
+                str(self.gateway_port),
+            ],
             "edge": ["edge", "run", str(self.folder / "edge.toml")],
         }[name]
         self._spawn(name, command)
@@ -196,7 +206,7 @@ class Rig:
 @contextmanager
 def running_rig(folder: Path) -> Iterator[Rig]:
     """Start simulator and cloud, give the edge its identity, and end everything afterwards."""
-    rig = Rig(folder, free_port())
+    rig = Rig(folder, free_port(), free_port())
     try:
         rig._prepare()
         yield rig

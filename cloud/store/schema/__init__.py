@@ -1,4 +1,4 @@
-"""Every table of the cloud, in nine rooms: people, premises, field, commands, billing,
+"""Every table of the cloud, in ten rooms: people, premises, field, enrolment, commands, billing,
 upkeep, repairs, what other systems are told, and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
@@ -30,6 +30,7 @@ from cloud.store.schema.columns import ExactDecimal, metadata
 from cloud.store.schema.command import command, command_step
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
+from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
 from cloud.store.schema.field import (
     alarm,
     alarm_entry,
@@ -115,6 +116,9 @@ __all__ = [
     "event",
     "evidence",
     "gateway",
+    "gateway_certificate",
+    "gateway_enrolment",
+    "gateway_identity",
     "idempotency_key",
     "ingest_block",
     "ingest_problem",

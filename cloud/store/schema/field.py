@@ -51,7 +51,7 @@ gateway = sa.Table(
     reference("site_id"),
     text("code"),
     text("name"),
-    # SHA-256 hex of the token; null until a slot has been given one, and after revocation.
+    # Of the time before certificates; no longer read, dropped in the release after next.
     text("token_hash", nullable=True),
     flag("enabled"),
     integer("created_at_ms"),
