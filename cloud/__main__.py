@@ -23,10 +23,11 @@ from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
+from cloud.privacy_key import load_or_make, privacy_key_path
 from cloud.services import setup, tenants, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate
-from cloud.store.db import Database, is_embedded
+from cloud.store.db import Database, Keyring, is_embedded
 
 _LOGIN_ROLES = [role.value for role in UserRole if role is not UserRole.SYSTEM]
 
@@ -258,7 +259,8 @@ def _explained() -> Iterator[None]:
 def _opened(config_path: Path | None, database: str | None) -> Iterator[Database]:
     config = _configured(config_path, database)
     _bring_up_to_date(config.database)
-    store = Database(database_url(config.database), clock=system_clock)
+    keyring = Keyring(lambda: load_or_make(privacy_key_path(config)))
+    store = Database(database_url(config.database), clock=system_clock, keyring=keyring)
     try:
         store.write_now(DEFAULT_TENANT, tenants.ensure_tenant)
         yield store

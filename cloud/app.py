@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from cloud import authority
+from cloud import authority, privacy_key
 from cloud.api.door import API
 from cloud.carriers import Carriers
 from cloud.command_key import load_or_make
@@ -54,7 +54,7 @@ from cloud.providers import providers_of
 from cloud.running import keep_running_charges
 from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
-from cloud.store.db import Clock, Database, is_embedded
+from cloud.store.db import Clock, Database, Keyring, is_embedded
 from cloud.store.relay import Relay
 from cloud.supervisor import supervised
 from cloud.web.door import Door
@@ -127,7 +127,13 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         if relay is not None:
             relay.tell(changes)
 
-    database = Database(url, clock=app[CLOCK], on_commit=tell, before_commit=webhooks.enqueue)
+    database = Database(
+        url,
+        clock=app[CLOCK],
+        on_commit=tell,
+        before_commit=webhooks.enqueue,
+        keyring=Keyring(partial(privacy_key.load_or_make, privacy_key.privacy_key_path(app[CONFIG]))),
+    )
     app[LIVE], app[DATABASE], app[PASSWORDS], app[PRESS] = hub, database, Passwords(), PressRoom()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     carrying = None if relay is None else loop.create_task(relay.run(), name="relay")

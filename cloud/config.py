@@ -203,6 +203,12 @@ class Commands(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     key_file: str = ""  # by default `command.key` beside a SQLite database; else it must be named
 
 
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What personal data is sealed with: a file made at the first start."""
+
+    key_file: str = ""  # by default `privacy.key` beside the key of commands
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a cloud process needs to know before it starts."""
 
@@ -216,6 +222,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     payments: Payments = Payments()
     logs: Logs = Logs()
     commands: Commands = Commands()
+    privacy: Privacy = Privacy()
 
     def __post_init__(self) -> None:
         takes_money = self.payments.wechat is not None or self.payments.alipay is not None

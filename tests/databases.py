@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from cloud.domain.ids import TenantId
 from cloud.store import schema
-from cloud.store.db import Database, Tx
+from cloud.store.db import Database, Keyring, Tx
 from cloud.store.migrate import upgrade
 from tests.services import PostgresServer
 
 TENANT = TenantId(1)
+PRIVACY_KEY = bytes(range(32))
 OTHER_TENANT = TenantId(2)
 
 # 2026-11-24 08:00 in Shanghai.
@@ -86,7 +87,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def database(database_url: str, clock: FakeClock) -> Iterator[Database]:
     """A database with two tenants in it, on either engine."""
-    opened = Database(database_url, clock=clock)
+    opened = Database(database_url, clock=clock, keyring=Keyring(lambda: PRIVACY_KEY))
     for tenant_id, code in ((TENANT, "one"), (OTHER_TENANT, "two")):
         opened.write_now(tenant_id, _add_tenant, code)
     yield opened

@@ -31,6 +31,7 @@ class Action(Enum):
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
     MANAGE_MAINTENANCE = "manage_maintenance"
+    MANAGE_PEOPLE = "manage_people"
     MANAGE_METERS = "manage_meters"
     MANAGE_NOTIFIERS = "manage_notifiers"
     MANAGE_PREMISES = "manage_premises"
@@ -51,12 +52,15 @@ class Action(Enum):
     READ_OVERVIEW = "read_overview"
     READ_OWN_ACCOUNTS = "read_own_accounts"
     READ_OWN_REPAIRS = "read_own_repairs"
+    READ_PEOPLE = "read_people"
     READ_PREMISES = "read_premises"
     READ_REPAIRS = "read_repairs"
     READ_TARIFFS = "read_tariffs"
     RECORD_PAYMENTS = "record_payments"
     RECORD_REPAIRS = "record_repairs"
     REQUEST_REPAIRS = "request_repairs"
+    REVEAL_PERSONAL_DATA = "reveal_personal_data"
+    USE_OWN_PRIVACY = "use_own_privacy"
     WORK_REPAIRS = "work_repairs"
 
 
@@ -86,6 +90,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
         Action.MANAGE_MAINTENANCE: _MANAGERS,
+        Action.MANAGE_PEOPLE: _MANAGERS,
         Action.MANAGE_METERS: _TECHNICAL,
         Action.MANAGE_NOTIFIERS: _MANAGERS,
         Action.MANAGE_PREMISES: _MANAGERS,
@@ -107,12 +112,15 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_OVERVIEW: _READS_SITE,
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_OWN_REPAIRS: _READS_SITE | {Role.RESIDENT},  # only of own homes: `sees_account`
+        Action.READ_PEOPLE: _MONEY | {Role.GUARD},  # numbers masked
         Action.READ_PREMISES: _READS_SITE,
         Action.READ_REPAIRS: _READS_SITE,
         Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},
         Action.RECORD_PAYMENTS: _MONEY,
         Action.RECORD_REPAIRS: _ON_SITE,
         Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
+        Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
+        Action.USE_OWN_PRIVACY: frozenset({Role.RESIDENT}),
         Action.WORK_REPAIRS: _TECHNICAL,
     }
 )

@@ -53,3 +53,20 @@ def mask_mobile(number: str) -> str:
 def mask_name(name: str) -> str:
     """Return a name as lists show it: the first character and one star."""
     return f"{name[:1]}*" if name else ""
+
+
+# GA 36-2018: a province's sign, a letter, and five signs, six on a new-energy vehicle.
+_PLATE = re.compile(r"[\u4e00-\u9fff][A-Z][A-Z0-9]{4,5}[A-Z0-9\u4e00-\u9fff]")
+
+
+def plate_number(text: str) -> str:
+    """Return a vehicle's plate in its normal form, without gaps; Invalid for anything else."""
+    plate = text.replace("·", "").replace(" ", "").upper()
+    if not _PLATE.fullmatch(plate):
+        raise Invalid("a plate has a province's sign, a letter and 5 or 6 signs, for example 京A12345")
+    return plate
+
+
+def mask_plate(plate: str) -> str:
+    """Return a plate as lists show it: 京A***45."""
+    return f"{plate[:2]}***{plate[-2:]}" if plate else ""

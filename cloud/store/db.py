@@ -26,6 +26,7 @@ from cloud.store.engines import engine_url as engine_url
 from cloud.store.engines import is_embedded as is_embedded
 from cloud.store.engines import postgresql_engines, sqlite_engine
 from cloud.store.faults import DATABASE_ERRORS, is_repeatable, translated
+from cloud.store.sealing import Keyring as Keyring
 from cloud.store.threads import Gate, Job, Lane, NextWaiting, TransactionThreads
 from cloud.store.transaction import BuiltInsert as BuiltInsert
 from cloud.store.transaction import Clock as Clock
@@ -91,6 +92,7 @@ class Database:
         before_commit: Callable[[Tx, Sequence[object]], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         """Open `url`. `on_commit` is called on a database thread with what a transaction announced.
 
@@ -101,6 +103,7 @@ class Database:
         self._new_id = NewIds(clock)
         self._on_commit = on_commit
         self._before_commit = before_commit
+        self._keyring = keyring
         self._gate = Gate()
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
@@ -189,7 +192,7 @@ class Database:
 
     def new_tx(self, conn: sa.Connection, tenant_id: TenantId, announced: list[object]) -> Tx:
         """Return what a piece of work is handed; for `_Work` alone."""
-        return Tx(conn, tenant_id, self._clock(), self._new_id, announced)
+        return Tx(conn, tenant_id, self._clock(), self._new_id, announced, self._keyring)
 
     def before_commit(self, tx: Tx, announced: Sequence[object]) -> None:
         """Let what was announced be written down beside the work; for `_Work` alone."""

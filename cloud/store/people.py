@@ -79,6 +79,31 @@ def insert_supply(tx: Tx, added: Supply) -> None:
     )
 
 
+def close_account(tx: Tx, account_id: AccountId, on: date) -> None:
+    """End an account with the day before `on`."""
+    # Close one account.
+    tx.conn.execute(
+        sa.update(account)
+        .where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
+        .values(closed_on=on)
+    )
+
+
+def end_supplies(tx: Tx, account_id: AccountId, on: date) -> None:
+    """End what is supplied to an account with the day before `on`."""
+    # Supply this account no longer.
+    tx.conn.execute(
+        sa.update(supply)
+        .where(
+            supply.c.tenant_id == tx.tenant_id,
+            supply.c.account_id == account_id,
+            supply.c.from_on < on,
+            sa.or_(supply.c.to_on.is_(None), supply.c.to_on > on),
+        )
+        .values(to_on=on)
+    )
+
+
 def supplies_of_service_point(tx: Tx, service_point_id: ServicePointId) -> list[Supply]:
     """Return who paid and pays for a service point, oldest first."""
     # Whose was this service point, and by which tariff?

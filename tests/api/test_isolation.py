@@ -70,6 +70,16 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "POST", f"/api/v1/repairs/{repair['repair_id']}/photos", token=homes.token, data=picture()
     )
     draft = await homes.post(f"/api/v1/gateways/{gateway['gateway_id']}/configurations", {"text": "# draft"})
+    person = await homes.post(f"{site}/people", {"name": "赵晓梅", "phone": "13812345678"})
+    space_id = repair["space_id"]
+    path = f"/api/v1/people/{person['person_id']}"
+    for part, body in (
+        ("homes", {"space_id": space_id, "relation": "owner", "from_on": "2026-10-01"}),
+        ("vehicles", {"plate": "京A12345"}),
+    ):
+        reply = await homes.cloud.call("POST", f"{path}/{part}", token=homes.token, json=body)
+        assert reply.status == 204, reply.body
+    known = await homes.get(path)
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
@@ -84,8 +94,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "invoice_id": invoice["invoice_id"],
         "line_no": 1,
         "notifier_id": notifier["notifier_id"],
+        "occupancy_id": known["homes"][0]["occupancy_id"],
         "payment_id": payment["receipt"]["payment_id"],
         "period_id": period["period_id"],
+        "person_id": person["person_id"],
         "photo_id": photographed.json["photos"][0]["photo_id"],
         "plan_id": equipment["clocks"][0]["plan_id"],
         "problem_id": alarm["alarm_id"],
@@ -93,8 +105,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "series_id": meter["series_id"],
         "session_id": (await homes.get("/api/v1/sessions"))["items"][0]["session_id"],
         "site_id": homes.site_id,
+        "space_id": space_id,
         "tariff_code": ELECTRICITY,
         "user_id": (await homes.get("/api/v1/users"))["items"][0]["user_id"],
+        "vehicle_id": known["vehicles"][0]["vehicle_id"],
         "version": 1,
         "webhook_id": webhook["webhook_id"],
         "work_order_id": order["work_order_id"],

@@ -57,6 +57,14 @@ from cloud.store.schema.outbound import (
 )
 from cloud.store.schema.people import app_user, audit_entry, session, user_account
 from cloud.store.schema.people import tenant_table as tenant
+from cloud.store.schema.person import (
+    consent,
+    occupancy,
+    person,
+    privacy_request,
+    tenant_key,
+    vehicle,
+)
 from cloud.store.schema.premises import account, building, service_point, site, space, supply
 from cloud.store.schema.repair import photo, repair, repair_entry, technician
 from cloud.store.schema.upkeep import (
@@ -106,6 +114,7 @@ __all__ = [
     "command_step",
     "configuration",
     "configuration_step",
+    "consent",
     "contact",
     "day_type",
     "device",
@@ -139,12 +148,15 @@ __all__ = [
     "notice",
     "notice_delivery",
     "notifier",
+    "occupancy",
     "payment",
     "payment_order",
+    "person",
     "photo",
     "point",
     "point_current",
     "posting",
+    "privacy_request",
     "rate_limit",
     "reading",
     "repair",
@@ -159,8 +171,10 @@ __all__ = [
     "tariff",
     "technician",
     "tenant",
+    "tenant_key",
     "usage",
     "user_account",
+    "vehicle",
     "webhook",
     "webhook_delivery",
     "work_order",

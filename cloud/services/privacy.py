@@ -1,0 +1,177 @@
+"""What people may ask of the data kept about them: a copy of all of it, and its deletion.
+
+The invariant: a copy holds everything and is made for its person alone; what is deleted is gone from
+the person, while what the law makes us keep (bills, payments) stays with the account, not with a name.
+"""
+
+from datetime import date
+from typing import Any
+
+from cloud.domain.access import Action, require
+from cloud.domain.errors import Conflict, NotFound
+from cloud.domain.ids import PersonId
+from cloud.domain.periods import local_date, time_zone
+from cloud.domain.person import (
+    ConsentPurpose,
+    Occupancy,
+    Person,
+    PersonField,
+    PrivacyRequest,
+    RequestKind,
+)
+from cloud.domain.repair import RepairState
+from cloud.domain.user import User
+from cloud.services.premises import site_of
+from cloud.store import audit, invoices, people, persons, privacy, repairs
+from cloud.store.db import Tx
+from cloud.store.repairs import RepairFilter
+
+_PAPERS_MAX = 500
+
+
+def me(tx: Tx, actor: User) -> Person | None:
+    """Return the person the actor is, or None if nobody has tied their login to one."""
+    require(actor, Action.USE_OWN_PRIVACY)
+    return persons.find_by_user(tx, actor.user_id)
+
+
+def my_requests(tx: Tx, actor: User) -> list[PrivacyRequest]:
+    """Return what the actor asked for, the oldest first."""
+    own = me(tx, actor)
+    return [] if own is None else privacy.requests_of(tx, own.person_id)
+
+
+def ask(tx: Tx, actor: User, kind: RequestKind) -> str:
+    """Ask for something of one's own data; asked again while it waits, it is the same request."""
+    own = _me(tx, actor)
+    waiting = next(
+        (
+            one
+            for one in privacy.requests_of(tx, own.person_id)
+            if one.kind is kind and one.done_at_ms is None
+        ),
+        None,
+    )
+    if waiting is not None:
+        return waiting.request_id
+    request_id = privacy.insert_request(tx, own.person_id, kind)
+    audit.record(tx, actor.user_id, "ask_for_own_data", "person", own.person_id, {"kind": kind.value})
+    return request_id
+
+
+def copy_of_mine(tx: Tx, actor: User) -> dict[str, Any]:
+    """Return everything kept about the actor, whole, and write down that it was handed out."""
+    own = _me(tx, actor)
+    audit.record(tx, actor.user_id, "hand_out_own_data", "person", own.person_id)
+    return _everything(tx, own)
+
+
+def withdraw(tx: Tx, actor: User, purpose: ConsentPurpose) -> None:
+    """Agree to something no longer."""
+    own = _me(tx, actor)
+    if not privacy.withdraw_consent(tx, own.person_id, purpose):
+        raise Conflict("this was not agreed to")
+    audit.record(tx, actor.user_id, "withdraw_consent", "person", own.person_id, {"purpose": purpose.value})
+
+
+def open_requests(tx: Tx, actor: User) -> list[PrivacyRequest]:
+    """Return what waits for an answer, the oldest first."""
+    require(actor, Action.MANAGE_PEOPLE)
+    return privacy.open_requests(tx)
+
+
+def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
+    """Delete who somebody is, once they live here no longer; their requests are answered by it.
+
+    Conflict while a relation to a home holds: the contract needs the person until it ends.
+    """
+    require(actor, Action.MANAGE_PEOPLE)
+    found = persons.find_person(tx, person_id)
+    if found is None:
+        raise NotFound(f"there is no person {person_id}")
+    today = local_date(tx.now_ms, time_zone(site_of(tx, found.site_id).time_zone))
+    homes = [one for one in persons.occupancies_of_people(tx, [person_id]) if one.holds_on(today)]
+    if homes:
+        raise Conflict(f"{found.name} still belongs to {homes[0].space_code}: end that first")
+    persons.erase_person(tx, person_id)
+    for one in privacy.requests_of(tx, person_id):
+        privacy.finish_request(tx, one.request_id, "erased")
+    audit.record(tx, actor.user_id, "erase_person", "person", person_id)
+
+
+def answer(tx: Tx, actor: User, request_id: str, outcome: str) -> None:
+    """Note how a request was answered other than by doing it."""
+    require(actor, Action.MANAGE_PEOPLE)
+    if not privacy.finish_request(tx, request_id, outcome.strip()[:500] or "answered"):
+        raise NotFound("there is no such request, or it was answered already")
+    audit.record(tx, actor.user_id, "answer_privacy_request", "privacy_request", request_id)
+
+
+def _me(tx: Tx, actor: User) -> Person:
+    own = me(tx, actor)
+    if own is None:
+        raise NotFound("no person is tied to this login: ask the property office")
+    return own
+
+
+def _everything(tx: Tx, own: Person) -> dict[str, Any]:
+    homes = persons.occupancies_of_people(tx, [own.person_id])
+    accounts = [
+        account
+        for account in people.accounts_by_number(tx, own.site_id).values()
+        if any(home.space_id == account.space_id for home in homes)
+    ]
+    ids = [account.account_id for account in accounts]
+    told = repairs.list_repairs(
+        tx, own.site_id, RepairFilter(frozenset(RepairState), account_ids=ids), None, _PAPERS_MAX
+    )
+    return {
+        "name": own.name,
+        "phone": persons.reveal(tx, own.person_id, PersonField.PHONE),
+        "identity_number": persons.reveal(tx, own.person_id, PersonField.IDENTITY),
+        "note": own.note,
+        "homes": [_home(home) for home in homes],
+        "vehicles": [
+            {"plate": one.plate, "label": one.label}
+            for one in persons.vehicles_of(tx, own.person_id, is_whole=True)
+        ],
+        "consents": [
+            {
+                "purpose": one.purpose.value,
+                "given_at_ms": one.given_at_ms,
+                "withdrawn_at_ms": one.withdrawn_at_ms,
+                "how": one.how,
+            }
+            for one in privacy.consents_of(tx, own.person_id)
+        ],
+        "accounts": [
+            {"number": account.number, "opened_on": account.opened_on.isoformat()} for account in accounts
+        ],
+        "invoices": [
+            {
+                "number": paper.number,
+                "period": paper.period_code,
+                "issued_on": paper.issued_on.isoformat(),
+                "total_fen": paper.total_fen,
+            }
+            for paper in invoices.list_summaries(
+                tx, site_id=None, account_ids=ids, period_code=None, before_id=None, limit=_PAPERS_MAX
+            )
+        ],
+        "repairs": [
+            {"number": one.number, "description": one.description, "reported_at_ms": one.reported_at_ms}
+            for one in told
+        ],
+    }
+
+
+def _home(home: Occupancy) -> dict[str, str | None]:
+    def told(day: date | None) -> str | None:
+        return None if day is None else day.isoformat()
+
+    return {
+        "home": home.space_code,
+        "relation": home.relation.value,
+        "from_on": told(home.from_on),
+        "to_on": told(home.to_on),
+    }
