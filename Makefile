@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture adversary bench fuzz simulate wheel lock clean
+.PHONY: help setup demo test check format test-services torture adversary bench fuzz simulate building wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,10 @@ bench: setup test-services ## Measure polling, ingest and billing against the ra
 fuzz: setup ## Feed random bytes to every decoder; N=how many (default 200000)
 	@$(BIN)/python -m tests.fuzz.run --inputs $(or $(N),200000) $(ARGS)
 
-simulate: setup ## Run only the simulated building
+simulate: setup ## Run SEEDS=20 simulated worlds through every fault, MINUTES=15 each; ARGS="--first 7 --diary"
+	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),20) --minutes $(or $(MINUTES),15) $(ARGS)
+
+building: setup ## Run only the simulated building
 	@$(BIN)/gatehouse simulate $(ARGS)
 
 wheel: setup ## Build the package into dist/, web assets included

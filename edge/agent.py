@@ -12,7 +12,9 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+from edge.buffer_store import Connect, connect_file
 from edge.clock import Clock
 from edge.configurations import Configurations
 from edge.configurator import Configurator, Trust, config_at_start, open_configurations, trust_of
@@ -50,8 +52,16 @@ _BLOCKING_CALLS_MAX = 64
 class SystemClock:
     """The machine's clocks. Wall time counts as confirmed while the kernel or the cloud says so."""
 
-    def __init__(self) -> None:
-        self._kernel_says = is_kernel_clock_synced()
+    def __init__(
+        self,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        is_kernel_synced: Callable[[], bool] = is_kernel_clock_synced,
+    ) -> None:
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._is_kernel_synced = is_kernel_synced
+        self._kernel_says = is_kernel_synced()
         self._cloud_says: bool | None = None  # None: not asked yet
 
     @property
@@ -62,15 +72,15 @@ class SystemClock:
 
     def wall_ms(self) -> int:
         """Return UTC epoch milliseconds."""
-        return time.time_ns() // 1_000_000
+        return self._wall_ns() // 1_000_000
 
     def monotonic_ms(self) -> int:
         """Return milliseconds since some moment before the start."""
-        return time.monotonic_ns() // 1_000_000
+        return self._monotonic_ns() // 1_000_000
 
     def ask_kernel(self) -> None:
         """Ask again whether the clock is kept right."""
-        self._kernel_says = is_kernel_clock_synced()
+        self._kernel_says = self._is_kernel_synced()
 
     def compare(self, server_time_ms: int) -> None:
         """Take the cloud's word on the time."""
@@ -79,6 +89,21 @@ class SystemClock:
         if agrees is not self._cloud_says:
             log.info("the cloud spoke on the time", extra={"agrees": agrees, "skew_ms": skew_ms})
         self._cloud_says = agrees
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the agent is handed of the world: its clocks, chance, a name for this start, and its disk."""
+
+    clock: SystemClock
+    rng: random.Random
+    boot_id: str
+    connect: Connect = connect_file
+
+
+def this_machine() -> Outside:
+    """Return the world as it is."""
+    return Outside(SystemClock(), random.SystemRandom(), str(uuid.uuid4()))
 
 
 @contextlib.asynccontextmanager
@@ -113,8 +138,8 @@ async def open_cloud(
         async def hello() -> Hello:
             return await _hello(field, clock, boot_id, shelf, identity.credential.lease)
 
-        greeter = Greeter(client, hello, on_welcome, keeper.turned_away)
-        greeter.heeders.append(keeper.heed)
+        greeter = Greeter(client, hello, on_welcome, rng, keeper.turned_away)
+        greeter.heeders += [keeper.heed, *(lane.heed for lane in lanes.values())]
         yield Cloud(lanes, greeter, keeper.run)
 
 
@@ -142,12 +167,13 @@ class _Stopped(Exception):
     """Ends the task group; not an error."""
 
 
-async def run_agent(own: Config, stop: asyncio.Event) -> None:
+async def run_agent(own: Config, stop: asyncio.Event, outside: Outside | None = None) -> None:
     """Run until `stop` is set; on return everything read is on disk.
 
     `own` is the gateway's own file; a configuration sent from the cloud may run in its place.
     """
-    clock, rng, boot_id = SystemClock(), random.SystemRandom(), str(uuid.uuid4())
+    outside = outside or this_machine()
+    clock, rng, boot_id = outside.clock, outside.rng, outside.boot_id
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_BLOCKING_CALLS_MAX))
     identity = None
     if own.credential_file is not None:
@@ -156,7 +182,7 @@ async def run_agent(own: Config, stop: asyncio.Event) -> None:
     shelf = open_configurations(own, clock)
     config = config_at_start(own, trust, shelf)
     async with (
-        open_field(config, clock, rng) as field,
+        open_field(config, clock, rng, outside.connect) as field,
         open_cloud(
             identity, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf
         ) as cloud,

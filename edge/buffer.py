@@ -266,6 +266,11 @@ class Buffer:
     def _opened(self) -> Store:
         if self._store is None:
             self._open()
+            assert self._store is not None
+            if self._attempt is not None:
+                # The log may hold rows of a commit whose sync failed. Sent before they are synced and then
+                # lost with the power, their numbers would be given to others.
+                self._store.fold()
         assert self._store is not None
         return self._store
 

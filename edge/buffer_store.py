@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlite_utils import Database, Migrations
 
@@ -32,6 +32,8 @@ _WAL_BYTES_MAX = 8 * 1024 * 1024
 SCHEMA_VERSION = 2
 # A number further ahead than this is a flipped bit and not a newer agent's.
 _NEWER_VERSIONS_MAX = 100
+
+Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
 
 _migrations = Migrations("buffer")
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
+from edge.buffer_store import Connect, connect_file
 from edge.clock import Clock
 from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
@@ -296,10 +297,15 @@ def counter_limits(config: Config) -> dict[str, CounterLimits]:
 
 
 @contextlib.asynccontextmanager
-async def open_field(config: Config, clock: Clock, rng: random.Random) -> AsyncIterator[Field]:
+async def open_field(
+    config: Config,
+    clock: Clock,
+    rng: random.Random,
+    connect: Connect = connect_file,
+) -> AsyncIterator[Field]:
     """Make the parts and open the buffer; close the lines and then the buffer at the end."""
     rehearse(config)
-    async with Buffer(config.buffer, clock, rng, frozenset(counter_limits(config))) as buffer:
+    async with Buffer(config.buffer, clock, rng, frozenset(counter_limits(config)), connect) as buffer:
         field = Field(config, buffer, clock, rng)
         await field.intake.restore()
         try:

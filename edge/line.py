@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from edge.breaker import Breaker
+from edge.breaker import URGENT_PAUSE_MAX_S, Breaker
 from edge.clock import Clock
 from edge.driver import Ask, Heard, Priority, Receiver
 from edge.errors import BadFrame, LineDown, NoReply, Offline
@@ -98,7 +98,7 @@ class Line:
         self._transport = transport
         self._random = rng
         self._loop = asyncio.get_running_loop()
-        self._bus_breaker = Breaker(rng)
+        self._bus_breaker = Breaker(rng, URGENT_PAUSE_MAX_S)
         self._is_open = False
         self._is_disturbed = False
         self._last_byte_at = 0.0
@@ -373,7 +373,10 @@ class Line:
 
 
 def _middle_ms(sent_wall_ms: int, heard_wall_ms: int, round_trip_ms: int) -> int:
-    """Return the middle of the exchange; where the clock was set meanwhile, trust it as it is now."""
+    """Return the middle of the exchange; where the clock was set meanwhile, trust it as it is now.
+
+    Not before 1970, where a clock that nobody has set begins.
+    """
     if 0 <= heard_wall_ms - sent_wall_ms <= round_trip_ms + _CLOCK_STEP_MS:
         return (sent_wall_ms + heard_wall_ms) // 2
-    return heard_wall_ms - round_trip_ms // 2
+    return max(0, heard_wall_ms - round_trip_ms // 2)

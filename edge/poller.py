@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from edge.breaker import URGENT_PAUSE_MAX_S
 from edge.clock import Clock
 from edge.driver import Driver, Priority, failed_readings, points_of, priority_of
 from edge.errors import EXCHANGE_FAILURES, LineDown, Unconfirmed
@@ -148,6 +149,9 @@ class Poller:
                 )
         for line_id, here in self._by_line.items():
             here.jobs = wanted[line_id]
+            for job in here.jobs:
+                if job.priority <= Priority.ALARM:
+                    here.line.device(job.device.address).breaker.pause_max_s = URGENT_PAUSE_MAX_S
             here.wake()
 
     async def run(self) -> None:

@@ -8,6 +8,7 @@ delays no event.
 """
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import logging
@@ -44,6 +45,10 @@ except ImportError:  # pragma: no cover - depends on the machine
 log = logging.getLogger(__name__)
 
 HELLO_INTERVAL_S = 10.0
+# A cloud out of reach is looked for this often, and an answer that takes longer is none: an alarm that
+# waits for it must be on its way within ten seconds. Drawn anew each time, against marching in step.
+_LOOK_AGAIN_S = (2.0, 8.0)
+_HELLO_TIMEOUT_S = 5.0
 # Full jitter between nothing and a growing ceiling: a thousand gateways must not return in step.
 _FIRST_PAUSE_S = 0.5
 _PAUSE_MAX_S = 60.0
@@ -104,27 +109,34 @@ class CloudClient:
 
     async def get(self, path: str) -> bytes:
         """Return the body of a 200 answer; CloudFault says what else came."""
-        return await self._ask("GET", path, None, {})
+        return await self._ask("GET", path, None, {}, ATTEMPT_TIMEOUT_S)
 
-    async def post(self, path: str, content: bytes, headers: dict[str, str]) -> bytes:
+    async def post(
+        self, path: str, content: bytes, headers: dict[str, str], timeout_s: float | None = None
+    ) -> bytes:
         """Return the body of a 200 answer; CloudFault says what else came, with the pause asked for."""
-        return await self._ask("POST", path, content, headers)
+        return await self._ask("POST", path, content, headers, timeout_s or ATTEMPT_TIMEOUT_S)
 
-    async def _ask(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> bytes:
+    async def _ask(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str], timeout_s: float
+    ) -> bytes:
         try:
-            async with self._session.request(
-                method,
-                self._identity.credential.cloud_url.rstrip("/") + path,
-                data=content,
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._identity.tls,
-            ) as response:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.request(
+                    method,
+                    self._identity.credential.cloud_url.rstrip("/") + path,
+                    data=content,
+                    headers=headers,
+                    allow_redirects=False,
+                    ssl=self._identity.tls,
+                ) as response,
+            ):
                 if response.status != 200:
                     raise _refusal(response)
                 return await _limited(response)
         except TimeoutError as error:
-            raise _TooSlow(f"no answer within {ATTEMPT_TIMEOUT_S:g} s") from error
+            raise _TooSlow(f"no answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             fault = CloudFault(f"cannot reach the cloud: {error}")
             fault.is_turned_away = _is_alert(error)
@@ -179,6 +191,11 @@ class Lane:
         self._rows_max = ROWS_PER_BATCH_MAX
         self._in_flight: _InFlight | None = None
         self._failures = 0
+        self._reached = asyncio.Event()
+
+    def heed(self, _: Welcome) -> None:
+        """Take word that the cloud answers: a pause it did not ask for itself is over."""
+        self._reached.set()
 
     async def run(self) -> None:
         """Send what there is, wait for more, for ever."""
@@ -299,7 +316,11 @@ class Lane:
             self._rows_max = max(_ROWS_MIN, self._rows_max // 2)
             self._in_flight = None
         ceiling_s = min(_PAUSE_MAX_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 16))
-        await asyncio.sleep(max(fault.retry_after_s, self._random.uniform(0, ceiling_s)))
+        await asyncio.sleep(fault.retry_after_s)
+        self._reached.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._random.uniform(0, ceiling_s)):
+                await self._reached.wait()
 
 
 class Greeter:
@@ -310,31 +331,36 @@ class Greeter:
         client: CloudClient,
         hello: Callable[[], Awaitable[Hello]],
         on_welcome: Callable[[Welcome], None],
+        rng: random.Random,
         on_turned_away: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.fault = ""
+        self._random = rng
         self._client = client
         self._hello = hello
         self.heeders = [on_welcome]  # who is told of every Welcome
         self._on_turned_away = on_turned_away
 
     async def run(self) -> None:
-        """Greet for ever; a failure shows in `fault` and is tried again at the next turn."""
+        """Greet for ever; a failure shows in `fault` and is tried again sooner than the next turn."""
         while True:
+            pause_s = HELLO_INTERVAL_S
             try:
                 await self.greet()
             except CloudFault as fault:
                 if str(fault) != self.fault:
                     log.warning("the cloud does not greet back", extra={"reason": str(fault)})
                 self.fault = str(fault)
+                pause_s = max(fault.retry_after_s, self._random.uniform(*_LOOK_AGAIN_S))
                 if fault.is_turned_away and self._on_turned_away is not None:
                     await self._on_turned_away()
-            await asyncio.sleep(HELLO_INTERVAL_S)
+            await asyncio.sleep(pause_s)
 
     async def greet(self) -> None:
         """Say Hello once and take the Welcome."""
         content = msgspec.json.encode(await self._hello())
-        answer = await self._client.post(HELLO_PATH, content, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        answer = await self._client.post(HELLO_PATH, content, headers, _HELLO_TIMEOUT_S)
         try:
             welcome = _welcome_decoder.decode(answer)
         except msgspec.MsgspecError as error:

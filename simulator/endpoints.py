@@ -7,7 +7,6 @@ not be sent was never issued.
 import asyncio
 import contextlib
 import os
-import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +50,7 @@ class Speaker:
         """
         at_ms = self.clock.now_ms()
         turnaround_ms = 0 if self.clock.is_standing else self._turnaround_ms
-        for transmission in hearing.feed(data, at_ms, time.monotonic()):
+        for transmission in hearing.feed(data, at_ms, asyncio.get_running_loop().time()):
             delay_ms = turnaround_ms + transmission.delay_ms
             if delay_ms == 0:
                 self._say(transmission, send, at_ms)

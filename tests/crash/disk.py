@@ -79,6 +79,18 @@ class Disk(apsw.VFS):
         """Tell whether the fault has been met at least once."""
         return self._fault is not None and self._passed >= self._fault.at
 
+    def left_behind(self, rng: random.Random) -> "Disk":
+        """Return the disk as a killed process leaves it to the next: the kernel keeps what was written.
+
+        The dying process may go on writing here; nobody will look.
+        """
+        disk = Disk(rng, lies=self.lies)
+        for name, content in self._files.items():
+            kept = None if content.kept is None else bytearray(content.kept)
+            disk._files[name] = _Content(bytearray(content.seen), kept, list(content.unsynced))
+        disk._forgotten = dict(self._forgotten)
+        return disk
+
     def restart(self) -> None:
         """Cut the power and give it back: forget what was not synced, as chance will have it."""
         for name, content in self._forgotten.items():
@@ -128,6 +140,10 @@ class Disk(apsw.VFS):
             last = fault.at + fault.times if fault.times is not None else self._passed + 1
             if fault.at <= self._passed < last:
                 raise _error(kind, is_full=fault.is_full)
+
+    def size_bytes(self) -> int:
+        """Return what all files take."""
+        return sum(len(content.seen) for content in self._files.values())
 
     def sync_directory(self) -> None:
         """Let deletions be final."""

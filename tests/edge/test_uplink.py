@@ -316,7 +316,7 @@ async def test_hello_is_answered_by_welcome(tmp_path: Path) -> None:
         async def hello() -> Hello:
             return said
 
-        await Greeter(client, hello, welcomes.append).greet()
+        await Greeter(client, hello, welcomes.append, rng()).greet()
 
         assert cloud.hellos == [said]
         assert welcomes[0].server_time_ms == 1_000
@@ -333,4 +333,4 @@ async def test_a_welcome_that_is_none_is_a_fault(tmp_path: Path, monkeypatch: py
             return Hello("0.1.0", "boot", buffer.epoch, "v", 0, {}, None, 0, 0)
 
         with pytest.raises(CloudFault, match="no welcome"):
-            await Greeter(client, hello, lambda _: None).greet()
+            await Greeter(client, hello, lambda _: None, rng()).greet()
