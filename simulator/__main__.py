@@ -16,9 +16,9 @@ from typing import Any
 import click
 from aiohttp import web
 
-from simulator.building import DEVICES
+from simulator.building import DEMO_RELAY_PASSWORD, DEVICES
 from simulator.control import make_control
-from simulator.edge_config import edge_config
+from simulator.edge_config import RELAY_PASSWORD_FILE, edge_config
 from simulator.endpoints import TURNAROUND_MS
 from simulator.faults import FaultKind
 from simulator.panel_caller import SAYINGS, NotConfirmed, dc09_message, deliver, gb26875_message
@@ -52,6 +52,11 @@ _path = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--lift-port", type=_port, default=0, help="Modbus TCP: lift-1.  [default: any]")
 @click.option("--fire-port", type=_port, default=0, help="Modbus TCP: fire-1.  [default: any]")
+@click.option("--garage-port", type=_port, default=0, help="Modbus RTU over UDP: em-garage.  [default: any]")
+@click.option("--mbus-port", type=_port, default=0, help="M-Bus behind TCP: hm-1.  [default: any]")
+@click.option(
+    "--dtu-port", type=_port, default=0, help="Where the DTU calls the gateway: em-charger, em-shop."
+)
 @click.option(
     "--mqtt-host", default="127.0.0.1", show_default=True, help="The broker for lock and leak sensor."
 )
@@ -97,6 +102,9 @@ def _settings(options: dict[str, Any]) -> Settings:
         meters_port=options["meters_port"],
         lift_port=options["lift_port"],
         fire_port=options["fire_port"],
+        garage_port=options["garage_port"],
+        mbus_port=options["mbus_port"],
+        dtu_port=options["dtu_port"],
         mqtt_host=options["mqtt_host"],
         mqtt_port=None if options["no_mqtt"] else options["mqtt_port"],
         has_broker=options["broker"] and not options["no_mqtt"],
@@ -135,6 +143,9 @@ def _write_documents(simulation: Simulation, options: dict[str, Any]) -> None:
             page_port=options["edge_page_port"],
         )
         options["write_edge_config"].write_text(text, encoding="utf-8")
+        password_file = options["write_edge_config"].with_name(RELAY_PASSWORD_FILE)
+        password_file.write_text(DEMO_RELAY_PASSWORD + "\n", encoding="ascii")
+        password_file.chmod(0o600)
     if options["write_cloud_setup"] is not None:
         now_ms = simulation.clock.now_ms()
         opened_on = options["opened_on"]
@@ -151,6 +162,9 @@ def _tell(places: Places, control_port: int) -> None:
         "meters-tcp": f"{places.host}:{places.meters_port} (Modbus TCP)",
         "lift-tcp": f"{places.host}:{places.lift_port} (Modbus TCP)",
         "fire-tcp": f"{places.host}:{places.fire_port} (Modbus TCP)",
+        "garage-udp": f"{places.host}:{places.garage_port} (Modbus RTU over UDP)",
+        "mbus-1": f"{places.host}:{places.mbus_port} (M-Bus behind a TCP level converter)",
+        "dtu-1": f"calls {places.host}:{places.dtu_port} (serial server that dials in)",
         "mqtt": "off" if places.mqtt_port is None else f"{places.mqtt_host}:{places.mqtt_port} (zigbee2mqtt)",
     }
     for name, place in lines.items():

@@ -17,6 +17,10 @@ class Role(Enum):
     PUMP_ELECTRICITY = "pump room electricity meter"
     MASTER_ELECTRICITY = "master electricity meter"
     MASTER_WATER = "master water meter"
+    CHARGER_ELECTRICITY = "charging post electricity meter"
+    SHOP_ELECTRICITY = "shop electricity meter"
+    GARAGE_ELECTRICITY = "garage electricity meter"
+    HEAT_STATION = "heat station"
     LIFT = "lift controller"
     FIRE_PANEL = "fire panel gateway"
     LOCK = "entrance door lock"
@@ -26,6 +30,8 @@ class Role(Enum):
 ELECTRICITY_ROLES = frozenset(
     {Role.FLAT_ELECTRICITY, Role.PUBLIC_ELECTRICITY, Role.PUMP_ELECTRICITY, Role.MASTER_ELECTRICITY}
 )
+# Fed by a transformer of their own, not behind the master meter, and let to an operator who bills himself.
+OPERATORS_ROLES = frozenset({Role.CHARGER_ELECTRICITY, Role.GARAGE_ELECTRICITY, Role.SHOP_ELECTRICITY})
 WATER_ROLES = frozenset({Role.FLAT_WATER, Role.MASTER_WATER})
 
 
@@ -71,8 +77,14 @@ class Device:
 
 BUS_1, BUS_2 = "bus-1", "bus-2"  # RS-485: a pseudo-terminal, and a transparent TCP serial server
 METERS_TCP, LIFT_TCP, FIRE_TCP = "meters-tcp", "lift-tcp", "fire-tcp"
+# A 4G serial server (DTU) that calls the gateway, an RTU-over-UDP server, an M-Bus level converter on TCP.
+DTU_1, GARAGE_UDP, MBUS_1 = "dtu-1", "garage-udp", "mbus-1"
 MQTT = "mqtt"
 
+# What the DTU says when it calls, and every so often.
+DTU_REGISTRATION, DTU_HEARTBEAT = "DTU-0007", "PING"
+# Of the charging post's relay: a simulated building has no secrets.
+DEMO_RELAY_PASSWORD = "123456"  # noqa: S105
 WATER_METER_TYPE = "10"  # CJ/T 188: cold water
 VACANT_FLAT, HEAVY_FLAT = 203, 602
 
@@ -106,6 +118,8 @@ FLATS: tuple[Flat, ...] = (
 )
 
 PUBLIC_WATT_HOURS_PER_DAY = 46_000
+CHARGER_WATT_HOURS_PER_DAY, GARAGE_WATT_HOURS_PER_DAY, SHOP_WATT_HOURS_PER_DAY = 38_000, 30_000, 21_000
+HEAT_WATT_HOURS_PER_DAY = 410_000
 LIFT_TRIPS_PER_DAY = 240
 PUMP_PERMILLE_WH_PER_LITRE = 700  # 0.7 kWh lifts a cubic metre through the pressure set
 ELECTRICITY_LOSS_PERMILLE = 1_014  # what risers and the meters themselves take
@@ -143,6 +157,17 @@ DEVICES: tuple[Device, ...] = (
     Device("wm-main", Role.MASTER_WATER, BUS_1, "20260700000001", "cjt188_cold_water", "总水表"),
     Device("em-main", Role.MASTER_ELECTRICITY, METERS_TCP, "1", "eastron_sdm630", "总电表"),
     Device("em-pump", Role.PUMP_ELECTRICITY, METERS_TCP, "2", "carlo_gavazzi_em24", "水泵房电表"),
+    Device("em-charger", Role.CHARGER_ELECTRICITY, DTU_1, "202607000901", "dlt645_relay_meter", "充电桩电表"),
+    Device(
+        "em-shop",
+        Role.SHOP_ELECTRICITY,
+        DTU_1,
+        "199707000902",
+        "dlt645_1997_single_phase",
+        "底商旧电表",
+    ),
+    Device("em-garage", Role.GARAGE_ELECTRICITY, GARAGE_UDP, "1", "acrel_ddsy1352", "车库电表"),
+    Device("hm-1", Role.HEAT_STATION, MBUS_1, "20260701", "mbus_heat_meter", "换热站热量表"),
     Device("lift-1", Role.LIFT, LIFT_TCP, "1", "lift_gateway", "1 号电梯"),
     Device("fire-1", Role.FIRE_PANEL, FIRE_TCP, "1", "fire_panel_gateway", "火灾报警主机"),
     Device("lock-1", Role.LOCK, MQTT, "lock-1", "zigbee2mqtt_lock", "单元门锁"),

@@ -65,7 +65,7 @@ class Cjt188Slaves:
 
     def _turn_valve(self, frame: cjt188.Frame, device: Device, at_ms: int) -> Answer:
         is_closed = _VALVE_OPERATIONS.get(frame.data)
-        if is_closed is None or not self._building.turn_valve(device.device_id, at_ms, is_closed=is_closed):
+        if is_closed is None or not self._building.turn(device.device_id, at_ms, is_off=is_closed):
             refusal = cjt188.abnormal_reply(frame, _METER_TYPE, device.address)
             return Answer(device.device_id, cjt188.encode_frame(refusal))
         status = bytes((int(is_closed), 0))

@@ -9,11 +9,17 @@ from simulator.building import (
     BUS_1,
     BUS_2,
     DEVICES,
+    DTU_1,
+    DTU_HEARTBEAT,
+    DTU_REGISTRATION,
     ELECTRICITY_ROLES,
     FIRE_TCP,
+    GARAGE_UDP,
     LIFT_TCP,
+    MBUS_1,
     METERS_TCP,
     MQTT,
+    OPERATORS_ROLES,
     WATER_ROLES,
     Device,
     Role,
@@ -25,11 +31,20 @@ from simulator.wireless import BASE_TOPIC
 # Meters are asked as often as their bus allows in good company; what may cost lives, every second.
 _INTERVALS_S = {
     **dict.fromkeys(ELECTRICITY_ROLES, 60),
+    **dict.fromkeys(OPERATORS_ROLES, 60),
     **dict.fromkeys(WATER_ROLES, 300),
+    Role.HEAT_STATION: 300,
     Role.FIRE_PANEL: 1,
     Role.LIFT: 2,
 }
 
+
+# Written beside the configuration: six digits, which never leave the box.
+RELAY_PASSWORD_FILE = "em-charger.password"  # noqa: S105
+_RELAY = f'''[devices.relay]
+password_file = "{RELAY_PASSWORD_FILE}"
+closing = "direct"
+'''
 
 _COMMANDS = """
 [commands]
@@ -42,11 +57,19 @@ actions = ["door_unlock"]
 devices = "wm-*"
 actions = ["valve_close", "valve_open"]
 
+[[commands.allow]]
+devices = "em-charger"
+actions = ["broadcast_time", "relay_close", "relay_open"]
+
+[[commands.allow]]
+devices = "*"
+actions = ["raw_read"]
+
 [[commands.interlocks]]
 point = "fire-1/fire_alarm"
 when = ["alarm"]
-actions = ["valve_close"]
-reason = "the fire panel is in alarm: water stays on"
+actions = ["relay_close", "valve_close"]
+reason = "the fire panel is in alarm: water stays on, and no power is switched on"
 """
 
 
@@ -86,6 +109,15 @@ def _lines(places: Places) -> list[str]:
         f'[[lines]]\nid = "{line_id}"\ntransport = "modbus-tcp"\nhost = "{places.host}"\nport = {port}\n'
         for line_id, port in ports.items()
     ]
+    lines += [
+        f'[[lines]]\nid = "{GARAGE_UDP}"\ntransport = "udp"\nhost = "{places.host}"\n'
+        f"port = {places.garage_port}\nbaud = 9600\ngap_ms = 0\n",
+        f'[[lines]]\nid = "{MBUS_1}"\ntransport = "tcp"\nhost = "{places.host}"\n'
+        f"port = {places.mbus_port}\nbaud = 2400\ngap_ms = 0\n",
+        f'[[lines]]\nid = "{DTU_1}"\ntransport = "dial-in"\nhost = "{places.host}"\n'
+        f'port = {places.dtu_port}\nregistration = "{DTU_REGISTRATION}"\nheartbeat = "{DTU_HEARTBEAT}"\n'
+        "baud = 9600\ngap_ms = 0\n",
+    ]
     if places.mqtt_port is not None:
         lines.append(
             f'[[lines]]\nid = "{MQTT}"\ntransport = "mqtt"\nhost = "{places.mqtt_host}"\n'
@@ -100,7 +132,9 @@ def _device(device: Device) -> str:
         f'profile = "{device.profile}"\naddress = "{device.address}"\n'
     )
     interval_s = _INTERVALS_S.get(device.role)
-    return text if interval_s is None else f"{text}interval_s = {interval_s}\n"
+    if interval_s is not None:
+        text += f"interval_s = {interval_s}\n"
+    return text + (_RELAY if device.role is Role.CHARGER_ELECTRICITY else "")
 
 
 # What a manager wants to be told of without asking. A stopped lift's code from 50 on means a loaded car.

@@ -51,10 +51,13 @@ _METERS = frozenset(
         Role.PUMP_ELECTRICITY,
         Role.MASTER_ELECTRICITY,
         Role.MASTER_WATER,
+        Role.CHARGER_ELECTRICITY,
+        Role.GARAGE_ELECTRICITY,
+        Role.SHOP_ELECTRICITY,
     }
 )
-_ON_RS485 = _METERS - {Role.MASTER_ELECTRICITY, Role.PUMP_ELECTRICITY}
-_WIRED = _METERS | {Role.LIFT, Role.FIRE_PANEL}
+_ON_RS485 = (_METERS - {Role.MASTER_ELECTRICITY, Role.PUMP_ELECTRICITY}) | {Role.HEAT_STATION}
+_WIRED = _METERS | {Role.LIFT, Role.FIRE_PANEL, Role.HEAT_STATION}
 _WIRELESS = frozenset({Role.LOCK, Role.LEAK_SENSOR})
 
 ROLES_OF: dict[FaultKind, frozenset[Role]] = {
@@ -69,7 +72,7 @@ ROLES_OF: dict[FaultKind, frozenset[Role]] = {
     FaultKind.METER_EXCHANGED: _METERS,
     FaultKind.NOISE: _ON_RS485,
     FaultKind.ROLLOVER: _METERS,
-    FaultKind.SYSTEM_FAULT: frozenset({Role.FIRE_PANEL}),
+    FaultKind.SYSTEM_FAULT: frozenset({Role.FIRE_PANEL, Role.HEAT_STATION}),
     FaultKind.TRAPPED_PERSON: frozenset({Role.LIFT}),
     FaultKind.TRUNCATED: _WIRED,
 }

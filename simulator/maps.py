@@ -20,12 +20,27 @@ class Item:
 
     point: str
     step_micro: int
+    bit: int | None = None  # of a status word
+    code_of_one: int = 1  # what the point is while the bit is set
+
+
+@dataclass(frozen=True, slots=True)
+class MbusRecord:
+    """One point of an M-Bus telegram: its VIF, and one raw count in millionths."""
+
+    point: str
+    vif: bytes
+    step_micro: int
 
 
 _VOLTAGE = {"02010100": (Item("voltage", 100_000),)}
 _CURRENT = {"02020100": (Item("current", 1_000),)}
 _POWER = {"02030000": (Item("active_power", 100),)}
 _ENERGY = {"00010000": (Item(ENERGY, 10_000),)}
+_STATUS = {
+    "04000501": (Item("battery_low", 1_000_000, bit=2),),
+    "04000503": (Item("relay_state", 1_000_000, bit=4, code_of_one=0),),
+}
 _RATES = {f"00010{number}00": (Item(point, 10_000),) for number, point in enumerate(RATE_POINTS, start=1)}
 _BLOCK = {"0001FF00": tuple(Item(point, 10_000) for point in (ENERGY, *RATE_POINTS))}
 
@@ -33,9 +48,43 @@ _BLOCK = {"0001FF00": tuple(Item(point, 10_000) for point in (ENERGY, *RATE_POIN
 DLT645: Mapping[str, Mapping[str, tuple[Item, ...]]] = MappingProxyType(
     {
         "dlt645_four_rate": _ENERGY | _RATES | _BLOCK | _VOLTAGE | _CURRENT | _POWER,
+        "dlt645_relay_meter": _ENERGY | _VOLTAGE | _CURRENT | _POWER | _STATUS,
         "dlt645_single_phase": _ENERGY | _VOLTAGE | _CURRENT | _POWER,
     }
 )
+
+# The same for meters of the 1997 edition, which count whole volts and hundredths of an ampere.
+DLT645_1997: Mapping[str, Mapping[str, tuple[Item, ...]]] = MappingProxyType(
+    {
+        "dlt645_1997_single_phase": {
+            "9010": (Item(ENERGY, 10_000),),
+            "B611": (Item("voltage", 1_000_000),),
+            "B621": (Item("current", 10_000),),
+            "B630": (Item("active_power", 100),),
+        }
+    }
+)
+
+# By profile: the telegrams of a readout, in order.
+MBUS: Mapping[str, tuple[tuple[MbusRecord, ...], ...]] = MappingProxyType(
+    {
+        "mbus_heat_meter": (
+            (
+                MbusRecord("heat_energy", b"\x06", 1_000_000),
+                MbusRecord("water_volume", b"\x14", 10_000),
+                MbusRecord("heat_power", b"\x2d", 100_000),
+            ),
+            (
+                MbusRecord("volume_flow", b"\x3b", 1_000),
+                MbusRecord("flow_temperature", b"\x5a", 100_000),
+                MbusRecord("return_temperature", b"\x5e", 100_000),
+                MbusRecord("run_time", b"\x22", 1_000_000),
+            ),
+        )
+    }
+)
+# Bits of the header's status byte.
+MBUS_STATUS: Mapping[str, int] = MappingProxyType({"battery_low": 2, "system_fault": 3})
 
 # By profile: point name to field of the 901F reply.
 CJT188: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -160,10 +209,13 @@ ZIGBEE2MQTT: Mapping[str, Mapping[str, str]] = MappingProxyType(
 def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int]:
     """Return what a device of that profile tells of these values: its own points, in its own steps."""
     shown: dict[str, int] = {}
-    for items in DLT645.get(profile, {}).values():
+    for items in (*DLT645.get(profile, {}).values(), *DLT645_1997.get(profile, {}).values()):
         shown |= {item.point: quantised(values_micro[item.point], item.step_micro) for item in items}
     for cell in MODBUS.get(profile, ()):
         shown[cell.point] = quantised(values_micro[cell.point], cell.step_micro, cell.encoding)
+    for telegram in MBUS.get(profile, ()):
+        shown |= {r.point: quantised(values_micro[r.point], r.step_micro) for r in telegram}
+        shown |= {point: values_micro[point] for point in MBUS_STATUS}
     for point in (*CJT188.get(profile, ()), *ZIGBEE2MQTT.get(profile, ())):
         step_micro = VOLUME_STEP_MICRO if point == "water_volume" else _ONE
         shown[point] = quantised(values_micro[point], step_micro)

@@ -11,6 +11,7 @@ from protocol.quantity import MICRO
 from simulator.curves import HOUR_MS, RatedTotals, RunningTotal
 from simulator.faults import FaultBook, FaultKind
 from simulator.registers import VOLUME_CJT188, Register, Resolution
+from simulator.switch import Switch
 
 ValuesMicro = Mapping[str, int]
 
@@ -101,6 +102,33 @@ class SingleRateMeter:
         return {"active_energy_import": energy_micro, **self._electricity.values_micro(at_ms)}
 
 
+class RelayMeter:
+    """A single-rate meter with a relay: behind an open one nothing flows."""
+
+    def __init__(
+        self, device_id: str, total: RunningTotal, wobble: Wobble, resolution: Resolution, faults: FaultBook
+    ) -> None:
+        self._total = total
+        self._relay = Switch()
+        self._electricity = Electricity(total, wobble, phases=1)
+        register = Register(device_id, resolution, self._watt_hours_at, faults)
+        self._meter = SingleRateMeter(self._electricity, register, resolution)
+
+    def turn(self, at_ms: int, *, is_off: bool) -> None:
+        """Open the relay or close it."""
+        self._relay.turn(at_ms, is_off=is_off)
+
+    def values_micro(self, at_ms: int) -> ValuesMicro:
+        """Return what every meter shows, how the relay stands and that the clock's battery is well."""
+        values = {**self._meter.values_micro(at_ms), "battery_low": 0}
+        if self._relay.is_off:
+            values |= {"active_power": 0, "current": 0}
+        return values | {"relay_state": (not self._relay.is_off) * MICRO}
+
+    def _watt_hours_at(self, at_ms: int) -> int:
+        return self._relay.passed(self._total.at, at_ms)
+
+
 class FourRateMeter:
     """An electricity meter with a running total for each tariff period; its total is their sum."""
 
@@ -138,18 +166,11 @@ class WaterMeter:
         self._register = Register(device_id, VOLUME_CJT188, self._litres_at, faults)
         self._faults = faults
         self._leaking = leaking
-        # When the valve was closed and opened again, in turn.
-        self._turned_at_ms: list[int] = []
+        self._valve = Switch()
 
-    def turn_valve(self, at_ms: int, *, is_closed: bool) -> None:
+    def turn(self, at_ms: int, *, is_off: bool) -> None:
         """Close the valve or open it; no water passes a closed one."""
-        if is_closed != self.is_closed:
-            self._turned_at_ms.append(at_ms)
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell how the valve stands."""
-        return len(self._turned_at_ms) % 2 == 1
+        self._valve.turn(at_ms, is_off=is_off)
 
     def values_micro(self, at_ms: int) -> ValuesMicro:
         """Return the volume in m3, the flow in m3/h, valve and battery."""
@@ -159,21 +180,16 @@ class WaterMeter:
             for fault in self._faults.of(device_id, FaultKind.LEAK)
         )
         flowing = self._total.per_hour(at_ms) + leaks * LEAK_LITRES_PER_HOUR
-        litres_per_hour = 0 if self.is_closed else flowing
+        litres_per_hour = 0 if self._valve.is_off else flowing
         return {
             "water_volume": self._register.steps_at(at_ms) * VOLUME_CJT188.step_micro,
             "volume_flow": litres_per_hour * 1_000,
-            "valve_state": self.is_closed * MICRO,
+            "valve_state": self._valve.is_off * MICRO,
             "battery_low": 0,
         }
 
     def _litres_at(self, at_ms: int) -> int:
-        turns = [min(turn, at_ms) for turn in self._turned_at_ms] + [at_ms] * self.is_closed
-        held_back = sum(
-            self._wanted_at(opened) - self._wanted_at(closed)
-            for closed, opened in zip(turns[::2], turns[1::2], strict=True)
-        )
-        return self._wanted_at(at_ms) - held_back
+        return self._valve.passed(self._wanted_at, at_ms)
 
     def _wanted_at(self, at_ms: int) -> int:
         """Return the litres that would have passed had the valve always been open."""

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from simulator.building import (
+    CHARGER_WATT_HOURS_PER_DAY,
     DEVICES,
     ELECTRICITY_LOSS_PERMILLE,
     FLATS,
+    GARAGE_WATT_HOURS_PER_DAY,
+    HEAT_WATT_HOURS_PER_DAY,
     LIFT_TRIPS_PER_DAY,
     PUBLIC_WATT_HOURS_PER_DAY,
     PUMP_PERMILLE_WH_PER_LITRE,
+    SHOP_WATT_HOURS_PER_DAY,
     WATER_LOSS_PERMILLE,
     Device,
     Role,
@@ -29,10 +33,12 @@ from simulator.curves import (
     RunningTotal,
 )
 from simulator.faults import FaultBook
+from simulator.heat import HeatMeter
 from simulator.meters import (
     RATE_POINTS,
     Electricity,
     FourRateMeter,
+    RelayMeter,
     SingleRateMeter,
     ValuesMicro,
     WaterMeter,
@@ -82,6 +88,13 @@ class Building:
         behind = tuple(self._electricity.values())
         self._electricity["em-main"] = Following(behind, ELECTRICITY_LOSS_PERMILLE)
         self._water["wm-main"] = Following(households, WATER_LOSS_PERMILLE)
+        for device_id, mean_per_day, pattern in (
+            ("em-charger", CHARGER_WATT_HOURS_PER_DAY, HOUSEHOLD_ELECTRICITY),
+            ("em-garage", GARAGE_WATT_HOURS_PER_DAY, COMMON_PARTS),
+            ("em-shop", SHOP_WATT_HOURS_PER_DAY, COMMON_PARTS),
+        ):
+            own = Consumer(seed, device_id, mean_per_day, pattern)
+            self._own_electricity[device_id] = self._electricity[device_id] = own
         self.lock = Lock(RunningTotal(Consumer(seed, "lock-1", LIFT_TRIPS_PER_DAY // 2, LIFT_TRIPS)))
         self._models: Mapping[str, Model] = {device.device_id: self._model(device) for device in DEVICES}
         self._shown: dict[str, tuple[int, ValuesMicro]] = {}
@@ -95,12 +108,12 @@ class Building:
         self._shown[device_id] = (at_ms, values)
         return values
 
-    def turn_valve(self, device_id: str, at_ms: int, *, is_closed: bool) -> bool:
-        """Turn a water meter's valve; False if the device has none."""
+    def turn(self, device_id: str, at_ms: int, *, is_off: bool) -> bool:
+        """Turn a water meter's valve or an electricity meter's relay; False if the device has none."""
         model = self._models[device_id]
-        if not isinstance(model, WaterMeter):
+        if not isinstance(model, RelayMeter | WaterMeter):
             return False
-        model.turn_valve(at_ms, is_closed=is_closed)
+        model.turn(at_ms, is_off=is_off)
         self._shown.pop(device_id, None)
         return True
 
@@ -125,6 +138,18 @@ class Building:
                 return self._water_meter(device_id, (device_id,))
             case Role.MASTER_WATER:
                 return self._water_meter(device_id, ("leak-1", *(f"wm-{flat.number}" for flat in FLATS)))
+            case Role.CHARGER_ELECTRICITY:
+                total = RunningTotal(self._electricity[device_id])
+                return RelayMeter(
+                    device_id, total, Wobble(self._seed, device_id), ENERGY_DLT645, self._faults
+                )
+            case Role.SHOP_ELECTRICITY:
+                return self._single_rate(device_id, ENERGY_DLT645, phases=1)
+            case Role.GARAGE_ELECTRICITY:
+                return self._four_rate(device_id, ENERGY_CENTI_KWH)
+            case Role.HEAT_STATION:
+                heat = RunningTotal(Consumer(self._seed, device_id, HEAT_WATT_HOURS_PER_DAY, COMMON_PARTS))
+                return HeatMeter(device_id, heat, Wobble(self._seed, device_id), self._faults)
             case Role.LIFT:
                 trips = RunningTotal(Consumer(self._seed, device_id, LIFT_TRIPS_PER_DAY, LIFT_TRIPS))
                 return Lift(self._seed, device_id, trips, self._faults)

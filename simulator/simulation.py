@@ -17,14 +17,19 @@ from simulator.building import (
     BUS_1,
     BUS_2,
     DEVICE_BY_ID,
+    DTU_1,
+    DTU_HEARTBEAT,
+    DTU_REGISTRATION,
     FIRE_TCP,
+    GARAGE_UDP,
     LIFT_TCP,
+    MBUS_1,
     METERS_TCP,
     WATER_ROLES,
-    Role,
     devices_on,
 )
 from simulator.bus import Bus
+from simulator.callers import DtuCaller, UdpEndpoint
 from simulator.cjt188_slaves import Cjt188Slaves
 from simulator.clock import Clock
 from simulator.dlt645_slaves import Dlt645Slaves
@@ -38,6 +43,8 @@ from simulator.endpoints import (
 )
 from simulator.faults import Fault, FaultBook, FaultKind
 from simulator.ledger import Ledger
+from simulator.maps import MODBUS
+from simulator.mbus_slaves import MbusSlaves
 from simulator.modbus_slaves import ModbusSlaves
 from simulator.models import Building
 from simulator.wireless import Zigbee2mqtt
@@ -55,6 +62,9 @@ class Settings:
     meters_port: int = 0
     lift_port: int = 0
     fire_port: int = 0
+    garage_port: int = 0
+    mbus_port: int = 0
+    dtu_port: int = 0  # where the gateway is to listen for the DTU's call
     mqtt_port: int | None = None
     mqtt_host: str = "127.0.0.1"
     has_broker: bool = False
@@ -72,6 +82,9 @@ class Places:
     meters_port: int
     lift_port: int
     fire_port: int
+    garage_port: int
+    mbus_port: int
+    dtu_port: int
     mqtt_host: str
     mqtt_port: int | None
 
@@ -107,9 +120,24 @@ class Simulation:
             meters = await self._serve(stack, self.settings.meters_port, self._modbus_tcp(METERS_TCP))
             lift = await self._serve(stack, self.settings.lift_port, self._modbus_tcp(LIFT_TCP))
             fire = await self._serve(stack, self.settings.fire_port, self._modbus_tcp(FIRE_TCP))
+            mbus = await self._serve(stack, self.settings.mbus_port, self._transparent(MBUS_1))
+            garage = UdpEndpoint(self._speaker, self._transparent(GARAGE_UDP))
+            await garage.open(self.settings.host, self.settings.garage_port)
+            stack.callback(garage.close)
+            dtu_port = await self._call(stack)
             mqtt_port = await self._start_radio(stack)
             self._places = Places(
-                self.settings.host, line.path, bus_2, meters, lift, fire, self.settings.mqtt_host, mqtt_port
+                self.settings.host,
+                line.path,
+                bus_2,
+                meters,
+                lift,
+                fire,
+                garage.port,
+                mbus,
+                dtu_port,
+                self.settings.mqtt_host,
+                mqtt_port,
             )
             self._stack = stack.pop_all()
         return self
@@ -147,13 +175,15 @@ class Simulation:
 
     def _slaves(self, line_id: str) -> list[Slaves]:
         devices = devices_on(line_id)
-        electricity = [device for device in devices if device.role is Role.FLAT_ELECTRICITY]
+        electricity = [device for device in devices if device.profile.startswith("dlt645")]
         water = [device for device in devices if device.role in WATER_ROLES]
-        public = [device for device in devices if device.role is Role.PUBLIC_ELECTRICITY]
+        registers = [device for device in devices if device.profile in MODBUS]
+        if line_id == MBUS_1:
+            return [MbusSlaves(devices, self.building)]
         return [
             Dlt645Slaves(electricity, self.building),
             Cjt188Slaves(water, self.building),
-            ModbusSlaves(public, self.building, Framing.RTU),
+            ModbusSlaves(registers, self.building, Framing.RTU),
         ]
 
     def _bus(self, line_id: str) -> Bus:
@@ -172,6 +202,22 @@ class Simulation:
         await endpoint.open(self.settings.host, port)
         stack.callback(endpoint.close)
         return endpoint.port
+
+    async def _call(self, stack: AsyncExitStack) -> int:
+        """Let the DTU call the gateway; return the port it calls."""
+        settings = self.settings
+        port = settings.dtu_port or free_port(settings.host)
+        caller = DtuCaller(
+            self._speaker,
+            self._transparent(DTU_1),
+            settings.host,
+            port,
+            DTU_REGISTRATION.encode(),
+            DTU_HEARTBEAT.encode(),
+        )
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(group.create_task(caller.run()).cancel)
+        return port
 
     async def _start_radio(self, stack: AsyncExitStack) -> int | None:
         settings = self.settings

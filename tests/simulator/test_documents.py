@@ -19,7 +19,7 @@ from simulator.simulation import Places
 from simulator.site_document import Occasion, write_site_document, year_start
 from tests.simulator.building import AT_MS, shown
 
-PLACES = Places("127.0.0.1", Path("/run/bus-1"), 4001, 5020, 5021, 5022, "127.0.0.1", 18830)
+PLACES = Places("127.0.0.1", Path("/run/bus-1"), 4001, 5020, 5021, 5022, 5023, 5024, 9000, "127.0.0.1", 18830)
 OCCASION = Occasion(opened_on=date(2026, 1, 1), now_ms=AT_MS, password="a long password")
 
 
@@ -30,20 +30,23 @@ def test_the_edge_reads_its_configuration(tmp_path: Path) -> None:
     config = load_config(path)
 
     assert {device.device_id for device in config.devices} == {device.device_id for device in DEVICES}
-    assert set(config.lines) == {"bus-1", "bus-2", "meters-tcp", "lift-tcp", "fire-tcp", "mqtt"}
+    wired = {"bus-1", "bus-2", "meters-tcp", "lift-tcp", "fire-tcp", "garage-udp", "mbus-1", "dtu-1"}
+    assert set(config.lines) == wired | {"mqtt"}
     assert config.credential_file is None
-    assert [len(line.plans) > 0 for line in plan(config)] == [True, True, True, True, True, False]
+    assert {line.line_id for line in plan(config) if line.plans} == wired
 
 
 def test_without_a_broker_nothing_wireless_is_configured(tmp_path: Path) -> None:
-    places = Places("127.0.0.1", Path("/run/bus-1"), 4001, 5020, 5021, 5022, "127.0.0.1", None)
+    places = Places(
+        "127.0.0.1", Path("/run/bus-1"), 4001, 5020, 5021, 5022, 5023, 5024, 9000, "127.0.0.1", None
+    )
     path = tmp_path / "edge.toml"
     path.write_text(edge_config(places, credential_file=Path("credential.json")), encoding="utf-8")
 
     config = load_config(path)
 
     assert "mqtt" not in config.lines
-    assert len(config.devices) == 54
+    assert len(config.devices) == 58
     assert config.credential_file == tmp_path / "credential.json"
 
 

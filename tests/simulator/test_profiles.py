@@ -8,7 +8,7 @@ from protocol.quantity import MICRO
 from provisioning.profile import Cjt188Source, Dlt645Source, ModbusSource, PointProfile, Zigbee2mqttSource
 from provisioning.profiles import load_profile
 from simulator.building import DEVICES, Device
-from simulator.maps import CJT188, DLT645, MODBUS, ZIGBEE2MQTT, shown_values
+from simulator.maps import CJT188, DLT645, DLT645_1997, MODBUS, ZIGBEE2MQTT, shown_values
 
 PROFILES = sorted({device.profile for device in DEVICES})
 MODBUS_PROFILES = [name for name in PROFILES if name in MODBUS]
@@ -51,9 +51,9 @@ def test_modbus_points_are_where_the_profile_says(name: str) -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize("name", sorted(DLT645))
+@pytest.mark.parametrize("name", sorted(DLT645 | DLT645_1997))
 def test_every_data_identifier_of_the_profile_is_answered(name: str) -> None:
-    answered = DLT645[name]
+    answered = (DLT645 | DLT645_1997)[name]
 
     for point in load_profile(name).points:
         source = point.source
@@ -93,6 +93,9 @@ def test_a_device_speaks_its_profiles_protocol_on_a_line_that_carries_it(device:
         "lift-tcp": {"modbus"},
         "meters-tcp": {"modbus"},
         "mqtt": {"mqtt-zigbee2mqtt"},
+        "dtu-1": {"dlt645-2007", "dlt645-1997"},
+        "garage-udp": {"modbus"},
+        "mbus-1": {"mbus"},
     }
 
     assert load_profile(device.profile).protocol in carried[device.line_id]
@@ -102,5 +105,5 @@ def test_ids_and_addresses_are_unique() -> None:
     ids = [device.device_id for device in DEVICES]
     places = [(device.line_id, device.address) for device in DEVICES]
 
-    assert len(set(ids)) == len(ids) == 56
+    assert len(set(ids)) == len(ids) == 60
     assert len(set(places)) == len(places)
