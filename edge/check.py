@@ -44,6 +44,10 @@ class _PaperBus:
     def next_number(self) -> int:
         return 1
 
+    def turnaround_s(self, address: str) -> float | None:
+        del address
+        return None
+
     async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
         del wire, priority
         raise EdgeError("a dry run says nothing")

@@ -90,6 +90,10 @@ class Bus(Protocol):
         """Return a number from 1 to 65535 that no recent request on this bus carried."""
         ...
 
+    def turnaround_s(self, address: str) -> float | None:
+        """Return how long the device thinks before it answers, None until that is known."""
+        ...
+
     async def exchange(self, ask: Ask, priority: Priority = Priority.TELEMETRY) -> Heard:
         """Take a turn on the bus; raise NoReply, BadFrame, LineDown or Offline."""
         ...

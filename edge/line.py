@@ -42,6 +42,8 @@ _PROBE_MIN_S = 0.1
 _PROBE_ROUND_TRIPS = 4
 _FULL_PROBE_EVERY = 4
 _ROUND_TRIPS_KEPT = 64
+# So many answers make a turnaround worth planning by; later ones weigh as one of so many.
+_TURNAROUNDS_BELIEVED = 8
 # Meters pause inside a frame; a reply may take this much longer than its characters at full speed.
 _REPLY_MARGIN = 1.5
 # Clock differences beyond this inside one exchange mean that the wall clock was set meanwhile.
@@ -58,6 +60,7 @@ class DeviceOnLine:
     refused: int = 0
     no_reply: int = 0
     bad_frame: int = 0
+    turnaround_s: float = 0.0  # of its answers, without the time on the wire; smoothed
     round_trips_us: deque[int] = field(default_factory=lambda: deque(maxlen=_ROUND_TRIPS_KEPT))
 
 
@@ -127,6 +130,13 @@ class Line:
         """Return a number from 1 to 65535 that no recent request on this bus carried."""
         self._number = self._number % 0xFFFF + 1
         return self._number
+
+    def turnaround_s(self, address: str) -> float | None:
+        """Return how long the device thinks before it answers, None until that is known, or on a network."""
+        device = self.devices.get(address)
+        if device is None or not self._character_s or device.answered < _TURNAROUNDS_BELIEVED:
+            return None
+        return device.turnaround_s
 
     def ready_at(self, address: str) -> float:
         """Return the loop time from which the address may be asked; not after now if it may."""
@@ -286,6 +296,9 @@ class Line:
         device.answered += 1
         device.round_trips_us.append(round_trip_us)
         self._round_trip_s += (round_trip_us / 1_000_000 - self._round_trip_s) / 8
+        thought_s = max(0.0, loop.time() - sent_at - (len(ask.wire) + len(reply)) * self._character_s)
+        weight = min(device.answered, _TURNAROUNDS_BELIEVED)
+        device.turnaround_s += (thought_s - device.turnaround_s) / weight
         self._note_answer(ask, device)
         measured_at_ms = _middle_ms(sent_wall_ms, clock.wall_ms(), round_trip_us // 1000)
         return Heard(ask.wire, reply, measured_at_ms, round_trip_us)

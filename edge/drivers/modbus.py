@@ -22,7 +22,7 @@ from edge.driver import (
     points_of,
     priority_of,
 )
-from edge.drivers.modbus_plan import Block, Cut, plan_blocks, source_of
+from edge.drivers.modbus_plan import TURNAROUND_S, Block, Cut, plan_blocks, source_of
 from edge.drivers.modbus_values import Converter, Doubtful, converter, told_value
 from edge.drivers.modbus_write import write_request
 from edge.errors import EXCHANGE_FAILURES, BadFrame, EdgeError, NoReply, Unconfirmed
@@ -43,6 +43,9 @@ FUNCTION_CODES = {
 # Illegal function, address or value: asking the same again will not help.
 _LASTING_EXCEPTIONS = frozenset({1, 2, 3})
 _REFUSALS_BELIEVED = 2
+# A device this much off what was planned for, by time and by share, is planned for anew.
+_TURNAROUND_OFF_S = 0.004
+_TURNAROUND_OFF = 0.3
 # A point refused by itself is asked again this often: firmware gets updated, modules get plugged in.
 _REFUSED_RETRY_MS = 3_600_000
 
@@ -100,6 +103,7 @@ class ModbusDriver:
         self._framing = modbus.Framing.RTU if bus.settings.baud else modbus.Framing.TCP
         self._protocol = f"modbus-{self._framing.value}"
         self._cuts: set[Cut] = set()
+        self._turnaround_s = TURNAROUND_S  # what the plan was made for
         self._readers: dict[str, list[_Reader]] = {}
         self._replan()
 
@@ -130,7 +134,18 @@ class ModbusDriver:
                     readings += self._failed(reader, refusal)
             except EXCHANGE_FAILURES as failure:
                 readings += self._failed(reader, failure)
+        self._heed_turnaround()
         return readings
+
+    def _heed_turnaround(self) -> None:
+        """Plan anew where the device is much quicker or slower than it was planned for."""
+        measured_s = self._bus.turnaround_s(self.device.address)
+        if measured_s is None:
+            return
+        off_s = abs(measured_s - self._turnaround_s)
+        if off_s > max(_TURNAROUND_OFF_S, _TURNAROUND_OFF * self._turnaround_s):
+            self._turnaround_s = measured_s
+            self._replan()
 
     async def probe(self) -> None:
         """Read the shortest block; a refusal is an answer too."""
@@ -204,6 +219,7 @@ class ModbusDriver:
             registers_max=profile.registers_per_read_max,
             bits_max=profile.bits_per_read_max,
             cuts=self._cuts,
+            turnaround_s=self._turnaround_s,
         )
         self._readers = {
             group: [known.get(_identity(block)) or self._prepare(block, group) for block in blocks]

@@ -17,7 +17,7 @@ from provisioning.profile import ModbusSource, ModbusTable, PointProfile
 # data, and twice 3.5 of silence.
 _REQUEST_CHARACTERS = 20
 # Turnaround of a typical meter where nothing has been measured yet.
-_TURNAROUND_S = 0.01
+TURNAROUND_S = 0.01
 # A block may be lengthened by so many addresses to make its length its own, and all blocks of a device
 # together by so many, or by a fourteenth of what a cycle costs, whichever is more.
 _STRETCH_MAX = 16
@@ -69,13 +69,13 @@ def source_of(point: PointProfile) -> ModbusSource:
     return point.source
 
 
-def gap_budget(bus: BusSettings, *, is_bits: bool) -> int:
+def gap_budget(bus: BusSettings, *, is_bits: bool, turnaround_s: float = TURNAROUND_S) -> int:
     """Return how many unneeded addresses cost no more bus time than another request."""
     if not bus.baud:
         # On a network the round trip is everything and a few bytes are nothing.
         return 2000 if is_bits else 125
     character_s = bus.bits_per_character / bus.baud
-    spare_characters = _REQUEST_CHARACTERS + _TURNAROUND_S / character_s
+    spare_characters = _REQUEST_CHARACTERS + turnaround_s / character_s
     return int(spare_characters * 8 if is_bits else spare_characters / 2)
 
 
@@ -86,6 +86,7 @@ def plan_blocks(
     registers_max: int,
     bits_max: int,
     cuts: Collection[Cut] = frozenset(),
+    turnaround_s: float = TURNAROUND_S,
 ) -> dict[str, tuple[Block, ...]]:
     """Return the blocks of each group, in address order."""
     plans: dict[str, list[Block]] = {}
@@ -94,7 +95,7 @@ def plan_blocks(
         for table in ModbusTable:
             here = [point for point in points if source_of(point).table is table]
             limit = bits_max if table.is_bits else registers_max
-            budget = gap_budget(bus, is_bits=table.is_bits)
+            budget = gap_budget(bus, is_bits=table.is_bits, turnaround_s=turnaround_s)
             plans[group] += _merge(table, here, limit, budget, cuts)
     if bus.baud:
         _make_lengths_distinct(plans, registers_max, bits_max, cuts)

@@ -171,11 +171,15 @@ class ScriptedBus:
         self.answer = answer
         self.asked: list[bytes] = []
         self.told: list[bytes] = []
+        self.turnaround: float | None = None
         self._number = 0
 
     def next_number(self) -> int:
         self._number += 1
         return self._number
+
+    def turnaround_s(self, address: str) -> float | None:
+        return self.turnaround
 
     async def tell(self, wire: bytes, priority: Priority = Priority.TELEMETRY) -> None:
         self.told.append(wire)

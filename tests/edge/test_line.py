@@ -342,3 +342,18 @@ async def test_a_black_holed_line_delays_no_other() -> None:
         stuck.cancel()
 
     assert took < 1.0
+
+
+async def test_a_device_s_turnaround_is_what_it_takes_besides_the_wire() -> None:
+    request = rtu_request()
+    answer: list[bytes | float] = [0.05, rtu_reply(request, 1, 2)]
+    async with serial_line(lambda _: answer, timeout_ms=5_000) as (line, _):
+        for _ in range(7):
+            await values(line, request)
+        unknown = line.turnaround_s("1")
+        await values(line, request)
+        known = line.turnaround_s("1")
+
+    assert unknown is None
+    assert known is not None
+    assert known >= 0.045  # a busy machine makes it more, never less

@@ -315,3 +315,34 @@ async def test_a_probe_takes_a_refusal_for_a_sign_of_life() -> None:
     await driver_on(ScriptedBus(meter.answer, baud=0), profile_of(point("a", 0))).probe()
 
     assert meter.reads == [(0, 1)]
+
+
+async def test_a_slow_device_is_read_over_wider_holes_than_a_quick_one() -> None:
+    # At 9600 baud two requests cost a turnaround more than one; 40 ms are 19 registers.
+    points = [point("a", 0), point("b", 29)]
+    device = Registers(1, Framing.RTU, dict.fromkeys(range(60), 7))
+    bus = ScriptedBus(device.answer, baud=9600)
+    driver = ModbusDriver(device_of(profile_of(*points), "1"), bus, EvidenceKeeper(ZoneInfo("UTC")))
+
+    await driver.poll("all")
+    bus.turnaround = 0.040
+    await driver.poll("all")  # the plan follows what has been measured
+    device.reads.clear()
+    slow = await driver.poll("all")
+    wide = list(device.reads)
+    bus.turnaround = 0.002
+    await driver.poll("all")
+    device.reads.clear()
+    quick = await driver.poll("all")
+
+    assert wide == [(0, 30)]
+    assert len(device.reads) == 2
+    assert [r.value_micro for r in slow] == [r.value_micro for r in quick] == [7_000_000, 7_000_000]
+
+
+def test_the_budget_follows_the_turnaround() -> None:
+    bus = bus_settings(baud=9600, bits_per_character=10)
+
+    budgets = [gap_budget(bus, is_bits=False, turnaround_s=s) for s in (0.0, 0.01, 0.2)]
+
+    assert budgets == [10, 14, 106]
