@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import termios
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -357,3 +359,44 @@ async def test_a_device_s_turnaround_is_what_it_takes_besides_the_wire() -> None
     assert unknown is None
     assert known is not None
     assert known >= 0.045  # a busy machine makes it more, never less
+
+
+async def test_a_name_that_does_not_resolve_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    request, resolved = rtu_request(), threading.Event()
+    real = socket.getaddrinfo
+
+    def hanging(host: object, *rest: object, **named: object) -> object:
+        if host == "nobody.example":
+            resolved.wait(60)  # as a resolver whose server is gone
+        return real(host, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    lost = Line(bus_settings(), TcpTransport("nobody.example", 502), ToldClock(), rng())
+    try:
+        async with serial_line(lambda _: rtu_reply(request, 7, 8), timeout_ms=5_000) as (line, _):
+            stuck = asyncio.ensure_future(lost.exchange(ask_for(request)))
+            await asyncio.sleep(0.01)
+            found = [await values(line, request) for _ in range(20)]
+            was_stuck = not stuck.done()
+            stuck.cancel()
+    finally:
+        resolved.set()
+
+    assert found == [(7, 8)] * 20
+    assert was_stuck  # all twenty were read while the name was being looked for
+
+
+async def test_a_device_that_answers_a_byte_a_second_is_given_up_and_delays_no_other() -> None:
+    request = rtu_request()
+    drip = [part for byte in rtu_reply(request, 1, 2) for part in (bytes((byte,)), 1.0)]
+    async with (
+        serial_line(lambda _: drip, timeout_ms=300) as (slow, _),
+        serial_line(lambda _: rtu_reply(request, 7, 8), timeout_ms=5_000) as (line, _),
+    ):
+        stuck = asyncio.ensure_future(slow.exchange(ask_for(request)))
+        await asyncio.sleep(0.01)
+        found = [await values(line, request) for _ in range(20)]
+        with pytest.raises(BadFrame):
+            await stuck
+
+    assert found == [(7, 8)] * 20
