@@ -1,7 +1,8 @@
 """What is on this bus? Every speed, parity and protocol is tried; what answers becomes a configuration.
 
 DL/T 645 and CJ/T 188 meters are asked by wildcard, which finds one meter at a time; where several
-answer at once the address is found pair by pair, since a wildcard may stand for any two digits.
+answer at once the address is found pair by pair, since a wildcard may stand for any two digits; so
+are M-Bus meters by their secondary address, digit by digit.
 Modbus units are counted through, and the shipped profiles are tried on each. Nothing is written.
 """
 
@@ -17,6 +18,7 @@ from edge.errors import BadFrame, NoReply
 from edge.line import Line
 from edge.tools.direct import open_line
 from edge.tools.raw import send_raw
+from edge.tools.scan_meters import mbus_meters, old_electricity
 from protocol.errors import FrameError, Refused
 from protocol.fieldbus import cjt188, dlt645, modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
@@ -46,6 +48,7 @@ _TRANSPORTS: dict[type, str] = {
 _METER_TIMEOUT_MS = 600
 _UNIT_TIMEOUT_MS = 200
 _ANY_PAIR = "aa"
+_OLD_PROFILES = ("dlt645_1997_single_phase", "dlt645_1997_four_rate", "dlt645_1997_three_phase")
 # What a real meter shows, in the quantity's unit: a wrong profile rarely hits all of them.
 _PLAUSIBLE = {
     "frequency": (45, 65),
@@ -90,6 +93,8 @@ async def scan(
                 yield found
             async for found in scanner.water():
                 yield found
+            async for found in scanner.others():
+                yield found
         async for found in scanner.units(units):
             yield found
 
@@ -99,6 +104,7 @@ class _Scanner:
         self._config = config
         self._bus = bus
         self._tell = tell
+        self._known: set[str] = set()  # DL/T 645 meters found so far
 
     async def electricity(self) -> AsyncIterator[Found]:
         """Find DL/T 645-2007 meters by their forward active energy, which every one has."""
@@ -118,9 +124,17 @@ class _Scanner:
             }
             if len(addresses) == 1 and known == len(heard):
                 (address,) = addresses
+                self._known.add(address)
                 yield Found(self._config, "dlt645-2007", address, await self._meter_profiles(address))
             elif heard and (addresses or known < len(heard)):
                 waiting += _narrowed(pattern)
+
+    async def others(self) -> AsyncIterator[Found]:
+        """Find meters of the 1997 edition that are none of 2007, and M-Bus meters."""
+        async for address in old_electricity(self._heard, self._known, self._tell):
+            yield Found(self._config, "dlt645-1997", address, _OLD_PROFILES)
+        async for identification, profile in mbus_meters(self._heard, self._tell):
+            yield Found(self._config, "mbus", identification, (profile,) if profile else ())
 
     async def _meter_profiles(self, address: str) -> tuple[str, ...]:
         request = dlt645.read_request(address, "0001FF00")

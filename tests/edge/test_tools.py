@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import operator
 import os
 import stat
 import tarfile
@@ -25,7 +26,9 @@ from edge.tools.raw import send_raw
 from edge.tools.scan import Found, proposal, scan, variants
 from edge.tools.sniff import Overheard, sniff, understand
 from edge.transport import SerialTransport
-from protocol.fieldbus import cjt188, dlt645, modbus
+from protocol.errors import FrameError
+from protocol.fieldbus import cjt188, dlt645, dlt645_1997, mbus, modbus
+from protocol.fieldbus.mbus_records import encode_record
 from protocol.fieldbus.modbus import Framing, FunctionCode
 from provisioning.config import BusLine, Config, LineId, ModbusTcpLine, Parity, SerialLine, TcpLine
 from provisioning.config_file import load_config
@@ -39,6 +42,7 @@ from tests.edge.building_blocks import (
     tcp_wire,
 )
 
+OLD_METER = "199707000101"
 METERS = ("202607000101", "202607000102", "202699000102")
 
 
@@ -74,11 +78,72 @@ async def test_a_single_meter_is_found_by_wildcard(monkeypatch: pytest.MonkeyPat
 
 
 async def test_meters_that_answer_at_once_are_found_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 15)
+    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 40)
     async with serial_wire(meter_answer) as (line, _):
         found = await found_on(line)
 
     assert sorted(one.address for one in found) == sorted(METERS)
+
+
+def old_meter_answer(wire: bytes) -> bytes:
+    """A meter of 1997: silent to everything but a read of two-byte identifiers."""
+    for frame in dlt645.FrameReader().feed(wire):
+        if frame.control_code == 0x01 and dlt645.is_addressed(frame.meter_address, OLD_METER):
+            payload = dlt645.encode_items(dlt645_1997.data_identifier("9010"), [Decimal("12.34")])
+            return dlt645.encode_frame(dlt645_1997.read_reply(OLD_METER, "9010", payload))
+    return b""
+
+
+async def test_a_meter_of_1997_is_found_by_its_own_edition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 60)
+    async with serial_wire(old_meter_answer) as (line, _):
+        found = await found_on(line)
+
+    assert [(one.protocol, one.address, one.profiles[0]) for one in found] == [
+        ("dlt645-1997", OLD_METER, "dlt645_1997_single_phase")
+    ]
+
+
+class MbusMeters:
+    """Meters on an M-Bus: those a selection means acknowledge it, and answer all at once."""
+
+    def __init__(self, *identifications: str) -> None:
+        self.identifications = identifications
+        self.chosen: list[str] = []
+
+    def answer(self, wire: bytes) -> bytes:
+        try:
+            frame = mbus.decode_frame(wire)
+        except FrameError:
+            return b""
+        if frame.control_information == mbus.CI_SELECT:
+            asked = frame.data[3::-1].hex()
+            self.chosen = [
+                one
+                for one in self.identifications
+                if all(a in ("f", d) for a, d in zip(asked, one, strict=True))
+            ]
+            return mbus.ACK if self.chosen else b""
+        if frame.address != mbus.SELECTED or not self.chosen:
+            return b""
+        replies = [
+            mbus.encode_frame(
+                mbus.telegram_reply(0, mbus.Header(one, "GWF", 1, 7), [encode_record(b"\x16", 5)])
+            )
+            for one in self.chosen
+        ]
+        return replies[0] if len(replies) == 1 else bytes(map(operator.and_, replies[0], replies[1]))
+
+
+async def test_mbus_meters_are_found_digit_by_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 30)
+    meters = MbusMeters("12345678", "12345979", "87654321")
+    async with serial_wire(meters.answer) as (line, _):
+        found = await found_on(line)
+
+    assert {(one.protocol, one.address, one.profiles) for one in found} == {
+        ("mbus", identification, ("mbus_cold_water_meter",)) for identification in meters.identifications
+    }
 
 
 async def test_a_modbus_unit_is_recognised_by_what_it_shows() -> None:
