@@ -24,6 +24,7 @@ from edge.tools.direct import read_devices
 from edge.tools.doctor import examine, without_secrets
 from edge.tools.raw import send_raw
 from edge.tools.scan import Found, proposal, scan, variants
+from edge.tools.scan_meters import mbus_meters, old_electricity
 from edge.tools.sniff import Overheard, sniff, understand
 from edge.transport import SerialTransport
 from protocol.errors import FrameError
@@ -94,14 +95,25 @@ def old_meter_answer(wire: bytes) -> bytes:
     return b""
 
 
-async def test_a_meter_of_1997_is_found_by_its_own_edition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 60)
-    async with serial_wire(old_meter_answer) as (line, _):
+async def test_a_meter_of_1997_is_found_by_its_own_edition_and_a_known_one_not_again() -> None:
+    async def hear(wire: bytes) -> bytes:
+        return old_meter_answer(wire)
+
+    found = [one async for one in old_electricity(hear, (), lambda _: None)]
+    again = [one async for one in old_electricity(hear, {OLD_METER}, lambda _: None)]
+
+    assert (found, again) == ([OLD_METER], [])
+
+
+async def test_a_scan_tries_the_old_edition_and_m_bus_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 300)
+    async with serial_wire(old_meter_answer) as (line, wire):
         found = await found_on(line)
 
     assert [(one.protocol, one.address, one.profiles[0]) for one in found] == [
         ("dlt645-1997", OLD_METER, "dlt645_1997_single_phase")
     ]
+    assert wire.heard[-1] == mbus.encode_frame(mbus.select_request())
 
 
 class MbusMeters:
@@ -135,15 +147,15 @@ class MbusMeters:
         return replies[0] if len(replies) == 1 else bytes(map(operator.and_, replies[0], replies[1]))
 
 
-async def test_mbus_meters_are_found_digit_by_digit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.tools.scan, "_METER_TIMEOUT_MS", 30)
+async def test_mbus_meters_are_found_digit_by_digit() -> None:
     meters = MbusMeters("12345678", "12345979", "87654321")
-    async with serial_wire(meters.answer) as (line, _):
-        found = await found_on(line)
 
-    assert {(one.protocol, one.address, one.profiles) for one in found} == {
-        ("mbus", identification, ("mbus_cold_water_meter",)) for identification in meters.identifications
-    }
+    async def hear(wire: bytes) -> bytes:
+        return meters.answer(wire)
+
+    found = {one async for one in mbus_meters(hear, lambda _: None)}
+
+    assert found == {(identification, "mbus_cold_water_meter") for identification in meters.identifications}
 
 
 async def test_a_modbus_unit_is_recognised_by_what_it_shows() -> None:
