@@ -11,13 +11,13 @@ import logging
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from cloud.domain.change import CommandChanged, GatewayChanged
-from cloud.domain.errors import GatehouseError
+from cloud.domain.errors import Forbidden, GatehouseError
 from cloud.domain.gateway import GatewayIdentity, GatewayState
 from cloud.domain.ids import CommandId, GatewayId
 from cloud.ingest import gateway_of, render_error
 from cloud.keys import COMMAND_KEY, DATABASE, LIVE
 from cloud.live import Closed, Listener
-from cloud.services import commands
+from cloud.services import commands, gateways
 from cloud.web.door import Door
 from protocol.command import COMMAND_BYTES_MAX, CommandState, Nonce, decode_message, encode_signed
 from protocol.errors import EnvelopeError
@@ -68,6 +68,8 @@ DISPATCH = Door("dispatch", (COMMANDS_PATH,), mount, render_error, for_gateways=
 async def _connect(request: web.Request) -> web.WebSocketResponse:
     """Keep one gateway's connection for as long as both sides and its credential last."""
     gateway = await gateway_of(request)
+    if await request.app[DATABASE].read(gateway.tenant_id, gateways.is_in_doubt, gateway.gateway_id):
+        raise Forbidden("more than one box may hold this key: no command goes out until a person has decided")
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=COMMAND_BYTES_MAX)
     await socket.prepare(request)
     connection = _Connection(socket, gateway)
@@ -131,6 +133,10 @@ async def _follow(app: web.Application, connection: _Connection, listener: Liste
                 case GatewayChanged(gateway_id=changed, state=GatewayState.REVOKED.value):
                     if changed == gateway_id:
                         await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"revoked")
+                        return
+                case GatewayChanged(gateway_id=changed, state=gateways.DOUBTED):
+                    if changed == gateway_id:
+                        await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"doubted")
                         return
                 case CommandChanged(gateway_id=changed, state=CommandState.REQUESTED.value):
                     if changed == gateway_id:

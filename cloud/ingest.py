@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import hdrs, web
 
+from cloud.connections import CONNECTIONS, Connections, keep_watch
 from cloud.domain.errors import (
     Conflict,
     Forbidden,
@@ -103,6 +104,8 @@ def mount(app: web.Application) -> None:
     app[_GATES] = {stream: asyncio.Semaphore(BODIES_MAX) for stream in Stream}
     app.router.add_post(HELLO_PATH, _hello)
     app.router.add_post(BATCH_PATH, _batch)
+    app[CONNECTIONS] = Connections()
+    app.cleanup_ctx.append(keep_watch)
 
 
 async def render_error(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -214,6 +217,7 @@ async def gateway_of(request: web.Request) -> GatewayIdentity:
         raise Unauthenticated(gateways.NOT_ANY_MORE)
     if speaker.is_newer:
         await database.write(shown.tenant_id, gateways.take_up, shown)
+    request.app[CONNECTIONS].remember(speaker.identity, request.transport)
     return speaker.identity
 
 

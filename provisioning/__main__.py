@@ -18,6 +18,7 @@ from provisioning.enrolment import Cloud, cloud_at
 from provisioning.enrolment_token import EnrolmentToken, parse_enrolment_token
 from provisioning.http import EnrolmentError
 from provisioning.identity import IdentityError, read_credential
+from provisioning.image_cli import image, unit
 
 PASSWORD_ENV = "GATEHOUSE_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -186,6 +187,10 @@ def _hand_over(token: EnrolmentToken, path: Path | None) -> None:
 def _enrol(token: EnrolmentToken, path: Path) -> None:
     credential = enrol(token, path, time.time_ns() // 1_000_000)
     click.echo(f"{path}: this box is now gateway {credential.gateway_code} of {credential.cloud_url}")
+
+
+provision.add_command(image)
+provision.add_command(unit)
 
 
 if __name__ == "__main__":

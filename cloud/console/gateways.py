@@ -80,12 +80,18 @@ def _device_line(code: str, points: list[PointValue]) -> DeviceLine:
     return DeviceLine(code, title, len(points), len(failing), worst, max(valued, default=None))
 
 
-def _gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> GatewayView:
+def find_gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> Gateway:
+    """Return a site's gateway by its code or id."""
     slots = gateways.list_gateways(tx, actor, site_id)
     named = code if not is_uuid(code) else next((g.code for g in slots if g.gateway_id == code), "")
     slot = next((gateway for gateway in slots if gateway.code == named), None)
     if slot is None:
         raise NotFound(f"the site has no gateway {code!r}")
+    return slot
+
+
+def _gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> GatewayView:
+    slot = find_gateway(tx, actor, site_id, code)
     gateway, streams = gateways.get_gateway(tx, actor, slot.gateway_id)
     return GatewayView(
         gateway,

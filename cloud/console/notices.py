@@ -22,6 +22,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),
+        "gateway-revoked": mark("%(code)s revoked: nobody speaks for it any more"),
+        "gateway-trusted": mark("%(code)s: one box, noted"),
         "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),
         "invoice-credited": mark("Taken back by %(note)s; nothing is charged instead"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),

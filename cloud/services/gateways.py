@@ -110,6 +110,18 @@ def authenticate(tx: Tx, shown: ShownCertificate) -> Speaker:
     return Speaker(slot.identity, is_newer, is_outdated, known.doubt)
 
 
+def is_enabled(tx: Tx, gateway_id: GatewayId) -> bool:
+    """Tell whether anybody may speak for a slot."""
+    slot = gateways.find_slot(tx, gateway_id)
+    return slot is not None and slot.is_enabled
+
+
+def is_in_doubt(tx: Tx, gateway_id: GatewayId) -> bool:
+    """Tell whether more than one box may be speaking for a slot, and no person has decided yet."""
+    known = enrolments.find_identity(tx, gateway_id)
+    return known is not None and known.doubt is not None
+
+
 def take_up(tx: Tx, shown: ShownCertificate) -> None:
     """Note that a newer certificate is in use: the one before has a few minutes left."""
     if enrolments.find_identity(tx, shown.gateway_id, lock=True) is None:

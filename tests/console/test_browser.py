@@ -14,7 +14,8 @@ from tests.console.conftest import Served, Visit, Visitor
 _STAFF = (
     "/", "/alarms?show=all", "/meters", "/meters/202607000104", "/meters/20260700000302/exchange",
     "/meters/202607000403/reading",
-    "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/billing", "/billing/2026-10",
+    "/equipment", "/equipment/lift-1", "/gateways", "/gateways/gw-1", "/gateways/new",
+    "/billing", "/billing/2026-10",
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/find?q=602",
