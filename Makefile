@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture adversary bench fuzz simulate building wheel lock clean
+.PHONY: help setup demo test check format test-services torture adversary books bench fuzz simulate building wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ torture: setup ## Kill edge and cloud 100 times each at random moments; nothing 
 
 adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
 	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)
+
+books: setup ## Keep random books beside the real ones; N=steps (default 1000000), balanced to the fen
+	@$(BIN)/python -m tests.billing.books --steps $(or $(N),1000000) $(ARGS)
 
 bench: setup test-services ## Measure polling, ingest and billing against the raw libraries
 	@$(BIN)/python -m bench $(ARGS)

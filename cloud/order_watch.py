@@ -1,4 +1,4 @@
-"""Asking after orders nobody has told us about: a callback may be lost, money may not.
+"""Asking after orders nobody has told us about, and sending refunds: a call may be lost, money may not.
 
 The invariant: an order that was paid is booked, at the latest when we ask; one that nobody paid in time is
 forgotten only after its provider has said so.
@@ -12,8 +12,9 @@ from cloud.domain.errors import GatehouseError
 from cloud.domain.ids import TenantId
 from cloud.domain.payment import Method
 from cloud.domain.payment_order import PaymentOrder
+from cloud.domain.refund import Refund
 from cloud.providers.provider import Provider, ProviderFault
-from cloud.services import payment_orders, tenants
+from cloud.services import payment_orders, refunds, tenants
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class OrderWatch:
             for tenant_id in await self._database.read(_NOBODY, tenants.list_tenants):
                 for order in await self._database.read(tenant_id, payment_orders.orders_to_ask):
                     await self._ask_after(tenant_id, order)
+                for refund, order in await self._database.read(tenant_id, refunds.refunds_to_send):
+                    await self._send_back(tenant_id, refund, order)
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _ask_after(self, tenant_id: TenantId, order: PaymentOrder) -> None:
@@ -54,3 +57,15 @@ class OrderWatch:
                 "a payment a provider tells of was not booked",
                 extra={"method": order.method.value, "error": str(error)},
             )
+
+    async def _send_back(self, tenant_id: TenantId, refund: Refund, order: PaymentOrder) -> None:
+        """Let the provider send money back; under one number it does so once, however often it is asked."""
+        provider = self._providers.get(order.method)
+        if provider is None:
+            return
+        try:
+            await asyncio.to_thread(provider.refund, order, refund.number, refund.amount_fen, refund.reason)
+        except ProviderFault as error:
+            log.warning("a refund was not taken", extra={"number": refund.number, "error": str(error)})
+            return
+        await self._database.write(tenant_id, refunds.note_sent, refund.refund_id)

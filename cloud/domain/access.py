@@ -17,6 +17,7 @@ class Action(Enum):
     """Something a service does on somebody's behalf."""
 
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
+    APPROVE_REFUNDS = "approve_refunds"
     BILL_ACCOUNTS = "bill_accounts"
     CLOSE_PERIOD = "close_period"
     COMMAND_DEVICES = "command_devices"
@@ -76,6 +77,7 @@ _READS_TECHNICAL = _TECHNICAL | {Role.AUDITOR, Role.PLATFORM}
 POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
     {
         Action.ACKNOWLEDGE_ALARM: _ON_SITE,
+        Action.APPROVE_REFUNDS: _MONEY,  # never of one's own asking: the refund service
         Action.BILL_ACCOUNTS: _MONEY,
         Action.CLOSE_PERIOD: _MONEY,
         Action.COMMAND_DEVICES: _TECHNICAL,

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import AccountId, InvoiceId, LedgerEntryId
 
+DEPOSIT = "deposit"
 RECEIVABLE = "receivable"
 PREPAYMENT = "prepayment"
 LATE_FEE_REVENUE = "revenue.late_fee"
@@ -22,7 +23,7 @@ CHART: Mapping[str, str] = MappingProxyType(
     {
         "bank": "银行存款 Bank",
         "cash": "库存现金 Cash",
-        "deposit": "押金 Deposits held",
+        DEPOSIT: "押金 Deposits held",
         PREPAYMENT: "预收款 Prepayments",
         RECEIVABLE: "应收账款 Receivables",
         "revenue.electricity": "电费收入 Electricity",
@@ -45,6 +46,7 @@ class EntryKind(Enum):
 
     ALLOCATION = "allocation"  # prepaid money is used for a receivable
     CREDIT_NOTE = "credit_note"
+    DEPOSIT = "deposit"  # held, or turned into credit
     INVOICE = "invoice"
     LATE_FEE = "late_fee"
     OPENING = "opening"  # balances taken over from the system before

@@ -112,7 +112,9 @@ def _credit(tx: Tx, actor: User, case: _Case) -> NewInvoice:
         for part in usage.usage_of_invoice(tx, case.invoice.invoice_id)
     ]
     number = case.invoice.number
-    payments.release_invoice(tx, case.invoice.account_id, case.invoice.invoice_id, number, case.today)
+    # The credit an invoice of less than nothing gave may be used: it stays, and the note is to be paid.
+    if case.invoice.total_fen >= 0:
+        payments.release_invoice(tx, case.invoice.account_id, case.invoice.invoice_id, number, case.today)
     _write(tx, case, note, used, EntryKind.CREDIT_NOTE)
     detail = {"number": number, "credit_note": note.number, "reason": case.reason}
     audit.record(tx, actor.user_id, "credit_invoice", "invoice", case.invoice.invoice_id, detail)

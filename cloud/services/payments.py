@@ -90,6 +90,7 @@ def record_payment(
     Conflict where its account or amount differ.
     """
     require(actor, Action.RECORD_PAYMENTS)
+    people.lock_account(tx, account_id)
     books = _books(tx, account_id)
     _check_payment(books, amount_fen, received_on, memo, provider_reference)
     if provider_reference is not None:
@@ -142,12 +143,16 @@ def reverse_payment(tx: Tx, actor: User, payment_id: PaymentId, reason: str) -> 
     known = payments.find_payment(tx, payment_id)
     if known is None:
         raise NotFound(f"there is no payment {payment_id}")
+    people.lock_account(tx, known.account_id)
     if known.reverses_id is not None or payments.find_reversal(tx, payment_id) is not None:
         raise Conflict(f"payment {known.number} was taken back already")
     if not reason.strip():
         raise Invalid(f"say why payment {known.number} is taken back")
     books = _books(tx, known.account_id)
-    uses = payments.uses_of_payment(tx, payment_id)
+    found = payments.uses_of_payment(tx, payment_id)
+    # What it paid on an invoice that was taken back since has become credit, and is taken from there.
+    released = payments.taken_back(tx, [use.invoice_id for use in found])
+    uses = [use for use in found if use.invoice_id not in released]
     principal_fen = sum(use.principal_fen for use in uses)
     late_fee_fen = sum(use.late_fee_fen for use in uses)
     credit_fen = known.amount_fen - principal_fen - late_fee_fen
@@ -189,10 +194,15 @@ def apply_prepayments(tx: Tx, account_ids: Sequence[AccountId], on: date) -> dic
     }
     if not prepaid:
         return {}
+    for account_id in sorted(prepaid):
+        people.lock_account(tx, account_id)
+    prepaid = payments.prepaid_balances(tx, sorted(prepaid))  # now that nobody else uses it
     used: dict[AccountId, int] = {}
     for account_id, items in payments.open_invoices(tx, sorted(prepaid)).items():
         books = _books(tx, account_id)
         owed = [item.owed(books.rule_for(item.due_on), on) for item in items]
+        if prepaid.get(account_id, 0) <= 0:
+            continue
         spread = allocate(prepaid[account_id], owed, on)
         principal_fen = sum(part.principal_fen for part in spread.parts)
         late_fee_fen = sum(part.interest_fen for part in spread.parts)
@@ -224,6 +234,7 @@ def settle_credits(tx: Tx, issued: Sequence[NewInvoice], on: date) -> None:
 
 def release_invoice(tx: Tx, account_id: AccountId, invoice_id: InvoiceId, number: str, on: date) -> int:
     """Turn what was paid on an invoice that is being taken back into credit; returns the fen."""
+    people.lock_account(tx, account_id)
     uses = payments.uses_of_invoices(tx, [invoice_id]).get(invoice_id, [])
     principal_fen = sum(use.principal_fen for use in uses)
     late_fee_fen = sum(use.late_fee_fen for use in uses)

@@ -158,6 +158,19 @@ def open_invoices(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId, l
     return by_account
 
 
+def taken_back(tx: Tx, invoice_ids: Sequence[InvoiceId]) -> set[InvoiceId]:
+    """Return which of these invoices a credit note took back."""
+    # What was paid on which of these has become credit?
+    rows = tx.conn.execute(
+        sa.select(invoice.c.corrects_id).where(
+            invoice.c.tenant_id == tx.tenant_id,
+            invoice.c.corrects_id.in_(invoice_ids),
+            invoice.c.kind == InvoiceKind.CREDIT_NOTE.value,
+        )
+    )
+    return {InvoiceId(row.corrects_id) for row in rows}
+
+
 def owing_accounts(tx: Tx, site_id: SiteId) -> set[AccountId]:
     """Return the accounts of a site that have an invoice which is not paid in full."""
     # Who has something to pay?
@@ -263,7 +276,11 @@ def rules_of(tx: Tx, site_id: SiteId) -> list[tuple[date, LateFeeRule]]:
 
 
 def _standing(tx: Tx) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of an invoice no credit note took back."""
+    """Return the conditions of a document that may ask for something.
+
+    An invoice no credit note took back; and a credit note that takes back an invoice of less than nothing,
+    whose credit the customer keeps and which is therefore to be paid.
+    """
     note = invoice.alias("note")
     taken_back = sa.exists().where(
         note.c.tenant_id == invoice.c.tenant_id,
@@ -274,8 +291,10 @@ def _standing(tx: Tx) -> list[sa.ColumnElement[bool]]:
     )
     return [
         invoice.c.tenant_id == tx.tenant_id,
-        invoice.c.kind == InvoiceKind.INVOICE.value,
-        ~taken_back,
+        sa.or_(
+            sa.and_(invoice.c.kind == InvoiceKind.INVOICE.value, ~taken_back),
+            sa.and_(invoice.c.kind == InvoiceKind.CREDIT_NOTE.value, invoice.c.total_fen > 0),
+        ),
     ]
 
 

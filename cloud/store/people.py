@@ -18,6 +18,19 @@ def find_account(tx: Tx, account_id: AccountId) -> Account | None:
     return None if row is None else _account_from_row(row)
 
 
+def lock_account(tx: Tx, account_id: AccountId) -> None:
+    """Let nobody else move this account's money until the transaction ends.
+
+    What is owed and what is credit are sums: two who read the same sum would both use it.
+    """
+    # Who else moves this account's money waits here.
+    tx.conn.execute(
+        sa.select(account.c.id)
+        .where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def accounts_by_number(tx: Tx, site_id: SiteId) -> dict[str, Account]:
     """Return a site's accounts by number."""
     # Which accounts has this site?

@@ -59,6 +59,17 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     contact = await homes.post(
         f"/api/v1/accounts/{account['account_id']}/contacts", {"channel": "sms", "address": "13800138000"}
     )
+    own = f"/api/v1/accounts/{account['account_id']}"
+    await homes.post(
+        f"{own}/deposits",
+        {"label": "key", "method": "cash", "amount_fen": 100, "received_on": "2026-11-20"},
+        headers={"Idempotency-Key": "a deposit of one yuan"},
+    )
+    refund = await homes.post(
+        f"{own}/refunds",
+        {"source": "deposit", "method": "cash", "amount_fen": 100, "reason": "moved out"},
+        headers={"Idempotency-Key": "a refund of one yuan"},
+    )
     ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
     repair = await homes.post(
@@ -98,6 +109,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "payment_id": payment["receipt"]["payment_id"],
         "period_id": period["period_id"],
         "person_id": person["person_id"],
+        "refund_id": refund["refund_id"],
         "photo_id": photographed.json["photos"][0]["photo_id"],
         "plan_id": equipment["clocks"][0]["plan_id"],
         "problem_id": alarm["alarm_id"],

@@ -2,7 +2,9 @@
 
 import sqlalchemy as sa
 
+from cloud.domain.payment import Method
 from cloud.domain.payment_order import OrderState
+from cloud.domain.refund import RefundSource, RefundState
 from cloud.store.schema.columns import (
     ExactDecimal,
     check,
@@ -286,6 +288,80 @@ allocation = sa.Table(
     refers("ledger_entry", "entry_id"),
     sa.Index("ix_allocation_invoice", "tenant_id", "invoice_id"),
     sa.Index("ix_allocation_payment", "tenant_id", "payment_id"),
+)
+
+# Money held for an account and no revenue: for a key, a renovation, a tenancy.
+deposit = sa.Table(
+    "deposit",
+    metadata,
+    tenant(),
+    identity(),
+    text("number"),
+    reference("account_id"),
+    text("label"),
+    text("method"),
+    integer("amount_fen"),
+    day("received_on"),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("account", "account_id"),
+    refers("app_user", "recorded_by"),
+    unique("number"),
+    one_of("method", Method),
+    check("amount", "amount_fen > 0"),
+    sa.Index("ix_deposit_account", "tenant_id", "account_id"),
+)
+
+# Money that goes back. Whoever asked for it does not decide on it.
+refund = sa.Table(
+    "refund",
+    metadata,
+    tenant(),
+    identity(),
+    text("number"),
+    reference("account_id"),
+    text("source"),
+    integer("amount_fen"),
+    text("method"),
+    text("order_number", nullable=True),
+    text("reason"),
+    text("state"),
+    reference("requested_by", nullable=True),
+    integer("requested_at_ms"),
+    reference("decided_by", nullable=True),
+    integer("decided_at_ms", nullable=True),
+    reference("entry_id", nullable=True),
+    refers("account", "account_id"),
+    refers("app_user", "requested_by"),
+    refers("app_user", "decided_by"),
+    refers("ledger_entry", "entry_id"),
+    unique("number"),
+    one_of("source", RefundSource),
+    one_of("method", Method),
+    one_of("state", RefundState),
+    check("amount", "amount_fen > 0"),
+    check("two_people", "decided_by <> requested_by"),
+    check("booked", "(state IN ('approved', 'paid')) = (entry_id IS NOT NULL)"),
+    sa.Index("ix_refund_account", "tenant_id", "account_id", "id"),
+    sa.Index("ix_refund_state", "tenant_id", "state"),
+)
+
+# What a cashier counted at the end of a day, beside what was recorded then.
+day_close = sa.Table(
+    "day_close",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("on_date", sa.Date, primary_key=True),
+    sa.Column("method", sa.Text, primary_key=True),
+    integer("recorded_fen"),
+    integer("counted_fen"),
+    text("note"),
+    reference("closed_by", nullable=True),
+    integer("closed_at_ms"),
+    refers("site", "site_id"),
+    refers("app_user", "closed_by"),
+    one_of("method", Method),
 )
 
 # What being late costs at a site, from a day on; the newest rule up to a due date holds for it.
