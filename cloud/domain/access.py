@@ -128,6 +128,10 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
 )
 
 
+# What is only ever about oneself: nobody rises by being let into it.
+_OF_ONESELF = frozenset({Action.USE_OWN_PRIVACY})
+
+
 def may(actor: User, action: Action) -> bool:
     """Tell whether the actor's role allows the action; pages use it to leave out what would be refused."""
     return actor.role in POLICY.get(action, frozenset())
@@ -152,7 +156,11 @@ def require_account(actor: User, account_id: AccountId) -> None:
 
 def require_may_grant(actor: User, role: Role) -> None:
     """Refuse to let anybody into a role that may do more than the actor, so that nobody can rise by it."""
-    beyond = [action for action, roles in POLICY.items() if role in roles and actor.role not in roles]
+    beyond = [
+        action
+        for action, roles in POLICY.items()
+        if role in roles and actor.role not in roles and action not in _OF_ONESELF
+    ]
     if beyond:
         raise Forbidden(
             f"role {actor.role.value} may not make somebody {role.value}, who could also "

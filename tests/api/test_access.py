@@ -61,3 +61,8 @@ def test_nobody_grants_more_than_they_have(actor: Role, role: Role, *, is_allowe
         return
     with pytest.raises(Forbidden, match=f"may not make somebody {role.value}"):
         require_may_grant(_actor(actor), role)
+
+
+def test_whoever_runs_the_property_lets_residents_in() -> None:
+    for role in (Role.COMPANY_ADMIN, Role.MANAGER, Role.SYSTEM):
+        require_may_grant(_actor(role), Role.RESIDENT)
