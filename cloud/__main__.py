@@ -15,7 +15,16 @@ import click
 import msgspec
 
 from cloud.billing_cli import bill
-from cloud.config import DEFAULT_TENANT, Commands, Config, DatabaseConfig, Role, database_url, read_config
+from cloud.config import (
+    DEFAULT_TENANT,
+    Commands,
+    Config,
+    ConfigError,
+    DatabaseConfig,
+    Role,
+    database_url,
+    read_config,
+)
 from cloud.domain.errors import GatehouseError, Invalid
 from cloud.domain.ids import AccountId, UserId
 from cloud.domain.page import LIMIT_MAX
@@ -259,13 +268,23 @@ def _explained() -> Iterator[None]:
 def _opened(config_path: Path | None, database: str | None) -> Iterator[Database]:
     config = _configured(config_path, database)
     _bring_up_to_date(config.database)
-    keyring = Keyring(lambda: load_or_make(privacy_key_path(config)))
+    keyring = _keyring(config)
     store = Database(database_url(config.database), clock=system_clock, keyring=keyring)
     try:
         store.write_now(DEFAULT_TENANT, tenants.ensure_tenant)
         yield store
     finally:
         store.close()
+
+
+def _keyring(config: Config) -> Keyring | None:
+    """Return what opens personal data; None where no key is named, for commands that need none."""
+    try:
+        return Keyring(load_or_make(privacy_key_path(config)))
+    except ConfigError:
+        if config.privacy.key_file or config.commands.key_file:
+            raise
+        return None
 
 
 def _configured(config_path: Path | None, database: str | None) -> Config:

@@ -37,6 +37,7 @@ from cloud.keys import (
     COMMAND_KEY,
     CONFIG,
     DATABASE,
+    KEYRING,
     LIVE,
     PASSWORDS,
     PRESS,
@@ -102,6 +103,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     now = datetime.datetime.fromtimestamp(clock() / 1000, datetime.UTC)
     app[AUTHORITY] = authority.load_or_make(authority_folder(config), authority_password(config), now)
     app[COMMAND_KEY] = load_or_make(command_key_path(config))
+    app[KEYRING] = Keyring(privacy_key.load_or_make(privacy_key.privacy_key_path(config)))
     app[PROVIDERS] = providers_of(config)
     app[SESSION_LIMITS] = SessionLimits(
         idle_ms=config.sessions.idle_timeout_s * 1000, absolute_ms=config.sessions.absolute_timeout_s * 1000
@@ -132,7 +134,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         clock=app[CLOCK],
         on_commit=tell,
         before_commit=webhooks.enqueue,
-        keyring=Keyring(partial(privacy_key.load_or_make, privacy_key.privacy_key_path(app[CONFIG]))),
+        keyring=app[KEYRING],
     )
     app[LIVE], app[DATABASE], app[PASSWORDS], app[PRESS] = hub, database, Passwords(), PressRoom()
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.

@@ -17,7 +17,7 @@ from cloud.live import Hub
 from cloud.press.room import PressRoom
 from cloud.providers.provider import Provider
 from cloud.services.passwords import Passwords
-from cloud.store.db import Clock, Database
+from cloud.store.db import Clock, Database, Keyring
 
 AUTHORITY: web.AppKey[Authority] = web.AppKey("authority", Authority)
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
@@ -25,6 +25,7 @@ CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 COMMAND_KEY: web.AppKey[Ed25519PrivateKey] = web.AppKey("command_key", Ed25519PrivateKey)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 PROVIDERS: web.AppKey[Mapping[Method, Provider]] = web.AppKey("providers")
+KEYRING: web.AppKey[Keyring] = web.AppKey("keyring", Keyring)
 PASSWORDS: web.AppKey[Passwords] = web.AppKey("passwords", Passwords)
 PRESS: web.AppKey[PressRoom] = web.AppKey("press", PressRoom)
 SESSION_LIMITS: web.AppKey[SessionLimits] = web.AppKey("session_limits", SessionLimits)

@@ -87,7 +87,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def database(database_url: str, clock: FakeClock) -> Iterator[Database]:
     """A database with two tenants in it, on either engine."""
-    opened = Database(database_url, clock=clock, keyring=Keyring(lambda: PRIVACY_KEY))
+    opened = Database(database_url, clock=clock, keyring=Keyring(PRIVACY_KEY))
     for tenant_id, code in ((TENANT, "one"), (OTHER_TENANT, "two")):
         opened.write_now(tenant_id, _add_tenant, code)
     yield opened

@@ -122,7 +122,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.RECORD_REPAIRS: _ON_SITE,
         Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
         Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
-        Action.USE_OWN_PRIVACY: frozenset({Role.RESIDENT}),
+        Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own
         Action.WORK_REPAIRS: _TECHNICAL,
     }
 )

@@ -8,7 +8,6 @@ A blind index (HMAC-SHA256 of the normal form) finds an exact number without sto
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
 from threading import Lock
 
 import sqlalchemy as sa
@@ -29,10 +28,10 @@ class Damaged(Exception):
 
 
 class Keyring:
-    """Opens companies' keys. `load` returns the 32 bytes they are wrapped with; called when first needed."""
+    """Opens companies' keys with the 32 bytes they are wrapped with."""
 
-    def __init__(self, load: Callable[[], bytes]) -> None:
-        self._load = load
+    def __init__(self, master_key: bytes) -> None:
+        self._master_key = master_key
         self._lock = Lock()
         # By what is stored, not by company: what a transaction wrote and did not commit never comes back.
         self._opened: dict[bytes, bytes] = {}
@@ -42,13 +41,13 @@ class Keyring:
         with self._lock:
             key = self._opened.get(wrapped)
             if key is None:
-                key = _open(self._load(), wrapped, _about_key(tx))
+                key = _open(self._master_key, wrapped, _about_key(tx))
                 self._opened[wrapped] = key
             return key
 
     def wrap(self, tx: Tx, key: bytes) -> bytes:
         """Return a company's key as it is stored."""
-        return _seal(self._load(), key, _about_key(tx))
+        return _seal(self._master_key, key, _about_key(tx))
 
 
 def seal(tx: Tx, table: str, row_id: str, column: str, text: str) -> bytes:
