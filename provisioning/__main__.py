@@ -127,6 +127,42 @@ def token(
 
 
 @provision.command()
+@_with_cloud_options
+@click.option("--gateway", "code", required=True, metavar="CODE", help="Code of the gateway.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the signed configuration here, to be carried to the box.",
+)
+def bundle(
+    cloud_url: str,
+    login: str,
+    password_file: Path | None,
+    authority_path: Path | None,
+    credential_path: Path | None,
+    code: str,
+    output: Path,
+    *,
+    allow_plain_http: bool,
+) -> None:
+    """Write the configuration sent to a gateway to a file, for a box without a way to the cloud.
+
+    On the box: gatehouse edge configure CONFIG FILE.
+    """
+    del credential_path  # the box has one already
+    with _signed_in(
+        cloud_url, login, password_file, authority_path, allow_plain_http=allow_plain_http
+    ) as cloud:
+        number, content = cloud.carry_configuration(code)
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise click.ClickException(f"{output}: {error}") from error
+    click.echo(f"{output}: configuration {number} for gateway {code}, {len(content)} bytes")
+
+
+@provision.command()
 @click.argument("credential_path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 def show(credential_path: Path) -> None:
     """Say who a credential file makes its box, without its secret."""

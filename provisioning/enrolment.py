@@ -8,6 +8,7 @@ import ipaddress
 import json
 import urllib.error
 import urllib.request
+from base64 import b64decode
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from urllib.parse import urlsplit
@@ -45,6 +46,19 @@ class Cloud:
         """Make a token for an existing gateway; the box it has goes on until another enrols."""
         gateway_id = self._id_of("gateway", code)
         return _token(self._post(f"/api/v1/gateways/{gateway_id}/enrolment", None))
+
+    def carry_configuration(self, code: str) -> tuple[int, bytes]:
+        """Return number and signed bytes of the configuration that was sent to a gateway and waits for it."""
+        path = f"/api/v1/gateways/{self._id_of('gateway', code)}/configurations"
+        items = self._send("GET", path, None).get("items")
+        sent = [one for one in items if one.get("state") == "sent"] if isinstance(items, list) else []
+        if not sent:
+            raise EnrolmentError(f"{self.url} has sent no configuration that gateway {code!r} still lacks")
+        answer = self._post(f"/api/v1/configurations/{_text(sent[0], 'configuration_id')}/bundle", None)
+        try:
+            return int(str(answer.get("number"))), b64decode(_text(answer, "bundle"), validate=True)
+        except ValueError as error:
+            raise EnrolmentError(f"the cloud's answer holds no configuration: {error}") from error
 
     def _id_of(self, noun: str, code: str) -> str:
         known: list[str] = []

@@ -11,7 +11,7 @@ import urllib.request
 from http.client import HTTPException
 from typing import IO
 
-ANSWER_BYTES_MAX = 1 << 20  # the largest that is asked for has some kilobytes
+ANSWER_BYTES_MAX = 4 << 20  # the largest that is asked for, a signed configuration, has up to 3 MiB
 
 
 class EnrolmentError(Exception):

@@ -12,6 +12,7 @@ from aiohttp import web
 from cloud.console import (
     alarms,
     billing,
+    configurations,
     correction,
     enrolment,
     equipment,
@@ -55,6 +56,7 @@ class Page:
 
 
 _NUMBER = "{number:[A-Za-z0-9-]+}"
+_CONFIGURATION = "/gateways/{code}/configuration/{version:[0-9]{1,9}}"
 _LINE = "{line_no:[0-9]{1,4}}"
 
 PAGES: Sequence[Page] = (
@@ -83,6 +85,18 @@ PAGES: Sequence[Page] = (
     Page("POST", "/gateways/{code}/enrolment", enrolment.offer, Action.MANAGE_GATEWAYS),
     Page("POST", "/gateways/{code}/revoke", enrolment.revoke, Action.MANAGE_GATEWAYS),
     Page("POST", "/gateways/{code}/trust", enrolment.trust, Action.MANAGE_GATEWAYS),
+    Page("GET", "/gateways/{code}/configuration", configurations.show_all, Action.READ_GATEWAYS),
+    Page("POST", "/gateways/{code}/configuration", configurations.begin, Action.CONFIGURE_GATEWAYS),
+    Page("GET", "/gateways/{code}/configuration/draft", configurations.show_draft, Action.CONFIGURE_GATEWAYS),
+    Page("POST", "/gateways/{code}/configuration/draft", configurations.edit, Action.CONFIGURE_GATEWAYS),
+    Page("POST", "/gateways/{code}/configuration/draft/send", configurations.send, Action.CONFIGURE_GATEWAYS),
+    Page("GET", _CONFIGURATION, configurations.show_one, Action.READ_GATEWAYS),
+    Page(
+        "POST",
+        f"{_CONFIGURATION}/withdraw",
+        configurations.withdraw,
+        Action.CONFIGURE_GATEWAYS,
+    ),
     Page("GET", "/home", home.show_home, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/bills", home.show_bills, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}", home.show_bill, Action.READ_OWN_ACCOUNTS),

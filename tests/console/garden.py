@@ -22,7 +22,7 @@ from cloud.services.repairs import RepairRequest
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from gatehouse.demo.repairs import picture
-from protocol.envelope import Block, Hello, encode_events, encode_readings
+from protocol.envelope import Block, encode_events, encode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.fieldbus import cjt188, dlt645
@@ -35,6 +35,7 @@ from simulator.dlt645_slaves import Dlt645Slaves
 from simulator.faults import FaultBook
 from simulator.models import Building
 from simulator.site_document import Occasion, site_document
+from tests.console.garden_configurations import configure
 
 TENANT = TenantId(1)
 PASSWORD = "garden gate 2026"
@@ -114,8 +115,7 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     gateway = GatewayIdentity(TENANT, slot.gateway_id, site_id, slot.code)
     deliver_readings(database, gateway, list(_readings(Bus(), clock_ms)))
     deliver_events(database, gateway, _events(clock_ms))
-    said = Hello("0.1.0", "b00t", EPOCH, "7f2c19ab03de", 0, {"event": 0, "history": 0}, None, 51, 1)
-    database.write_now(TENANT, gateways.hello, gateway, said)
+    configure(database, gateway, EPOCH)
     asyncio.run(_bill(database, actor, site_id))
     everybody = database.read_now(TENANT, running.all_accounts).by_site[site_id]
     database.write_now(TENANT, running.update, site_id, everybody)

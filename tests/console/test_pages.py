@@ -25,8 +25,9 @@ _PARTS = {
     "number": "DG-2026-10-0001",
     "part": "queue",
     "repair": "DG-R-2026-0001",
+    "version": "3",
 }
-_CODES = {"/equipment/{code}": "lift-1", "/gateways/{code}": "gw-1", "/tariffs/{code}": "cn-beijing-elec-res"}
+_CODES = {"/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}  # by the noun
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = ("/file", "/notice", "/pdf", "{photo}")
@@ -70,7 +71,7 @@ def addresses() -> list[str]:
         ):
             continue
         path = re.sub(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}", r"{\1}", page.path)
-        code = _CODES.get(path, _PARTS["code"])
+        code = _CODES.get(path.partition("/{")[0], _PARTS["code"])
         found.append(path.format(**{**_PARTS, "code": code}) + _QUERY.get(path, ""))
     return found
 

@@ -188,15 +188,16 @@ class Rig:
         config = self.folder / "edge.toml"
         quicker = re.sub(r"interval_s = \d+", f"interval_s = {_INTERVAL_S}", config.read_text())
         config.write_text(quicker)
-        self._run("db", "load", "--database", self._url, str(self.folder / "site.json"))
+        self.run("db", "load", "--database", self._url, str(self.folder / "site.json"))
         self.start("cloud")
         self.wait_for_cloud()
-        self._run(
+        self.run(
             "provision", "token", "--cloud", f"http://127.0.0.1:{self.cloud_port}", "--login", "manager",
             "--gateway", GATEWAY, "--credential", str(self.folder / "credential.json"),
         )  # fmt: skip
 
-    def _run(self, *arguments: str) -> None:
+    def run(self, *arguments: str) -> None:
+        """Run one of the program's commands to its end, as the manager."""
         environment = os.environ | {"GATEHOUSE_PASSWORD": PASSWORD}
         command = [sys.executable, "-m", "gatehouse", *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

@@ -99,3 +99,25 @@ def test_a_real_gateway_takes_a_configuration_and_goes_back_from_a_wrong_one(rig
     assert told == ["em-101 answered before and does not answer now"]
     held = until(lambda: office.ask("GET", "/gateways")["items"][0]["health"])
     assert held["devices_online"] > 0
+
+
+def test_a_configuration_is_carried_by_hand_to_a_box_that_cannot_reach_the_cloud(rig: Rig) -> None:
+    office = Office(rig)
+    rig.start("edge")
+    text = office.text_of(until(office.newest))
+    rig.kill("edge")
+    path = office.send(text.replace("interval_s = 2\n", "interval_s = 3\n", 1), watch_s=5)
+    carried = str(rig.folder / "gw-1.bundle")
+    cloud = ["--cloud", f"http://127.0.0.1:{rig.cloud_port}", "--login", "manager"]
+    rig.run("provision", "bundle", *cloud, "--gateway", GATEWAY, "--output", carried)
+    rig.stop("cloud")
+
+    rig.run("edge", "configure", str(rig.folder / "edge.toml"), carried)
+    rig.start("edge")
+    state = rig.folder / "configuration" / "state.json"
+    until(lambda: {"is": "there"} if state.exists() else None)
+    until(lambda: found if (found := json.loads(state.read_text()))["running"] == 2 else None)
+    rig.start("cloud")
+    rig.wait_for_cloud()
+
+    assert [step["state"] for step in office.until(path, "healthy")["steps"]][-1] == "healthy"
