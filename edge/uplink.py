@@ -144,8 +144,13 @@ class CloudClient:
 
 
 def _is_alert(error: BaseException) -> bool:
-    """Tell whether the other side's TLS refused us; that we refuse its certificate is another matter."""
+    """Tell whether the other side's TLS may have refused us; that we refuse it is another matter.
+
+    In TLS 1.3 the refusal comes after the handshake, and a reset may overtake it.
+    """
     causes = (error, getattr(error, "os_error", None), error.__cause__)
+    if any(isinstance(cause, ConnectionResetError | aiohttp.ServerDisconnectedError) for cause in causes):
+        return True
     alerts = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
     return any(not isinstance(alert, ssl.SSLCertVerificationError) for alert in alerts)
 

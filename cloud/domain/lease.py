@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 RENEWED_EVERY_MS = 3600 * 1000
 # Somebody who was heard within this is still running: then there are two.
 STILL_THERE_MS = 60 * 1000
+# What a box shows that has never been given one, or whose first one was lost on the way.
+_NEVER_GIVEN = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a gateway's box was given: `current`, and `before` while `current` has not been seen yet."""
+    """What a box was given: `current`, and `before` while `current` has not been seen yet, else empty."""
 
     current: str
     before: str
@@ -31,6 +33,7 @@ def shown(lease: Lease | None, value: str, boot_id: str, now_ms: int, fresh: str
 
     `fresh` is what to give next, where it is time to.
     """
+    value = value or _NEVER_GIVEN
     if lease is None:
         return Lease(fresh, value, boot_id, "", now_ms)
     if boot_id == lease.boot_id_before != lease.boot_id:
