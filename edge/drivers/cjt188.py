@@ -1,4 +1,4 @@
-"""CJ/T 188 water, gas and heat meters: one request gives all a meter shows.
+"""CJ/T 188 water, gas and heat meters: one request gives all a meter shows, one each a past month.
 
 The two bytes of the data identifier go out high first in some makers' meters and low first in
 others'; a meter hears only its own order. The driver tries both until one is answered and keeps to
@@ -36,6 +36,7 @@ from protocol.fieldbus.cjt188_data import (
     HeatData,
     WaterData,
     decode_heat,
+    decode_history,
     decode_water,
     is_heat,
 )
@@ -84,16 +85,23 @@ _HEAT_FIELDS: Mapping[str, Callable[[HeatData], _Value]] = MappingProxyType(
         "working_hours": lambda data: data.working_hours,
     }
 )
+# What a past month's answer holds: the total at its settlement.
+_MONTH_FIELD = "month_total"
 # Units on the wire, by what times they are in the vocabulary's unit. GJ: 1 kWh is 3.6 MJ, so energies
-# in joules are not offered as kWh; a heat meter in GJ needs a quantity of its own.
+# in joules are not offered as kWh; a heat meter in joules has a quantity of its own.
 _FACTORS: Mapping[tuple[str, str], Decimal] = MappingProxyType(
     {
+        ("GJ", "GJ"): Decimal(1),
+        ("GJ x100", "GJ"): Decimal(100),
         ("L", "m3"): Decimal("0.001"),
         ("L/h", "m3/h"): Decimal("0.001"),
+        ("MJ", "GJ"): Decimal("0.001"),
+        ("MW", "kW"): Decimal(1000),
         ("MWh", "kWh"): Decimal(1000),
         ("MWh x100", "kWh"): Decimal(100_000),
         ("W", "kW"): Decimal("0.001"),
         ("Wh", "kWh"): Decimal("0.001"),
+        ("kJ", "GJ"): Decimal("0.000001"),
         ("kW", "kW"): Decimal(1),
         ("kWh", "kWh"): Decimal(1),
         ("m3", "m3"): Decimal(1),
@@ -172,19 +180,25 @@ class Cjt188Driver:
         return _REPLY_OVERHEAD + (HEAT_REPLY_LENGTH if self._is_heat else WATER_REPLY_LENGTH)
 
     def _items_of(self, group: str) -> tuple[_Item, ...]:
-        points = points_of(self.device, group)
-        for point in points:
+        by_identifier: dict[str, list[PointProfile]] = {}
+        for point in points_of(self.device, group):
             source = _source(point)
-            known = _HEAT_FIELDS if self._is_heat else _WATER_FIELDS
-            if source.data_identifier != cjt188.CURRENT_DATA or source.field not in known:
-                raise Malformed(
-                    f"profile {self.device.profile.name}",
-                    [
-                        f"point {point.name}: {source.data_identifier} has no field {source.field!r}; "
-                        f"{cjt188.CURRENT_DATA} has {', '.join(sorted(known))}"
-                    ],
-                )
-        return (_Item(cjt188.CURRENT_DATA, points, priority_of(self.device, group)),)
+            known = self._fields(source.data_identifier)
+            if source.field not in known:
+                problem = f"point {point.name}: {source.data_identifier} has no field {source.field!r}; "
+                offered = f"{source.data_identifier} has {', '.join(sorted(known)) or 'none that is known'}"
+                raise Malformed(f"profile {self.device.profile.name}", [problem + offered])
+            by_identifier.setdefault(source.data_identifier, []).append(point)
+        priority = priority_of(self.device, group)
+        return tuple(_Item(di, tuple(points), priority) for di, points in by_identifier.items())
+
+    def _fields(self, data_identifier: str) -> frozenset[str]:
+        """Return the fields of an identifier's answer."""
+        if data_identifier in cjt188.HISTORY:
+            return frozenset({_MONTH_FIELD})
+        if data_identifier != cjt188.CURRENT_DATA:
+            return frozenset()
+        return frozenset(_HEAT_FIELDS if self._is_heat else _WATER_FIELDS)
 
     def _request(self, item: _Item, serial: int) -> cjt188.Frame:
         return cjt188.read_request(
@@ -243,13 +257,7 @@ class Cjt188Driver:
 
     async def _read(self, item: _Item) -> list[Reading]:
         heard, payload = await self._exchange(item)
-        fields: dict[str, _Value] = {}
-        if self._is_heat:
-            heat = decode_heat(payload)
-            fields = {name: take(heat) for name, take in _HEAT_FIELDS.items()}
-        else:
-            water = decode_water(payload)
-            fields = {name: take(water) for name, take in _WATER_FIELDS.items()}
+        fields = self._decoded(item.data_identifier, payload)
         at_ms, evidence = heard.measured_at_ms, None
         is_billed = any(point.is_billing for point in item.points)
         if is_billed and (hour := self._evidence.hour_of(at_ms)) != item.evidence_hour:
@@ -259,6 +267,15 @@ class Cjt188Driver:
             self._reading(point, fields[_source(point).field], at_ms, evidence if point.is_billing else None)
             for point in item.points
         ]
+
+    def _decoded(self, data_identifier: str, payload: bytes) -> dict[str, _Value]:
+        if data_identifier in cjt188.HISTORY:
+            return {_MONTH_FIELD: decode_history(payload)}
+        if self._is_heat:
+            heat = decode_heat(payload)
+            return {name: take(heat) for name, take in _HEAT_FIELDS.items()}
+        water = decode_water(payload)
+        return {name: take(water) for name, take in _WATER_FIELDS.items()}
 
     def _reading(self, point: PointProfile, value: _Value, at_ms: int, evidence: Evidence | None) -> Reading:
         key, clock_quality = point_key(self.device, point), self._bus.clock.quality

@@ -57,8 +57,9 @@ CURRENT_DATA = "901F"
 ADDRESS = "810A"
 VALVE = "A017"
 NEW_ADDRESS = "A018"
+HISTORY = tuple(f"D1{month:02X}" for month in range(0x20, 0x2C))
 _KNOWN_IDENTIFIERS = frozenset(
-    [CURRENT_DATA, *(f"D1{month:02X}" for month in range(0x20, 0x2C))]
+    [CURRENT_DATA, *HISTORY]
     + [f"81{n:02X}" for n in range(0x02, 0x0B)]
     + [f"A0{n:02X}" for n in range(0x10, 0x1A)]
 )
