@@ -1,5 +1,6 @@
 """The configurations of the demonstration building's gateway: one that runs, one that went back, a draft."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from cloud.domain.gateway import GatewayIdentity
@@ -12,7 +13,10 @@ from provisioning.document import Document
 from simulator.edge_config import edge_config
 from simulator.simulation import Places
 
-_PLACES = Places("127.0.0.1", Path("/dev/serial/by-id/bus-1"), 4001, 5020, 5021, 5022, "127.0.0.1", 1883)
+_PORTS = {field.name: 4001 + i for i, field in enumerate(fields(Places)) if field.name.endswith("_port")}
+_PLACES = Places(
+    **{"host": "127.0.0.1", "mqtt_host": "127.0.0.1", "bus_1_path": Path("/dev/serial/by-id/bus-1"), **_PORTS}  # type: ignore[arg-type]
+)
 _S = ConfigurationState
 
 
@@ -20,7 +24,7 @@ def configure(database: Database, gateway: GatewayIdentity, epoch: int) -> None:
     """Let the gateway tell of its own file, and a person change it twice and begin a third time."""
     own = edge_config(_PLACES)
     slower = own.replace("interval_s = 300", "interval_s = 900")
-    moved = slower.replace("port = 4001", "port = 4002")
+    moved = slower.replace(f"port = {_PLACES.bus_2_port}", "port = 4999")
     wrong = slower.replace("202607000102", "2026")
 
     def greet(tx: Tx, text: str, number: int) -> None:
