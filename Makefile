@@ -31,6 +31,8 @@ test-services: setup ## Bring PostgreSQL, mosquitto, Chromium and a CJK font for
 
 torture: setup ## Kill edge and cloud 100 times each at random moments; nothing lost, nothing doubled
 	@$(BIN)/python -m tests.torture.run --edge-kills $(or $(KILLS),100) --cloud-kills $(or $(KILLS),100) $(ARGS)
+	@$(BIN)/python -m tests.crash.run --cuts $(or $(CUTS),2000) --doors $(or $(DOORS),10000)
+	@GATEHOUSE_FORGERIES=100000 $(BIN)/pytest -q tests/edge/test_admission.py -k forged
 
 adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
 	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)
