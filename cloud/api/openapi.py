@@ -11,7 +11,16 @@ from typing import Any
 import msgspec
 
 from cloud.api.errors import KINDS, ProblemDocument
-from cloud.api.route import EVENT_STREAM, PATH_CODES, PATH_NUMBER_MAX, PATH_NUMBERS, Nothing, Open, Route
+from cloud.api.route import (
+    EVENT_STREAM,
+    JSON_BODY_BYTES_MAX,
+    PATH_CODES,
+    PATH_NUMBER_MAX,
+    PATH_NUMBERS,
+    Nothing,
+    Open,
+    Route,
+)
 from cloud.domain.access import POLICY
 from cloud.domain.user import Role
 
@@ -185,6 +194,8 @@ def _failures(route: Route) -> dict[str, Any]:
         names |= {"conflict", "not-found"}
     if route.body is not None:
         names |= {"malformed", "too-large", "unsupported-media-type"}
+    if route.body_bytes_max != JSON_BODY_BYTES_MAX:  # a file, or a very long document
+        names |= {"too-large"}
     if route.method != "GET":
         names |= {"conflict"}
     if route.needs_key:

@@ -74,7 +74,10 @@ MENU: Sequence[Group] = (
     ),
     Group(
         mark("Records"),
-        (Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),),
+        (
+            Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),
+            Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES),
+        ),
     ),
 )
 

@@ -27,6 +27,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "configuration-drafted": mark("Kept in the draft; nothing is sent yet"),
         "configuration-sent": mark("Configuration %(number)s is on its way"),
         "configuration-withdrawn": mark("Configuration %(number)s was taken back"),
+        "import-undone": mark("%(name)s was undone: what it brought is gone, what it changed is as before"),
         "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),
         "invoice-credited": mark("Taken back by %(note)s; nothing is charged instead"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),
@@ -41,6 +42,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "repair-taken": mark("%(number)s is written down; whoever suits has been told"),
         "signed-out": mark("You have signed out"),
         "technician-set": mark("Noted what %(name)s can do, where and when"),
+        "table-imported": mark("%(count)s rows carried out; this can be undone for a day"),
     }
 )
 

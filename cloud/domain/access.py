@@ -27,6 +27,7 @@ class Action(Enum):
     CONFIGURE_GATEWAYS = "configure_gateways"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
+    IMPORT_TABLES = "import_tables"
     MANAGE_CONTACTS = "manage_contacts"
     MANAGE_DUNNING = "manage_dunning"
     MANAGE_EQUIPMENT = "manage_equipment"
@@ -87,6 +88,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.CONFIGURE_GATEWAYS: _TECHNICAL | {Role.PLATFORM},
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
+        Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_DUNNING: _MONEY,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,

@@ -6,7 +6,7 @@ difference to what is there afterwards.
 
 from cloud.domain.periods import local_date, month_code, time_zone
 from cloud.domain.user import SessionLimits, User
-from cloud.services import billing, dunning, idempotency, maintenance, rate_limits, users, webhooks
+from cloud.services import billing, dunning, idempotency, imports, maintenance, rate_limits, users, webhooks
 from cloud.store import job_runs, premises
 from cloud.store.db import Tx
 
@@ -34,4 +34,5 @@ def turn(tx: Tx, actor: User, limits: SessionLimits) -> dict[str, int]:
         done["forgotten"] += rate_limits.forget_old(tx)
         done["forgotten"] += idempotency.forget_old(tx)
         done["forgotten"] += webhooks.forget_old(tx)
+        done["forgotten"] += imports.forget_files(tx)
     return done

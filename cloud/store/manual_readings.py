@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from cloud.domain.ids import InstallationId, UserId
 from cloud.domain.usage import DialReading
 from cloud.store.db import Tx
-from cloud.store.schema import app_user, manual_reading
+from cloud.store.schema import app_user, manual_reading, withdrawn_reading
 
 # A reading by hand is entered for a boundary: it may have been taken some days off, and says so.
 TOLERANCE_MS = 12 * 3600 * 1000
@@ -84,6 +84,7 @@ def readings_at(
             manual_reading.c.tenant_id == tx.tenant_id,
             manual_reading.c.installation_id.in_(installations),
             manual_reading.c.at_ms.between(at_ms - tolerance_ms, at_ms + tolerance_ms),
+            holds(tx),
         )
         # The last recorded comes last and holds.
         .order_by(manual_reading.c.recorded_at_ms, manual_reading.c.id)
@@ -98,6 +99,13 @@ def readings_at(
         )
         for row in rows
     }
+
+
+def holds(tx: Tx) -> sa.ColumnElement[bool]:
+    """Return the condition of a record that was not withdrawn."""
+    return ~sa.exists().where(
+        withdrawn_reading.c.tenant_id == tx.tenant_id, withdrawn_reading.c.record_id == manual_reading.c.id
+    )
 
 
 def find_records(tx: Tx, record_ids: Sequence[str]) -> dict[str, ManualReading]:

@@ -245,7 +245,7 @@ def make_estate(database: Database, code: str = "DG") -> Estate:
     def work(tx: Tx) -> Estate:
         site_id = premises.insert_site(tx, code, "示范小区", "Asia/Shanghai", "")
         building_id = premises.insert_building(tx, site_id, "1", "1 号楼", 6)
-        gateway_id, _ = gateways.create(tx, SYSTEM, site_id, "gw-1", "gw-1")
+        gateway_id = gateways.create(tx, SYSTEM, site_id, "gw-1", "gw-1")
         for shipped in (ELECTRICITY, WATER):
             tariffs.import_shipped(tx, SYSTEM, shipped, activate=True)
         identity = GatewayIdentity(TENANT, gateway_id, site_id, "gw-1")

@@ -30,7 +30,9 @@ _PARTS = {
 _CODES = {"/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}  # by the noun
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
-_FILES = ("/file", "/notice", "/pdf", "{photo}")
+_FILES = ("/export", "/file", "/notice", "/pdf", "/rejected", "/template", "{photo}")
+# Parts of addresses that nobody knows before something was done.
+_UNNAMED = ("alarm_id", "{import_id}", "{run}")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 
@@ -63,12 +65,7 @@ def addresses() -> list[str]:
     """Return an address for every GET page that can be named beforehand."""
     found = []
     for page in PAGES:
-        if (
-            page.method != "GET"
-            or "alarm_id" in page.path
-            or "{run}" in page.path
-            or page.path.endswith(_FILES)
-        ):
+        if page.method != "GET" or page.path.endswith(_FILES) or any(p in page.path for p in _UNNAMED):
             continue
         path = re.sub(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}", r"{\1}", page.path)
         code = _CODES.get(path.partition("/{")[0], _PARTS["code"])

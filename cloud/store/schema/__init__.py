@@ -34,6 +34,7 @@ from cloud.store.schema.command import command, command_step
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
+from cloud.store.schema.exchange import import_run, withdrawn_reading
 from cloud.store.schema.field import (
     alarm,
     alarm_entry,
@@ -99,6 +100,7 @@ APPEND_ONLY_TABLES = (
     "reading",
     "repair_entry",
     "usage",
+    "withdrawn_reading",
 )
 
 __all__ = [
@@ -134,6 +136,7 @@ __all__ = [
     "gateway_enrolment",
     "gateway_identity",
     "idempotency_key",
+    "import_run",
     "ingest_block",
     "ingest_problem",
     "ingest_stream",
@@ -183,5 +186,6 @@ __all__ = [
     "vehicle",
     "webhook",
     "webhook_delivery",
+    "withdrawn_reading",
     "work_order",
 ]

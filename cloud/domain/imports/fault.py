@@ -1,0 +1,67 @@
+"""What is wrong with a cell or a row: a code with its values, told in either language.
+
+The invariant: every fault says what was found and what was expected, so that whoever filled the table
+in can mend it without asking.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+_TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "account_elsewhere": (
+            "户号“{0}”属于房号“{1}”，不是“{2}”",
+            "account {0} belongs to {1}, not to {2}",
+        ),
+        "choice": ("“{0}”不在可选值内：{1}", "“{0}” is none of: {1}"),
+        "day": ("“{0}”不是日期，应如 2026-11-01", "“{0}” is no date; expected one such as 2026-11-01"),
+        "day_ahead": ("{0} 还没到", "{0} has not come yet"),
+        "dial": ("表 {0} 显示不了 {1}，量程是 0 到 {2}", "meter {0} cannot show {1}; it shows 0 to {2}"),
+        "fixed": (
+            "“{0}”现在是“{1}”，不能由导入改成“{2}”",
+            "“{0}” is “{1}” and cannot be changed to “{2}” by an import",
+        ),
+        "formula_error": ("单元格是公式错误 {0}", "the cell holds a formula's error, {0}"),
+        "length": ("有 {0} 个字符，最多 {1} 个", "{0} characters, at most {1} are kept"),
+        "missing": ("必填", "is needed"),
+        "no_account": ("没有户号“{0}”", "there is no account {0}"),
+        "no_meter": ("没有表号“{0}”", "there is no meter {0}"),
+        "no_meter_then": ("{1} 时表 {0} 还没有安装", "meter {0} was not yet installed on {1}"),
+        "no_space": ("没有房号“{0}”", "there is no flat {0}"),
+        "no_tariff": ("没有在用的价目“{0}”", "no tariff {0} is in force"),
+        "number": ("“{0}”不是数字", "“{0}” is no number"),
+        "place_taken": ("计量点“{0}”已装有表 {1}", "meter {1} hangs at {0} already"),
+        "places": ("“{0}”的小数超过 {1} 位", "“{0}” has more than {1} decimals"),
+        "precision": (
+            "“{0}”被表格存成了数字，长号码的末位可能已丢失；请把这一列设为文本后重新填写",
+            "“{0}” was kept as a number, and its last digits may be lost: make the column text, type it anew",
+        ),
+        "range": ("“{0}”应在 {1} 到 {2} 之间", "“{0}” is not between {1} and {2}"),
+        "supplied": ("计量点“{0}”已由户号 {1} 缴费", "{0} is paid for by account {1} already"),
+        "twice": ("与第 {0} 行重复", "is in row {0} already"),
+        "wants": ("填了“{0}”就要填“{1}”", "“{0}” needs “{1}” too"),
+        "whole": ("“{0}”不是整数", "“{0}” is no whole number"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong; `column` is the key of its column, empty where it is about the whole row."""
+
+    code: str
+    values: tuple[str, ...] = ()
+    column: str = ""
+
+    def text(self, *, is_chinese: bool) -> str:
+        """Return it in words, without its column."""
+        return _TEXTS[self.code][0 if is_chinese else 1].format(*self.values)
+
+
+class BadCell(Exception):
+    """A cell that cannot be read; `fault` says why."""
+
+    def __init__(self, code: str, *values: object) -> None:
+        super().__init__(code)
+        self.fault = Fault(code, tuple(str(value) for value in values))

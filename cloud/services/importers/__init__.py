@@ -1,0 +1,19 @@
+"""The tables that can be brought in, each with how it meets what is there: one file, one line."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cloud.services.importers import accounts, meters, readings, spaces
+from cloud.services.importers.importer import Importer
+
+IMPORTERS: Mapping[str, Importer] = MappingProxyType(
+    {
+        "accounts": accounts.IMPORTER,
+        "meters": meters.IMPORTER,
+        "readings": readings.IMPORTER,
+        "spaces": spaces.IMPORTER,
+    }
+)
+
+# As somebody who begins with nothing brings them in: each after those it refers to.
+IN_ORDER = ("spaces", "accounts", "meters", "readings")

@@ -1,0 +1,53 @@
+"""Tables of what was brought in from outside: imports, and readings taken back with them."""
+
+import sqlalchemy as sa
+
+from cloud.store.schema.columns import (
+    check,
+    document,
+    identity,
+    integer,
+    metadata,
+    reference,
+    refers,
+    tenant,
+    text,
+)
+
+# One uploaded table: judged, then carried out, then perhaps undone. `effect` is what undoing needs.
+import_run = sa.Table(
+    "import_run",
+    metadata,
+    tenant(),
+    identity(),
+    reference("site_id"),
+    text("kind"),
+    text("file_name"),
+    text("file_sha256"),
+    # Gone once the table is carried out or forgotten: what it holds of people is then where it belongs.
+    sa.Column("body", sa.LargeBinary, nullable=True),
+    text("state"),
+    document("counts"),
+    document("effect", nullable=True),
+    reference("started_by", nullable=True),
+    integer("checked_at_ms"),
+    integer("done_at_ms", nullable=True),
+    integer("undone_at_ms", nullable=True),
+    refers("site", "site_id"),
+    refers("app_user", "started_by"),
+    check("state", "state IN ('checked', 'done', 'undone')"),
+    sa.Index("ix_import_run_site", "tenant_id", "site_id", "id"),
+)
+
+# A reading by hand that was recorded by mistake: it stays, and holds no more.
+withdrawn_reading = sa.Table(
+    "withdrawn_reading",
+    metadata,
+    tenant(),
+    sa.Column("record_id", sa.Uuid(as_uuid=False), primary_key=True),
+    text("reason"),
+    reference("withdrawn_by", nullable=True),
+    integer("withdrawn_at_ms"),
+    refers("manual_reading", "record_id"),
+    refers("app_user", "withdrawn_by"),
+)

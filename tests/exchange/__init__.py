@@ -1,0 +1,1 @@
+"""Tables in and out: read, judged, carried out, undone."""
