@@ -110,6 +110,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         has_broker=options["broker"] and not options["no_mqtt"],
         seed=options["seed"],
         turnaround_ms=options["turnaround_ms"],
+        has_callers=True,
     )
 
 

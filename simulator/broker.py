@@ -19,6 +19,10 @@ _PLUGINS: dict[str, dict[str, object]] = {
 
 # As which the simulated radio devices speak.
 OWN_CLIENT_ID = "zigbee2mqtt-simulator"
+TALKERS_CLIENT_ID = "talkers-simulator"
+
+
+_OWN_CLIENTS = frozenset({OWN_CLIENT_ID, TALKERS_CLIENT_ID})
 
 
 class ListenerWatch(BasePlugin[BrokerContext]):  # type: ignore[misc]  # amqtt has no types
@@ -30,7 +34,7 @@ class ListenerWatch(BasePlugin[BrokerContext]):  # type: ignore[misc]  # amqtt h
         """Take note; amqtt calls it once all topics of a request are subscribed, for each of them."""
         del topic, qos
         # Our own devices listen for what they are asked to do; they are not whom messages are for.
-        self.has_listener = self.has_listener or client_id != OWN_CLIENT_ID
+        self.has_listener = self.has_listener or client_id not in _OWN_CLIENTS
 
 
 class Broker:

@@ -6,6 +6,7 @@ The invariant: every device of `building.py` is in it once, on the line where it
 from pathlib import Path
 
 from simulator.building import (
+    ALARM_CALLS,
     BUS_1,
     BUS_2,
     DEVICES,
@@ -13,6 +14,7 @@ from simulator.building import (
     DTU_HEARTBEAT,
     DTU_REGISTRATION,
     ELECTRICITY_ROLES,
+    FIRE_CALLS,
     FIRE_TCP,
     GARAGE_UDP,
     LIFT_TCP,
@@ -58,6 +60,14 @@ devices = "wm-*"
 actions = ["valve_close", "valve_open"]
 
 [[commands.allow]]
+devices = "plug-*"
+actions = ["relay_close", "relay_open"]
+
+[[commands.allow]]
+devices = "siren-*"
+actions = ["relay_open"]
+
+[[commands.allow]]
 devices = "em-charger"
 actions = ["broadcast_time", "relay_close", "relay_open"]
 
@@ -81,48 +91,60 @@ def edge_config(
     page_port: int = 0,
 ) -> str:
     """Return the TOML text; without a credential file the edge runs alone."""
+    lines = _lines(places)
     parts = [
         f'[gateway]\ncode = "{GATEWAY_CODE}"\ntime_zone = "{TIME_ZONE}"\n',
         "" if credential_file is None else f'[cloud]\ncredential_file = "{credential_file}"\n',
         f'[buffer]\npath = "{buffer_path}"\n',
         f"[page]\nport = {page_port}\n",
         _COMMANDS,
-        *_lines(places),
-        *(_device(device) for device in DEVICES if device.line_id != MQTT or places.mqtt_port is not None),
+        *lines.values(),
+        *(_device(device) for device in DEVICES if device.line_id in lines),
         _RULES,
         _REACTIONS if places.mqtt_port is not None else "",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _lines(places: Places) -> list[str]:
-    lines = [
+def _lines(places: Places) -> dict[str, str]:
+    """Return the tables of the lines there are, by id."""
+    lines = {
         # A pseudo-terminal refuses parity and needs no silence between frames; on a real line these
         # meters want "even", and the silence is left to its default.
-        f'[[lines]]\nid = "{BUS_1}"\ntransport = "serial"\npath = "{places.bus_1_path}"\n'
+        BUS_1: f'[[lines]]\nid = "{BUS_1}"\ntransport = "serial"\npath = "{places.bus_1_path}"\n'
         'baud = 9600\nparity = "none"\ngap_ms = 0\n',
-        f'[[lines]]\nid = "{BUS_2}"\ntransport = "tcp"\nhost = "{places.host}"\nport = {places.bus_2_port}\n'
-        "baud = 9600\ngap_ms = 0\n",
-    ]
+        BUS_2: f'[[lines]]\nid = "{BUS_2}"\ntransport = "tcp"\nhost = "{places.host}"\n'
+        f"port = {places.bus_2_port}\nbaud = 9600\ngap_ms = 0\n",
+    }
     ports = {METERS_TCP: places.meters_port, LIFT_TCP: places.lift_port, FIRE_TCP: places.fire_port}
-    lines += [
-        f'[[lines]]\nid = "{line_id}"\ntransport = "modbus-tcp"\nhost = "{places.host}"\nport = {port}\n'
-        for line_id, port in ports.items()
-    ]
-    lines += [
-        f'[[lines]]\nid = "{GARAGE_UDP}"\ntransport = "udp"\nhost = "{places.host}"\n'
+    for line_id, port in ports.items():
+        lines[line_id] = (
+            f'[[lines]]\nid = "{line_id}"\ntransport = "modbus-tcp"\nhost = "{places.host}"\nport = {port}\n'
+        )
+    lines |= {
+        GARAGE_UDP: f'[[lines]]\nid = "{GARAGE_UDP}"\ntransport = "udp"\nhost = "{places.host}"\n'
         f"port = {places.garage_port}\nbaud = 9600\ngap_ms = 0\n",
-        f'[[lines]]\nid = "{MBUS_1}"\ntransport = "tcp"\nhost = "{places.host}"\n'
+        MBUS_1: f'[[lines]]\nid = "{MBUS_1}"\ntransport = "tcp"\nhost = "{places.host}"\n'
         f"port = {places.mbus_port}\nbaud = 2400\ngap_ms = 0\n",
-        f'[[lines]]\nid = "{DTU_1}"\ntransport = "dial-in"\nhost = "{places.host}"\n'
+        DTU_1: f'[[lines]]\nid = "{DTU_1}"\ntransport = "dial-in"\nhost = "{places.host}"\n'
         f'port = {places.dtu_port}\nregistration = "{DTU_REGISTRATION}"\nheartbeat = "{DTU_HEARTBEAT}"\n'
         "baud = 9600\ngap_ms = 0\n",
-    ]
+    }
     if places.mqtt_port is not None:
-        lines.append(
+        lines[MQTT] = (
             f'[[lines]]\nid = "{MQTT}"\ntransport = "mqtt"\nhost = "{places.mqtt_host}"\n'
             f'port = {places.mqtt_port}\nbase_topic = "{BASE_TOPIC}"\n'
         )
+    calls = {
+        FIRE_CALLS: ("gb26875.3", places.fire_calls_port),
+        ALARM_CALLS: ("sia-dc09", places.alarm_calls_port),
+    }
+    for line_id, (protocol, called) in calls.items():
+        if called is not None:
+            lines[line_id] = (
+                f'[[lines]]\nid = "{line_id}"\ntransport = "listen"\nprotocol = "{protocol}"\n'
+                f'host = "{places.host}"\nport = {called}\nsilence_s = 120\n'
+            )
     return lines
 
 
@@ -169,12 +191,22 @@ event = "trapped_person"
 message = "somebody is trapped in the lift"
 """
 
-# What the box does by itself: a fire opens the entrance door and keeps it open until the panel is quiet.
+# What the box does by itself: a fire opens the entrance door and keeps it open until the panel is quiet;
+# water in the pump room sounds a siren.
 _REACTIONS = """\
 [[reactions]]
 id = "fire-release"
 on = ["fire_alarm", "manual_alarm"]
-at = ["fire-1/*"]
+at = ["fire-*/*"]
 devices = ["lock-1"]
 act = "door_release"
+
+[[reactions]]
+id = "pump-room-siren"
+on = ["water_leak"]
+at = ["leak-1/*"]
+devices = ["siren-1"]
+act = "relay_close"
+at_most_s = 120
+unless = { point = "fire-1/fire_alarm", when = ["alarm"], reason = "the fire bells ring" }
 """

@@ -58,13 +58,14 @@ _METERS = frozenset(
 )
 _ON_RS485 = (_METERS - {Role.MASTER_ELECTRICITY, Role.PUMP_ELECTRICITY}) | {Role.HEAT_STATION}
 _WIRED = _METERS | {Role.LIFT, Role.FIRE_PANEL, Role.HEAT_STATION}
-_WIRELESS = frozenset({Role.LOCK, Role.LEAK_SENSOR})
+_WIRELESS = frozenset({Role.LOCK, Role.LEAK_SENSOR, Role.PLUG, Role.SIREN, Role.WIRELESS_METER})
+_CALLERS = frozenset({Role.ALARM_CALLER, Role.FIRE_CALLER})
 
 ROLES_OF: dict[FaultKind, frozenset[Role]] = {
     FaultKind.BAD_CHECKSUM: _ON_RS485,  # TCP has its own
     FaultKind.BROKER_OFFLINE: _WIRELESS,
     FaultKind.DEAD: _WIRED | _WIRELESS,
-    FaultKind.FIRE_ALARM: frozenset({Role.FIRE_PANEL}),
+    FaultKind.FIRE_ALARM: frozenset({Role.FIRE_PANEL}) | _CALLERS,
     FaultKind.FOREIGN_REPLY: _WIRED,
     FaultKind.LATE_REPLY: _WIRED,
     FaultKind.LEAK: frozenset({Role.LEAK_SENSOR, Role.FLAT_WATER}),
@@ -72,7 +73,7 @@ ROLES_OF: dict[FaultKind, frozenset[Role]] = {
     FaultKind.METER_EXCHANGED: _METERS,
     FaultKind.NOISE: _ON_RS485,
     FaultKind.ROLLOVER: _METERS,
-    FaultKind.SYSTEM_FAULT: frozenset({Role.FIRE_PANEL, Role.HEAT_STATION}),
+    FaultKind.SYSTEM_FAULT: frozenset({Role.FIRE_PANEL, Role.HEAT_STATION}) | _CALLERS,
     FaultKind.TRAPPED_PERSON: frozenset({Role.LIFT}),
     FaultKind.TRUNCATED: _WIRED,
 }

@@ -206,6 +206,48 @@ ZIGBEE2MQTT: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 
 
+# By profile, for devices that speak over MQTT in their own ways or call: point name to its last digit.
+TALKERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "lift_mqtt": {
+            "lift_mode": _ONE,
+            "lift_direction": _ONE,
+            "lift_door": _ONE,
+            "floor": _ONE,
+            "fault_code": _ONE,
+            "trip_count": _ONE,
+            "run_time": _DECI,
+        },
+        "shelly_plug": {
+            ENERGY: 1_000,
+            "active_power": 100,
+            "voltage": 100_000,
+            "current": 1_000,
+            "frequency": 100_000,
+            "power_factor": 10_000,
+            "relay_state": _ONE,
+            "availability": _ONE,
+        },
+        "sparkplug_meter": {ENERGY: 10_000, "active_power": 1_000},
+        "tasmota_energy_meter": {
+            ENERGY: 1_000,
+            "active_power": 1_000,
+            "voltage": _ONE,
+            "current": 1_000,
+            "power_factor": 10_000,
+            "relay_state": _ONE,
+            "availability": _ONE,
+        },
+    }
+)
+CALLERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "gb26875_fire_panel": ("fire_alarm", "system_fault"),
+        "sia_dc09_alarm_panel": ("fire_alarm", "system_fault", "tamper"),
+    }
+)
+
+
 def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int]:
     """Return what a device of that profile tells of these values: its own points, in its own steps."""
     shown: dict[str, int] = {}
@@ -219,4 +261,8 @@ def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int
     for point in (*CJT188.get(profile, ()), *ZIGBEE2MQTT.get(profile, ())):
         step_micro = VOLUME_STEP_MICRO if point == "water_volume" else _ONE
         shown[point] = quantised(values_micro[point], step_micro)
+    for point, step_micro in TALKERS.get(profile, {}).items():
+        shown[point] = quantised(values_micro[point], step_micro)
+    for point in CALLERS.get(profile, ()):
+        shown[point] = values_micro[point]
     return shown

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from simulator.building import (
+    BASE_STATION_WATT_HOURS_PER_DAY,
     CHARGER_WATT_HOURS_PER_DAY,
     DEVICES,
+    DISPENSER_WATT_HOURS_PER_DAY,
     ELECTRICITY_LOSS_PERMILLE,
     FLATS,
     GARAGE_WATT_HOURS_PER_DAY,
@@ -46,6 +48,7 @@ from simulator.meters import (
     beijing_rate,
 )
 from simulator.plant import FirePanel, LeakSensor, Lift, Lock
+from simulator.plugs import Plug
 from simulator.registers import (
     ENERGY_CENTI_KWH,
     ENERGY_DECI_KWH,
@@ -117,6 +120,13 @@ class Building:
         self._shown.pop(device_id, None)
         return True
 
+    def switch(self, device_id: str, *, is_on: bool) -> None:
+        """Switch a plug; anything else has nothing to switch."""
+        model = self._models[device_id]
+        if isinstance(model, Plug):
+            model.switch(is_on=is_on)
+            self._shown.pop(device_id, None)
+
     def forget_shown(self) -> None:
         """Compute anew what is shown, since the fault book has changed."""
         self._shown.clear()
@@ -153,12 +163,26 @@ class Building:
             case Role.LIFT:
                 trips = RunningTotal(Consumer(self._seed, device_id, LIFT_TRIPS_PER_DAY, LIFT_TRIPS))
                 return Lift(self._seed, device_id, trips, self._faults)
-            case Role.FIRE_PANEL:
+            case Role.FIRE_PANEL | Role.FIRE_CALLER | Role.ALARM_CALLER:
                 return FirePanel(device_id, self._faults)
             case Role.LOCK:
                 return self.lock
             case Role.LEAK_SENSOR:
                 return LeakSensor(device_id, self._faults)
+            case Role.SIREN | Role.PLUG:
+                return self._plug(device_id, is_siren=device.role is Role.SIREN)
+            case Role.WIRELESS_METER:
+                total = RunningTotal(
+                    Consumer(self._seed, device_id, BASE_STATION_WATT_HOURS_PER_DAY, COMMON_PARTS)
+                )
+                electricity = Electricity(total, Wobble(self._seed, device_id), phases=1)
+                register = Register(device_id, ENERGY_DLT645, total.at, self._faults)
+                return SingleRateMeter(electricity, register, ENERGY_DLT645)
+
+    def _plug(self, device_id: str, *, is_siren: bool) -> Plug:
+        total = RunningTotal(Consumer(self._seed, device_id, DISPENSER_WATT_HOURS_PER_DAY, COMMON_PARTS))
+        electricity = Electricity(total, Wobble(self._seed, device_id), phases=1)
+        return Plug(electricity, None if is_siren else total, is_on=not is_siren)
 
     def _single_rate(self, device_id: str, resolution: Resolution, *, phases: int) -> SingleRateMeter:
         total = RunningTotal(self._electricity[device_id])

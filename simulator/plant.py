@@ -100,6 +100,7 @@ class FirePanel:
         return {
             "fire_alarm": bool(burning) * MICRO,
             "system_fault": any(fault.lasts_at(at_ms) for fault in faulty) * MICRO,
+            "tamper": 0,
             **zones,
         }
 

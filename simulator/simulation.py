@@ -14,12 +14,14 @@ from protocol.fieldbus.modbus import Framing
 from simulator.answer import Slaves
 from simulator.broker import Broker
 from simulator.building import (
+    ALARM_CALLS,
     BUS_1,
     BUS_2,
     DEVICE_BY_ID,
     DTU_1,
     DTU_HEARTBEAT,
     DTU_REGISTRATION,
+    FIRE_CALLS,
     FIRE_TCP,
     GARAGE_UDP,
     LIFT_TCP,
@@ -47,6 +49,8 @@ from simulator.maps import MODBUS
 from simulator.mbus_slaves import MbusSlaves
 from simulator.modbus_slaves import ModbusSlaves
 from simulator.models import Building
+from simulator.panel_calls import PanelCalls
+from simulator.talkers import Talkers
 from simulator.wireless import Zigbee2mqtt
 
 DEFAULT_SEED = 1
@@ -70,6 +74,7 @@ class Settings:
     has_broker: bool = False
     seed: int = DEFAULT_SEED
     turnaround_ms: int = TURNAROUND_MS
+    has_callers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,9 @@ class Places:
     dtu_port: int
     mqtt_host: str
     mqtt_port: int | None
+    # Where the gateway is to listen, because panels call it there; None: nobody calls.
+    fire_calls_port: int | None = None
+    alarm_calls_port: int | None = None
 
 
 class Simulation:
@@ -126,6 +134,7 @@ class Simulation:
             stack.callback(garage.close)
             dtu_port = await self._call(stack)
             mqtt_port = await self._start_radio(stack)
+            calls = await self._start_callers(stack)
             self._places = Places(
                 self.settings.host,
                 line.path,
@@ -138,6 +147,8 @@ class Simulation:
                 dtu_port,
                 self.settings.mqtt_host,
                 mqtt_port,
+                calls.get(FIRE_CALLS),
+                calls.get(ALARM_CALLS),
             )
             self._stack = stack.pop_all()
         return self
@@ -238,9 +249,30 @@ class Simulation:
             self.ledger,
             lambda: broker is None or broker.has_listener,  # of another's broker we cannot know
         )
+        talkers = Talkers(
+            settings.mqtt_host,
+            port,
+            self.clock,
+            self.building,
+            self.faults,
+            self.ledger,
+            lambda: broker is None or broker.has_listener,
+        )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(self.zigbee.run()).cancel)
+        stack.callback(group.create_task(talkers.run()).cancel)
         return port
+
+    async def _start_callers(self, stack: AsyncExitStack) -> dict[str, int]:
+        """Let panels call the gateway, on ports that are free now, whenever it listens there."""
+        if not self.settings.has_callers:
+            return {}
+        host = self.settings.host
+        ports = {line_id: free_port(host) for line_id in (FIRE_CALLS, ALARM_CALLS)}
+        calls = PanelCalls(host, ports, self.clock, self.faults)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(group.create_task(calls.run()).cancel)
+        return ports
 
 
 def free_port(host: str) -> int:

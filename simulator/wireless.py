@@ -91,7 +91,7 @@ class Zigbee2mqtt:
         self._building = building
         self._faults = faults
         self._ledger = ledger
-        self._devices = devices_on(MQTT)
+        self._devices = [device for device in devices_on(MQTT) if device.profile in ZIGBEE2MQTT]
         self._locks = [device for device in self._devices if device.role is Role.LOCK]
         self._last: dict[str, Mapping[str, int]] = {}
         self._told_at_s: dict[str, float] = {}

@@ -196,7 +196,7 @@ class _Scanner:
 
     async def _fitting(self, unit_id: int) -> tuple[str, ...]:
         """Return the profiles of which everything reads and looks as it should, the fullest first."""
-        scores: list[tuple[int, str]] = []
+        scores: list[tuple[int, int, str]] = []
         for name in profile_names():
             profile = load_profile(name)
             if profile.protocol != "modbus":
@@ -207,8 +207,10 @@ class _Scanner:
             except (NoReply, BadFrame, Refused):
                 continue
             if hits is not None:
-                scores.append((hits * 100 + len(profile.points), name))
-        return tuple(name for _, name in sorted(scores, reverse=True))
+                scores.append((hits, len(profile.points), name))
+        # A profile whose values could be anything fits everything: of use only where nothing else does.
+        best = max((hits for hits, _, _ in scores), default=0)
+        return tuple(name for hits, _, name in sorted(scores, reverse=True) if hits or not best)
 
     async def _hits(self, unit_id: int, profile: Profile) -> int | None:
         """Return how many values look like a meter's; None if one is no value, or looks like none."""

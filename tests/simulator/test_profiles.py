@@ -92,10 +92,12 @@ def test_a_device_speaks_its_profiles_protocol_on_a_line_that_carries_it(device:
         "fire-tcp": {"modbus"},
         "lift-tcp": {"modbus"},
         "meters-tcp": {"modbus"},
-        "mqtt": {"mqtt-zigbee2mqtt"},
         "dtu-1": {"dlt645-2007", "dlt645-1997"},
         "garage-udp": {"modbus"},
         "mbus-1": {"mbus"},
+        "mqtt": {"mqtt-json", "mqtt-shelly", "mqtt-tasmota", "mqtt-zigbee2mqtt", "sparkplug-b"},
+        "fire-calls": {"gb26875.3"},
+        "alarm-calls": {"sia-dc09"},
     }
 
     assert load_profile(device.profile).protocol in carried[device.line_id]
@@ -105,5 +107,5 @@ def test_ids_and_addresses_are_unique() -> None:
     ids = [device.device_id for device in DEVICES]
     places = [(device.line_id, device.address) for device in DEVICES]
 
-    assert len(set(ids)) == len(ids) == 60
+    assert len(set(ids)) == len(ids) == 66
     assert len(set(places)) == len(places)
