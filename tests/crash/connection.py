@@ -1,4 +1,4 @@
-"""The few methods of `sqlite3.Connection` that the edge's stores use, on a `Disk`.
+"""The few methods of `sqlite3.Connection` that our stores use, on a `Disk`.
 
 The statements, pragmas and migrations are the program's own; only the library differs: apsw brings
 a SQLite of its own, because the one Python was built with takes no VFS. Errors become the classes
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import apsw
+import sqlalchemy as sa
 
 from tests.crash.disk import Disk
 
@@ -73,6 +74,74 @@ class _Connection:
 
     def close(self) -> None:
         _translated(self._connection.close)
+
+
+class _DbapiCursor:
+    """What SQLAlchemy's SQLite dialect uses of a cursor."""
+
+    arraysize = 1
+
+    def __init__(self, connection: "_DbapiConnection") -> None:
+        self._connection = connection
+        self._found: _Cursor | None = None
+        self.rowcount = -1
+        self.lastrowid = 0
+
+    @property
+    def description(self) -> Any:
+        found = self._found
+        return [(*column[:1], *[None] * 6) for column in found.description] if found else None
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> "_DbapiCursor":
+        before = self._connection.total_changes()
+        self._found = self._connection.run(sql, parameters)
+        self.lastrowid = self._found.lastrowid
+        self.rowcount = self._connection.total_changes() - before
+        return self
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        before = self._connection.total_changes()
+        for row in rows:
+            self._found = self._connection.run(sql, row)
+        self.rowcount = self._connection.total_changes() - before
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self._found.fetchone() if self._found else None
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._found.fetchall() if self._found else []
+
+    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
+        return [row for row in (self.fetchone() for _ in range(size)) if row is not None]
+
+    def close(self) -> None:
+        self._found = None
+
+
+class _DbapiConnection(_Connection):
+    """A connection as the cloud's engine is handed one."""
+
+    isolation_level: str | None = None
+
+    def cursor(self) -> _DbapiCursor:
+        return _DbapiCursor(self)
+
+    def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> _Cursor:
+        return _Connection.execute(self, sql, parameters)
+
+    def total_changes(self) -> int:
+        return self._connection.total_changes()
+
+    def create_function(self, *_: Any, **__: Any) -> None:
+        """Take no functions of Python's: none of our statements uses one."""
+
+
+def let_engine_write_to(engine: sa.Engine, disk: Disk, path: Path) -> None:
+    """Let an engine open its connections on the disk."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(*_: object) -> _DbapiConnection:
+        return _DbapiConnection(disk, path)
 
 
 def connector(disk: Disk) -> Callable[[Path], sqlite3.Connection]:

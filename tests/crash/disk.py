@@ -141,6 +141,10 @@ class Disk(apsw.VFS):
             if fault.at <= self._passed < last:
                 raise _error(kind, is_full=fault.is_full)
 
+    def put(self, name: str, content: bytes) -> None:
+        """Lay a file on the platter."""
+        self._files[name] = _Content(bytearray(content), bytearray(content))
+
     def size_bytes(self) -> int:
         """Return what all files take."""
         return sum(len(content.seen) for content in self._files.values())
