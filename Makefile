@@ -29,10 +29,12 @@ format: setup ## Format the code and apply safe lint fixes
 test-services: setup ## Bring PostgreSQL, mosquitto, Chromium and a CJK font for the tests
 	@$(BIN)/python scripts/test_services.py
 
-torture: setup ## Kill edge and cloud 100 times each at random moments; nothing lost, nothing doubled
-	@$(BIN)/python -m tests.torture.run --edge-kills $(or $(KILLS),100) --cloud-kills $(or $(KILLS),100) $(ARGS)
-	@$(BIN)/python -m tests.crash.run --cuts $(or $(CUTS),2000) --doors $(or $(DOORS),10000)
+torture: setup ## A day and a night of kills, power cuts, forgeries and worlds; KILLS=100: the short form
+	@$(BIN)/python -m tests.torture.run --edge-kills $(or $(KILLS),1000) --cloud-kills $(or $(KILLS),1000) \
+		--both-kills $(or $(KILLS),1000) $(ARGS)
+	@$(BIN)/python -m tests.crash.run --cuts $(or $(CUTS),$(if $(KILLS),2000,100000)) --doors $(or $(DOORS),10000)
 	@GATEHOUSE_FORGERIES=100000 $(BIN)/pytest -q tests/edge/test_admission.py -k forged
+	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),$(if $(KILLS),20,10000))
 
 adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
 	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)

@@ -334,3 +334,27 @@ async def test_a_welcome_that_is_none_is_a_fault(tmp_path: Path, monkeypatch: py
 
         with pytest.raises(CloudFault, match="no welcome"):
             await Greeter(client, hello, lambda _: None, rng()).greet()
+
+
+async def test_a_cloud_that_answers_again_ends_a_lanes_pause(tmp_path: Path) -> None:
+    class Patient(random.Random):
+        """Chance that always draws the longest pause."""
+
+        def uniform(self, a: float, b: float) -> float:
+            return 3_600.0
+
+    async with running(tmp_path) as (cloud, buffer, client, _):
+        answers = iter([web.Response(status=502)])
+        cloud.behave = lambda _: next(answers, None)
+        lane = Lane(Stream.HISTORY, buffer, client, "boot", ToldClock(), Patient())
+        await put(buffer, 1)
+        async with asyncio.TaskGroup() as group:
+            paused = group.create_task(lane.send_next())
+            while not lane.state.fault:
+                await asyncio.sleep(0.01)
+            lane.heed(Welcome("gw-1", 1_000, {}))
+            await asyncio.wait_for(paused, 20)
+        await lane.send_next()
+
+        assert len(cloud.rows) == 1
+        assert await pending(buffer) == 0

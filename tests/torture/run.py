@@ -1,6 +1,6 @@
 """Kill the edge and the cloud at random moments, again and again, and count.
 
-    python -m tests.torture.run --edge-kills 100 --cloud-kills 100 [--seed N]
+    python -m tests.torture.run --edge-kills 100 --cloud-kills 100 --both-kills 50 [--seed N]
 
 Ends with 0 if nothing accepted was lost and nothing is there twice. A seed repeats the choice of victims
 and waits, not the machine's timing.
@@ -32,6 +32,7 @@ class Verdict:
 
     edge_kills: int
     cloud_kills: int
+    both_kills: int
     issued: int
     accepted: dict[str, int]  # by stream: the last number the edge had given before it rested
     visible: int
@@ -40,23 +41,29 @@ class Verdict:
     violations: list[str]
 
 
-def torture(folder: Path, *, edge_kills: int, cloud_kills: int, seed: int, show: bool = False) -> Verdict:
+def torture(
+    folder: Path, *, edge_kills: int, cloud_kills: int, both_kills: int, seed: int, show: bool = False
+) -> Verdict:
     """Kill, restart, let it settle, and judge."""
     chance = random.Random(seed)
-    victims = ["edge"] * edge_kills + ["cloud"] * cloud_kills
+    victims: list[tuple[str, ...]] = (
+        [("edge",)] * edge_kills + [("cloud",)] * cloud_kills + [("cloud", "edge")] * both_kills
+    )
     chance.shuffle(victims)
     committed: dict[BlockName, bytes] = {}
     alarms_caused = 0
     with running_rig(folder) as rig:
         rig.start("edge")
         _wait_for_first_rows(rig)
-        for number, victim in enumerate(victims, start=1):
+        for number, dying in enumerate(victims, start=1):
             alarms_caused += _cause_trouble(rig, number)
             time.sleep(chance.uniform(*LIFE_S))
-            rig.kill(victim)
-            if victim == "edge":
+            for victim in dying:
+                rig.kill(victim)
+            if "edge" in dying:
                 committed |= rig.snapshot().blocks
-            rig.start(victim)
+            for victim in dying:
+                rig.start(victim)
             if show:
                 click.echo(f"\r{number} of {len(victims)} kills", nl=number == len(victims))
         rig.wait_for_cloud()
@@ -66,6 +73,7 @@ def torture(folder: Path, *, edge_kills: int, cloud_kills: int, seed: int, show:
     return Verdict(
         edge_kills,
         cloud_kills,
+        both_kills,
         count,
         accepted,
         len(cloud.readings),
@@ -131,14 +139,24 @@ def _ledger(rig: Rig) -> tuple[Issued, int]:
 @click.command()
 @click.option("--edge-kills", default=100, show_default=True)
 @click.option("--cloud-kills", default=100, show_default=True)
+@click.option("--both-kills", default=50, show_default=True)
 @click.option("--seed", type=int, help="Repeat the choices of an earlier run.")
-def main(edge_kills: int, cloud_kills: int, seed: int | None) -> None:
+def main(edge_kills: int, cloud_kills: int, both_kills: int, seed: int | None) -> None:
     """Kill edge and cloud at random moments; nothing accepted may be lost, nothing doubled."""
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    click.echo(f"seed {seed}: {edge_kills} kills of the edge, {cloud_kills} of the cloud")
+    click.echo(
+        f"seed {seed}: {edge_kills} kills of the edge, {cloud_kills} of the cloud, {both_kills} of both"
+    )
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gatehouse-torture-") as folder:
-        verdict = torture(Path(folder), edge_kills=edge_kills, cloud_kills=cloud_kills, seed=seed, show=True)
+        verdict = torture(
+            Path(folder),
+            edge_kills=edge_kills,
+            cloud_kills=cloud_kills,
+            both_kills=both_kills,
+            seed=seed,
+            show=True,
+        )
     click.echo(f"readings issued by the building    {verdict.issued:>9,}")
     for stream, rows in sorted(verdict.accepted.items()):
         click.echo(f"rows accepted by the edge, {stream:<8}{verdict.accepted[stream]:>9,}" if rows else "")

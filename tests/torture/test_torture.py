@@ -109,7 +109,7 @@ def test_the_judge_sees(cloud: CloudState, expected: str) -> None:
 
 
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    verdict = torture(tmp_path, edge_kills=3, cloud_kills=3, seed=20260701)
+    verdict = torture(tmp_path, edge_kills=3, cloud_kills=3, both_kills=2, seed=20260701)
 
     assert verdict.violations == []
     assert verdict.visible >= verdict.accepted["history"] > 0
