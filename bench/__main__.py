@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable
 
-from bench import close_period, ingest, limits, polling
+from bench import close_period, commands, ingest, limits, polling
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
+    "commands": commands.main,
     "ingest": ingest.main,
     "limits": limits.main,
     "polling": polling.main,

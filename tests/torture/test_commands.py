@@ -13,7 +13,20 @@ _FINAL = {"done", "refused", "expired", "unknown"}
 class Technician(Office):
     """Somebody at the API who asks devices to act, and waits for what becomes of it."""
 
+    def wait_until_online(self, log: Path) -> None:
+        def online() -> dict[str, Any] | None:
+            [box] = self.ask("GET", "/gateways")["items"]
+            # The charging post hangs on a serial server that has to call first.
+            is_deaf = "command channel is down" in log.read_text(errors="replace")[-300:]
+            return box if box["state"] == "online" and not is_deaf else None
+
+        until(online)
+
     def act(self, kind: str, device: str, action: str, **parameters: str) -> tuple[str, str]:
+        command = self.asked(kind, device, action, **parameters)
+        return command["state"], command["detail"]
+
+    def asked(self, kind: str, device: str, action: str, **parameters: str) -> dict[str, Any]:
         gateway_id = self.of.split("/")[2]
         wish: dict[str, Any] = {
             "gateway_id": gateway_id,
@@ -30,22 +43,14 @@ class Technician(Office):
             command: dict[str, Any] = self.ask("GET", path)["command"]
             return command if command["state"] in _FINAL else None
 
-        command = until(ended)
-        return command["state"], command["detail"]
+        return until(ended)
 
 
 def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) -> None:
     with running_rig(tmp_path) as rig:
         technician = Technician(rig)
         rig.start("edge")
-
-        def online() -> dict[str, Any] | None:
-            [box] = technician.ask("GET", "/gateways")["items"]
-            # The charging post hangs on a serial server that has to call first.
-            log = (rig.folder / "edge.log").read_text(errors="replace")
-            return box if box["state"] == "online" and "command channel is down" not in log[-300:] else None
-
-        until(online)
+        technician.wait_until_online(rig.folder / "edge.log")
         # A box whose channel or meter is not there yet says so; the next asking finds it.
         opened = until(lambda: _done(technician.act("supply", "em-charger", "relay_open")))
         closed = technician.act("supply", "em-charger", "relay_close")
