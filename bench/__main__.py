@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from bench import close_period, commands, ingest, limits, polling
+from bench import close_period, commands, ingest, limits, polling, reconnect
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
@@ -11,6 +11,7 @@ BENCHES: dict[str, Callable[[], int]] = {
     "ingest": ingest.main,
     "limits": limits.main,
     "polling": polling.main,
+    "reconnect": reconnect.main,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from cloud.authority_cli import authority
 from cloud.billing_cli import bill
 from cloud.config import (
     DEFAULT_TENANT,
@@ -117,6 +118,9 @@ def serve_command(
         configure_logs(config.logs)
         _bring_up_to_date(config.database)
         asyncio.run(serve(config, clock=system_clock, announce=_announce))
+
+
+cloud.add_command(authority)
 
 
 @cloud.group("user")
