@@ -61,6 +61,7 @@ TECHNICIANS = {
 }
 # Who else works here: name and role.
 RESIDENTS_WITH_LOGIN = 4
+_GIVEN_NAMES = ("晓雯", "子轩", "秀英", "梓涵", "志远", "雨桐", "建华")
 STAFF = {"manager": ("物业经理", "manager"), "he": ("何队长", "guard"), "lin": ("林会计", "finance")}
 
 
@@ -93,6 +94,7 @@ def site_document(building: Building, occasion: Occasion) -> dict[str, object]:
         "supplies": [supply for flat in FLATS for supply in _supplies(flat, occasion)],
         "equipment": _equipment(occasion),
         "users": _users(occasion),
+        "people": [person for flat in FLATS for person in _people(flat)],
         "technicians": [
             {
                 "user": login,
@@ -209,6 +211,27 @@ def _account(flat: Flat, occasion: Occasion) -> dict[str, object]:
         "household_size": max(1, flat.household_size),
         "opened_on": occasion.opened_on.isoformat(),
     }
+
+
+def _people(flat: Flat) -> list[dict[str, object]]:
+    """Return who lives in a flat: its holder since some year, and in larger households one of the family."""
+    order = FLATS.index(flat)
+    home = {"space": flat.space_code, "from_on": f"{2014 + order % 11}-{1 + order % 12:02d}-15"}
+    is_tenant = order % 7 == 5
+    holder: dict[str, object] = {
+        "name": flat.holder_name,
+        "phone": f"1380010{flat.number:04d}",
+        "homes": [{**home, "relation": "tenant" if is_tenant else "owner"}],
+    }
+    if order < RESIDENTS_WITH_LOGIN:
+        holder["user"] = str(flat.number)
+    if order % 3 == 0:
+        holder["plates"] = [f"京N{flat.number}K{order % 10}"]
+    family: list[dict[str, object]] = []
+    if flat.household_size > 2:
+        name = flat.holder_name[:1] + _GIVEN_NAMES[order % len(_GIVEN_NAMES)]
+        family.append({"name": name, "homes": [{**home, "relation": "family"}]})
+    return [holder, *family]
 
 
 def _supplies(flat: Flat, occasion: Occasion) -> list[dict[str, object]]:

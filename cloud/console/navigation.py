@@ -77,6 +77,7 @@ MENU: Sequence[Group] = (
         (
             Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),
             Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES),
+            Entry("/people", "person", mark("People"), Action.READ_PEOPLE),
         ),
     ),
 )

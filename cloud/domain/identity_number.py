@@ -63,7 +63,7 @@ def plate_number(text: str) -> str:
     """Return a vehicle's plate in its normal form, without gaps; Invalid for anything else."""
     plate = text.replace("·", "").replace(" ", "").upper()
     if not _PLATE.fullmatch(plate):
-        raise Invalid("a plate has a province's sign, a letter and 5 or 6 signs, for example 京A12345")
+        raise Invalid("a plate has a province's sign, a letter and 5 or 6 signs")
     return plate
 
 

@@ -32,7 +32,9 @@ with more in it adds what is new. Nothing is ever removed by a document.
                 {"login": "101", "password": "…", "display_name": "王建国", "role": "resident",
                  "accounts": ["A-00101"]}],
       "technicians": [{"user": "liu", "skills": ["plumbing", "electrical"], "buildings": ["1"],
-                       "weekdays": [0, 1, 2, 3, 4], "from_minute": 480, "to_minute": 1200}]
+                       "weekdays": [0, 1, 2, 3, 4], "from_minute": 480, "to_minute": 1200}],
+      "people": [{"name": "王建国", "phone": "13812348000", "user": "101", "plates": ["京A12345"],
+                  "homes": [{"space": "1-101", "relation": "owner", "from_on": "2019-05-01"}]}]
     }
 
 Every list may be left out. `opening_value` and the other amounts are strings in the commodity's unit
@@ -46,6 +48,7 @@ import msgspec
 
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.errors import Invalid, Problem
+from cloud.domain.person import Relation
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
 from cloud.domain.repair import RepairCategory
 from cloud.domain.user import Locale, Role
@@ -224,6 +227,25 @@ class TechnicianEntry(_Part, frozen=True, kw_only=True):
     to_minute: Annotated[int, msgspec.Meta(ge=0, le=1439)] = 0
 
 
+class HomeEntry(_Part, frozen=True, kw_only=True):
+    """That a person belongs to a space from a day on."""
+
+    space: Code
+    relation: Relation = Relation.OWNER
+    from_on: date
+
+
+class PersonEntry(_Part, frozen=True, kw_only=True):
+    """A person; `user` is the login they sign in by. One of the same name in the same home is the same."""
+
+    name: Name
+    phone: Name = ""
+    note: Name = ""
+    user: Code | None = None
+    homes: Annotated[tuple[HomeEntry, ...], msgspec.Meta(min_length=1)]
+    plates: tuple[Name, ...] = ()
+
+
 class SiteDocument(_Part, frozen=True, kw_only=True):
     """The whole document."""
 
@@ -240,6 +262,7 @@ class SiteDocument(_Part, frozen=True, kw_only=True):
     equipment: tuple[EquipmentEntry, ...] = ()
     users: tuple[UserEntry, ...] = ()
     technicians: tuple[TechnicianEntry, ...] = ()
+    people: tuple[PersonEntry, ...] = ()
 
 
 def site_document_from_json(text: bytes) -> SiteDocument:

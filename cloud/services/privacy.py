@@ -4,6 +4,7 @@ The invariant: a copy holds everything and is made for its person alone; what is
 the person, while what the law makes us keep (bills, payments) stays with the account, not with a name.
 """
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,12 +13,14 @@ from cloud.domain.errors import Conflict, NotFound
 from cloud.domain.ids import PersonId
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.person import (
+    Consent,
     ConsentPurpose,
     Occupancy,
     Person,
     PersonField,
     PrivacyRequest,
     RequestKind,
+    Vehicle,
 )
 from cloud.domain.repair import RepairState
 from cloud.domain.user import User
@@ -29,16 +32,40 @@ from cloud.store.repairs import RepairFilter
 _PAPERS_MAX = 500
 
 
+@dataclass(frozen=True, slots=True)
+class OwnStory:
+    """What is kept about somebody, as they see it themselves."""
+
+    person: Person
+    homes: tuple[Occupancy, ...]
+    vehicles: tuple[Vehicle, ...]
+    consents: tuple[Consent, ...]
+    requests: tuple[PrivacyRequest, ...]
+
+    @property
+    def agreed(self) -> tuple[ConsentPurpose, ...]:
+        """Return what they agree to now."""
+        return tuple(one.purpose for one in self.consents if one.withdrawn_at_ms is None)
+
+
 def me(tx: Tx, actor: User) -> Person | None:
     """Return the person the actor is, or None if nobody has tied their login to one."""
     require(actor, Action.USE_OWN_PRIVACY)
     return persons.find_by_user(tx, actor.user_id)
 
 
-def my_requests(tx: Tx, actor: User) -> list[PrivacyRequest]:
-    """Return what the actor asked for, the oldest first."""
+def my_story(tx: Tx, actor: User) -> OwnStory | None:
+    """Return what is kept about the actor, numbers masked; None if no person is tied to their login."""
     own = me(tx, actor)
-    return [] if own is None else privacy.requests_of(tx, own.person_id)
+    if own is None:
+        return None
+    return OwnStory(
+        own,
+        tuple(persons.occupancies_of_people(tx, [own.person_id])),
+        tuple(persons.vehicles_of(tx, own.person_id)),
+        tuple(privacy.consents_of(tx, own.person_id)),
+        tuple(privacy.requests_of(tx, own.person_id)),
+    )
 
 
 def ask(tx: Tx, actor: User, kind: RequestKind) -> str:

@@ -28,6 +28,7 @@ from cloud.services.passwords import hash_password
 from cloud.services.setup_equipment import load_equipment
 from cloud.services.setup_field import load_gateways, load_installations, load_meters
 from cloud.services.setup_known import Known
+from cloud.services.setup_people import load_people
 from cloud.store import audit, people, premises
 from cloud.store import technicians as technician_store
 from cloud.store import users as user_store
@@ -53,6 +54,7 @@ def load_building(tx: Tx, actor: User, document: SiteDocument) -> SiteId:
     load_equipment(known, document.equipment)
     _load_users(known, document.users)
     _load_technicians(known, document.technicians)
+    load_people(known, document.people)
     if known.problems:
         count = len(known.problems)
         raise Invalid(f"the site document has {count} problem(s); nothing was loaded", known.problems)

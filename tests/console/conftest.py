@@ -17,9 +17,10 @@ from cloud.config import Config, DatabaseConfig, Http, Payments
 from cloud.domain.gateway import GatewayIdentity
 from cloud.keys import DATABASE
 from cloud.services import tenants
-from cloud.store.db import Database
+from cloud.store.db import Database, Keyring
 from cloud.store.migrate import upgrade
 from tests.console import garden
+from tests.databases import PRIVACY_KEY
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -80,7 +81,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GatewayIdent
     path = tmp_path_factory.mktemp("garden") / "filled.db"
     url = f"sqlite:///{path}"
     upgrade(url)
-    database = Database(url, clock=lambda: garden.NOW_MS)
+    database = Database(url, clock=lambda: garden.NOW_MS, keyring=Keyring(PRIVACY_KEY))
     database.write_now(garden.TENANT, tenants.ensure_tenant)
     gateway = garden.fill(database)
     database.close()
@@ -97,6 +98,9 @@ async def serving(
     def clock() -> int:
         return garden.NOW_MS + int((time.monotonic() - started) * 1000)
 
+    key = path.with_name("privacy.key")
+    key.touch(0o600)
+    key.write_text(PRIVACY_KEY.hex())
     config = Config(
         http=Http(port=0),
         database=DatabaseConfig(url=f"sqlite:///{path}"),

@@ -1,5 +1,6 @@
 """The main paths, walked in a real browser; the fixture refuses any console error or policy violation."""
 
+import json
 import re
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _STAFF = (
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/tables",
     "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
+    "/people", "/people?q=1-101", "/people/new", "/premises/1-101/move",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -29,6 +31,7 @@ _RESIDENT = (
     "/home/bills/DG-2026-10-0001/lines/1",
     "/home/more",
     "/home/pay",
+    "/home/privacy",
     "/home/repairs",
     "/home/repairs/new",
     "/home/repairs/DG-R-2026-0001",
@@ -311,6 +314,47 @@ async def test_a_manager_sends_somebody_and_sets_a_shift(visitor: Visitor) -> No
     await panel.locator(".btn").click()
     await visit.page.locator(".toast").wait_for()
     assert await panel.locator("input[name=from]").input_value() == "06:00"
+
+
+async def test_a_number_is_shown_once_for_a_reason(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/people?q=1-101")
+    assert "138****0101" in (await visit.page.text_content("main") or "")
+    await visit.page.locator("main tbody a").first.click()
+    await visit.page.fill("input[name=reason]", "楼上漏水，要马上联系")
+    await visit.page.get_by_role("button", name="显示一次").click()
+    await visit.page.locator("dd", has_text="13800100101").wait_for()
+
+    await visit.page.goto(visit.page.url.removesuffix("/reveal"))
+    assert "13800100101" not in await visit.page.content()
+
+
+async def test_hands_change_with_the_registers_of_the_day(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/accounts/A-00103")
+    await visit.page.get_by_role("link", name="交接").click()
+    assert "自动抄表" in (await visit.page.text_content("main") or "")
+    await visit.page.fill("#name", "韩梅梅")
+    await visit.page.fill("#phone", "13900001111")
+    await visit.page.locator("form#move .btn.pri").click()
+
+    await visit.page.wait_for_url("**/people/*")
+    assert "A-00103-2" in (await visit.page.text_content(".toast") or "")
+    assert "139****1111" in (await visit.page.text_content("main") or "")
+
+
+async def test_a_resident_takes_a_copy_and_asks_for_deletion(visitor: Visitor) -> None:
+    visit = await visitor(login="101", is_phone=True)
+    await visit.open("/home/more")
+    await visit.page.get_by_role("link", name="我的资料").click()
+    async with visit.page.expect_download() as waiting:
+        await visit.page.get_by_role("link", name="下载我的全部资料").click()
+    download = await waiting.value
+    copy = json.loads((await download.path()).read_text("utf-8"))
+    assert (copy["name"], copy["phone"]) == ("王建国", "13800100101")
+
+    await visit.page.get_by_role("button", name="申请删除").click()
+    assert "你已申请删除" in (await visit.page.text_content("main") or "")
 
 
 async def test_signing_a_service_starts_its_clock_again(visitor: Visitor) -> None:

@@ -1,0 +1,109 @@
+"""Moving in and out: what a day's change of hands would do, then doing all of it or nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from aiohttp import web
+
+from cloud.console.desk import Desk
+from cloud.console.formats import Format
+from cloud.domain.errors import Conflict, Invalid, NotFound
+from cloud.domain.ids import SiteId
+from cloud.domain.person import MovePlan, Relation
+from cloud.domain.premises import Space
+from cloud.domain.user import User
+from cloud.services import moving, premises
+from cloud.services.moving import Arrival, Moved
+from cloud.store.db import Tx
+
+_DIAL = "dial-"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveView:
+    """The plan of a day, and what was typed."""
+
+    plan: MovePlan
+    relations: tuple[str, ...]
+    typed: Mapping[str, str]
+    error: str = ""
+
+
+async def show(desk: Desk) -> web.StreamResponse:
+    """Show what a change of hands on a day would do."""
+    on = _day(desk.request.query.get("on", ""), desk.format)
+    view = await desk.read(_view, desk.site.site_id, desk.request.match_info["space"], on, {}, "")
+    return await desk.page("people/move.html", view=view)
+
+
+async def submit(desk: Desk) -> web.StreamResponse:
+    """Change hands, or show the plan again with what does not fit."""
+    form = {name: str(value).strip() for name, value in (await desk.request.post()).items()}
+    code = desk.request.match_info["space"]
+    on = _day(form.get("on", ""), desk.format)
+    try:
+        moved = await desk.write(_move, desk.site.site_id, code, on, form, desk.format)
+    except (Conflict, Invalid) as error:
+        view = await desk.read(_view, desk.site.site_id, code, on, form, str(error))
+        return await desk.page("people/move.html", status=422, view=view)
+    if moved.opened is None:
+        return desk.go("/premises", "moved-out", code=code)
+    return desk.go(f"/people/{moved.person_id}", "moved-in", number=moved.opened.number)
+
+
+def _view(
+    tx: Tx, actor: User, site_id: SiteId, code: str, on: date, typed: Mapping[str, str], error: str
+) -> MoveView:
+    space = _space(tx, actor, site_id, code)
+    planned = moving.plan(tx, actor, space.space_id, on)
+    filled = {"relation": Relation.OWNER.value, "household_size": "2", **typed}
+    return MoveView(planned, tuple(one.value for one in Relation), filled, error)
+
+
+def _move(
+    tx: Tx, actor: User, site_id: SiteId, code: str, on: date, form: Mapping[str, str], fmt: Format
+) -> Moved:
+    space = _space(tx, actor, site_id, code)
+    arriving = None
+    if form.get("way") != "out":
+        size = form.get("household_size", "")
+        arriving = Arrival(
+            None,
+            form.get("name", ""),
+            form.get("phone", ""),
+            Relation(form.get("relation", Relation.OWNER.value)),
+            int(size) if size.isdecimal() else 0,
+        )
+    dials = {
+        name.removeprefix(_DIAL): _number(value, fmt)
+        for name, value in form.items()
+        if name.startswith(_DIAL) and value
+    }
+    return moving.move(tx, actor, space.space_id, on, arriving, dials)
+
+
+def _space(tx: Tx, actor: User, site_id: SiteId, code: str) -> Space:
+    found = next((one for one in premises.list_spaces(tx, actor, site_id) if one.code == code), None)
+    if found is None:
+        raise NotFound(f"the site has no flat {code!r}")
+    return found
+
+
+def _number(text: str, fmt: Format) -> Decimal:
+    try:
+        value = Decimal(text.replace(",", ""))
+    except InvalidOperation as error:
+        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
+        raise Invalid(expected % text) from error
+    if not value.is_finite():
+        raise Invalid(fmt.language.gettext("This must be a number such as 18777.05, not “%s”.") % text)
+    return value
+
+
+def _day(text: str, fmt: Format) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return fmt.today
