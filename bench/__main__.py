@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from bench import close_period, commands, ingest, limits, polling, reconnect
+from bench import close_period, commands, ingest, limits, polling, rate_by_time, reconnect
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
@@ -11,6 +11,7 @@ BENCHES: dict[str, Callable[[], int]] = {
     "ingest": ingest.main,
     "limits": limits.main,
     "polling": polling.main,
+    "rate_by_time": rate_by_time.main,
     "reconnect": reconnect.main,
 }
 

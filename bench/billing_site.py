@@ -54,7 +54,7 @@ def build_site(tx: Tx, accounts: int) -> SiteId:
     """Write the site, its accounts with an electricity and a water meter each, and the readings."""
     site_id = premises.insert_site(tx, "DG", "Bench", "Asia/Shanghai", "")
     building_id = premises.insert_building(tx, site_id, "1", "1", 99)
-    gateway_id, _ = gateways.create(tx, SYSTEM, site_id, "gw-1", "gw-1")
+    gateway_id = gateways.create(tx, SYSTEM, site_id, "gw-1", "gw-1")
     for code in _TARIFFS.values():
         tariffs.import_shipped(tx, SYSTEM, code, activate=True)
     device = {"tenant_id": TENANT, "id": tx.new_id(), "gateway_id": gateway_id, "code": "d", "profile": "",

@@ -17,7 +17,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from cloud.domain.gateway import GatewayState
 from cloud.domain.ids import GatewayId, TenantId
 from cloud.domain.user import SessionLimits, system_user
-from cloud.services import calendar, commands, dispatching, gateways, tenants
+from cloud.services import calendar, commands, dispatching, gateways, packing, tenants
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ COMMANDS_INTERVAL_S = 5
 REPAIRS_INTERVAL_S = 30
 # Soon enough after midnight, wherever in the world a site is.
 CALENDAR_INTERVAL_S = 15 * 60
+# Days are packed two days after they ended; an hour more or less is nothing.
+PACKING_INTERVAL_S = 3600
 
 # Tenants are listed in a transaction of nobody's.
 _NOBODY = TenantId(0)
@@ -53,6 +55,7 @@ class Jobs:
             (self.turn_calendar, CALENDAR_INTERVAL_S),
             (self.watch_gateways, WATCH_INTERVAL_S),
             (self.end_commands, COMMANDS_INTERVAL_S),
+            (self.pack_days, PACKING_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
@@ -87,6 +90,15 @@ class Jobs:
         """Tell of the repairs that are later than was promised."""
         for tenant_id in await self._tenants():
             await self.database.write(tenant_id, dispatching.escalate)
+
+    async def pack_days(self) -> None:
+        """Pack the readings of days long past, a few registers at a time behind everything else."""
+        for tenant_id in await self._tenants():
+            now_ms = await self.database.read(tenant_id, lambda tx: tx.now_ms)
+            for day in packing.days_to_pack(now_ms):
+                if await self.database.read(tenant_id, packing.has_unpacked, day):
+                    while await self.database.write_bulk(tenant_id, packing.pack_some, day):
+                        pass
 
     async def _tenants(self) -> list[TenantId]:
         return await self.database.read(_NOBODY, tenants.list_tenants)

@@ -30,7 +30,7 @@ from cloud.domain.tariff import (
 from cloud.domain.tariff_document import Tariff, version_in_force
 from cloud.domain.tariffs.flat import Flat
 from cloud.domain.tariffs.formula import Formula
-from cloud.domain.tariffs.matrix import Matrix
+from cloud.domain.tariffs.matrix import Matrix, SplitRule
 from cloud.domain.tariffs.tiered import Tiered
 from cloud.domain.tariffs.time_of_use import TimeOfUse
 from cloud.domain.time_of_use import Calendar
@@ -122,6 +122,13 @@ def asks_usage(tariff: Tariff) -> bool:
 def asks_periods(tariff: Tariff) -> bool:
     """Tell whether a tariff prices by the time of use."""
     return any(isinstance(rule, Matrix | TimeOfUse) for rule in tariff.charges)
+
+
+def asks_order(tariff: Tariff) -> bool:
+    """Tell whether a tariff asks in which order the energy of different periods was used."""
+    return any(
+        isinstance(rule, Matrix) and rule.split_rule is SplitRule.CHRONOLOGICAL for rule in tariff.charges
+    )
 
 
 def calendar_of(tariff: Tariff) -> Calendar | None:

@@ -132,6 +132,14 @@ def split_intervals(
     return TimeSplit(MappingProxyType(totals), tuple(sequence), is_linear)
 
 
+def stretches(
+    calendar: Calendar, start_ms: int, end_ms: int, site_zone: ZoneInfo, day_types: Mapping[date, str]
+) -> list[tuple[str, int]]:
+    """Return (period, milliseconds) of a span in order of time, one entry per uninterrupted stretch."""
+    zone = ZoneInfo(calendar.time_zone) if calendar.time_zone else site_zone
+    return _periods_of(Interval(start_ms, end_ms, Decimal(0)), calendar, zone, day_types)
+
+
 def period_at(
     at_ms: int,
     calendar: Calendar,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.domain.ids import InstallationId, InvoiceId, SeriesId
 from cloud.domain.meter import Installation
+from cloud.domain.packed_day import Track
 from cloud.domain.periods import ServicePeriod, midnight_ms
 from cloud.domain.usage import DialReading, ProblemKind
 from cloud.store import boundaries, manual_readings, usage
@@ -33,7 +34,7 @@ class Dials:
     manual: dict[date, dict[InstallationId, DialReading]] = field(default_factory=dict)
     nearest: dict[int, dict[SeriesId, Boundary]] = field(default_factory=dict)
     newest: dict[SeriesId, DialReading] = field(default_factory=dict)
-    between: dict[SeriesId, list[DialReading]] = field(default_factory=dict)
+    between: dict[SeriesId, Track] = field(default_factory=dict)
 
     def has_begun(self, on: date) -> bool:
         """Tell whether a day had begun at the moment of assessment."""

@@ -9,28 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 from cloud.domain import money
 from cloud.domain.errors import Invalid
 from cloud.domain.holidays import Holidays, day_types
 from cloud.domain.meter import Installation
 from cloud.domain.periods import ServicePeriod, local_date
-from cloud.domain.rating import PlannedSlice, SliceMethod, SliceUsage, asks_periods, calendar_of
+from cloud.domain.rating import PlannedSlice, SliceMethod, SliceUsage, asks_order, asks_periods, calendar_of
 from cloud.domain.tariff_document import ChangeSplit
-from cloud.domain.time_of_use import Interval, split_intervals
 from cloud.domain.usage import (
-    Dial,
-    DialReading,
     ProblemKind,
     Usage,
     UsageProblem,
     UsageSegment,
-    judge,
     measure,
-    quantity_of,
 )
 from cloud.services.dials import Dials
+from cloud.services.time_split import TimeSplitter
 from cloud.store.boundaries import Boundary
 from cloud.store.subjects import Service
 
@@ -166,14 +161,11 @@ def _by_intervals(
         calendar = calendar_of(part.tariff)
         if calendar is None:
             return [_no_calendar(service, part, dials)]
-        intervals = [
-            interval
-            for segment in own.segments
-            for interval in _intervals(segment, service.installations, dials)
-        ]
         try:
             types = day_types(calendar, part.dates, special.holidays, special.told)
-            split = split_intervals(intervals, calendar, dials.zone, types)
+            in_order = asks_order(part.tariff)
+            splitter = TimeSplitter(calendar, dials.zone, types, in_order=in_order)
+            split = splitter.split(own.segments, service.installations, dials)
         except Invalid as error:
             at_ms = part.dates.bounds_ms(dials.zone)[0]
             return [UsageProblem(ProblemKind.NOT_RATED, service.service_point_code, at_ms, str(error))]
@@ -183,36 +175,6 @@ def _by_intervals(
         used = SliceUsage(quantity, method, split.by_period, split.sequence, how)
         slices.append(MeasuredSlice(part, used, own.segments))
     return slices
-
-
-def _intervals(segment: UsageSegment, installations: Sequence[Installation], dials: Dials) -> list[Interval]:
-    """Return what a meter measured from reading to reading; their sum is the segment's quantity.
-
-    A reading in between that does not fit is passed over; where then nothing adds up, the segment is
-    one long interval.
-    """
-    hung = next(one for one in installations if one.installation_id == segment.installation_id)
-    dial = Dial(hung.meter.register_modulus_micro, hung.meter.max_per_day_micro)
-    inside = dials.between.get(hung.series_id, []) if hung.series_id is not None else []
-    start_ms, end_ms = segment.opening.measured_at_ms, segment.closing.measured_at_ms
-    fitting: list[DialReading] = [segment.opening]
-    for reading in [one for one in inside if start_ms < one.measured_at_ms < end_ms] + [segment.closing]:
-        elapsed_ms = reading.measured_at_ms - fitting[-1].measured_at_ms
-        if (
-            elapsed_ms > 0
-            and judge(fitting[-1].value_micro, reading.value_micro, dial, elapsed_ms).is_billable
-        ):
-            fitting.append(reading)
-    intervals = []
-    for earlier, later in pairwise(fitting):
-        elapsed_ms = later.measured_at_ms - earlier.measured_at_ms
-        moved = judge(earlier.value_micro, later.value_micro, dial, elapsed_ms).modular_micro
-        if moved:
-            quantity = quantity_of(moved, segment.multiplier)
-            intervals.append(Interval(earlier.measured_at_ms, later.measured_at_ms, quantity))
-    if money.add([one.quantity for one in intervals]) == segment.quantity:
-        return intervals
-    return [Interval(start_ms, max(end_ms, start_ms + 1), segment.quantity)]
 
 
 def _no_calendar(service: Service, part: PlannedSlice, dials: Dials) -> UsageProblem:

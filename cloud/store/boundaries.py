@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud.domain.ids import SeriesId
+from cloud.domain.packed_day import DAY_MS, Track, joined, track_of
 from cloud.domain.usage import DialReading, ProblemKind
+from cloud.store import reading_days
 from cloud.store.db import Tx
 from cloud.store.schema import point, reading
 from protocol.reading import ClockQuality, Quality
@@ -58,33 +60,48 @@ def latest_readings(
 
 def readings_between(
     tx: Tx, series_ids: Iterable[SeriesId], from_ms: int, until_ms: int
-) -> dict[SeriesId, list[DialReading]]:
-    """Return the good readings of registers measured in `(from_ms, until_ms)`, oldest first."""
+) -> dict[SeriesId, Track]:
+    """Return the good readings of registers measured in `(from_ms, until_ms)`, oldest first.
+
+    Whole days long past come packed, a row a day; the rest, and what is not packed yet, row by row.
+    """
     wanted = sorted(set(series_ids))
-    found: dict[SeriesId, list[DialReading]] = {series_id: [] for series_id in wanted}
     if not wanted:
-        return found
+        return {}
+    first_day, after_day = -(-(from_ms + 1) // DAY_MS), until_ms // DAY_MS
+    packed = reading_days.tracks(tx, wanted, first_day, after_day - 1)
+    unpacked = [series_id for series_id in wanted if series_id not in packed]
+    found = _tracks(tx, unpacked, from_ms, until_ms)
+    if packed:
+        heads = _tracks(tx, list(packed), from_ms, first_day * DAY_MS)
+        tails = _tracks(tx, list(packed), after_day * DAY_MS - 1, until_ms)
+        for series_id, days in packed.items():
+            found[series_id] = joined([heads[series_id], days, tails[series_id]])
+    return found
+
+
+def _tracks(tx: Tx, series_ids: Sequence[SeriesId], from_ms: int, until_ms: int) -> dict[SeriesId, Track]:
+    """Return the good readings of `(from_ms, until_ms)` from their rows."""
+    found: dict[SeriesId, tuple[list[int], list[int]]] = {one: ([], []) for one in series_ids}
+    if not found or until_ms - from_ms < 2:
+        return {series_id: joined([]) for series_id in found}
     # What did these registers say in between?
     rows = tx.conn.execute(
-        sa.select(
-            reading.c.series_id,
-            reading.c.measured_at_ms,
-            reading.c.epoch,
-            reading.c.seq,
-            reading.c.value_micro,
-        )
+        sa.select(reading.c.series_id, reading.c.measured_at_ms, reading.c.value_micro)
         .where(
             reading.c.tenant_id == tx.tenant_id,
-            reading.c.series_id.in_(wanted),
+            reading.c.series_id.in_(series_ids),
             reading.c.measured_at_ms > from_ms,
             reading.c.measured_at_ms < until_ms,
             *_conditions(reading, is_good=True),
         )
         .order_by(reading.c.series_id, reading.c.measured_at_ms, reading.c.epoch, reading.c.seq)
     )
-    for series_id, measured_at_ms, epoch, seq, value_micro in rows:
-        found[series_id].append(DialReading(value_micro, measured_at_ms, "wire", series_id, epoch, seq))
-    return found
+    for series_id, measured_at_ms, value_micro in rows:
+        times, values = found[series_id]
+        times.append(measured_at_ms)
+        values.append(value_micro)
+    return {series_id: track_of(times, values) for series_id, (times, values) in found.items()}
 
 
 def _beside(

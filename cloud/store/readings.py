@@ -12,7 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud.domain.ids import GatewayId, SeriesId
+from cloud.domain.packed_day import DAY_MS
 from cloud.domain.series import Bucket, StoredReading
+from cloud.store import reading_days
 from cloud.store.db import Tx
 from cloud.store.schema import evidence, reading
 from protocol.evidence import Evidence
@@ -102,6 +104,16 @@ def insert_readings(tx: Tx, batch: ReadingBatch) -> None:
     """Add readings whose row numbers are known to be free."""
     if not batch.seq:
         return
+    packed_before_ms = tx.now_ms - reading_days.PACKED_AFTER_DAYS * DAY_MS
+    if min(batch.measured_at_ms) < packed_before_ms:
+        reading_days.forget_days(
+            tx,
+            (
+                pair
+                for pair in zip(batch.series_id, batch.measured_at_ms, strict=True)
+                if pair[1] < packed_before_ms
+            ),
+        )
     rows = zip(
         repeat(tx.tenant_id),
         batch.series_id,

@@ -50,6 +50,7 @@ from cloud.store.schema.field import (
     point,
     point_current,
     reading,
+    reading_day,
 )
 from cloud.store.schema.outbound import (
     contact,
@@ -167,6 +168,7 @@ __all__ = [
     "privacy_request",
     "rate_limit",
     "reading",
+    "reading_day",
     "refund",
     "repair",
     "repair_entry",

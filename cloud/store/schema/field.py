@@ -130,6 +130,18 @@ reading = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The good readings of a register on one UTC day long past, packed: what a month is rated from.
+# Made from `reading` and to be made anew at any time; a reading that comes late takes its day away.
+reading_day = sa.Table(
+    "reading_day",
+    metadata,
+    tenant(),
+    _key("series_id", sa.Integer),
+    _key("day"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 evidence = sa.Table(
     "evidence",
     metadata,
