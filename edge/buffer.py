@@ -109,6 +109,7 @@ class Buffer:
         self._one_commit = asyncio.Lock()
         self._commits = 0
         self._attempt: _Attempt | None = None  # the last commit, if it failed
+        self._has_begun_anew = False
         self.epoch = 0
         self.read = dict.fromkeys(Stream, 0)  # rows handed in since start
         self.rejected = dict.fromkeys(Stream, 0)  # of these, refused because memory was full too
@@ -245,6 +246,25 @@ class Buffer:
         at_ms = self._clock.wall_ms()
         await self._on_store(lambda store: store.put_aside(stream, first_seq, code, detail, at_ms))
 
+    async def begin_anew(self, stream: Stream, held_through: int) -> bool:
+        """Give what waits new numbers under a new epoch; False if that was done since the start already.
+
+        For a box restored from an old copy of itself: its numbers have been given to other rows since. Up
+        to `held_through` the cloud has what we have.
+        """
+        if self._has_begun_anew:
+            return False
+        self._has_begun_anew = True
+
+        def renumber(store: Store) -> None:
+            store.acknowledge(stream, held_through)
+            store.renumber(self._new_epoch())
+            self._attempt = None
+            self._take_over(store)
+
+        await self._on_store(renumber)
+        return True
+
     async def rule_states(self) -> dict[str, bytes]:
         """Return what each rule remembered."""
         return await self._on_store(Store.rule_states)
@@ -340,12 +360,15 @@ class Buffer:
                 self._salvage(self._store, self.moved_aside)
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
-        if self.epoch not in (0, self._store.epoch):
+        self._take_over(self._store)
+
+    def _take_over(self, store: Store) -> None:
+        if self.epoch not in (0, store.epoch):
             # Numbers that are being sent are another epoch's.
             self.in_flight.update(dict.fromkeys(Stream, 0))
             for grown in self.grown.values():
                 self._loop.call_soon_threadsafe(grown.set)
-        self.epoch = self._store.epoch
+        self.epoch = store.epoch
 
     def _salvage(self, store: Store, damaged: Path) -> None:
         try:

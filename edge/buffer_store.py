@@ -200,6 +200,36 @@ class Store:
         with self._transaction():
             self._append(blocks)
 
+    def renumber(self, epoch: int) -> None:
+        """Give everything that waits new numbers under another epoch, in its order, all or none."""
+        with self._transaction():
+            self._connection.execute("UPDATE store SET epoch = ?", (epoch,))
+            # What was put aside keeps its place under numbers that nobody will have again.
+            self._connection.execute(
+                "UPDATE OR IGNORE put_aside SET first_seq = -first_seq WHERE first_seq > 0"
+            )
+            for stream in Stream:
+                next_seq = 1
+                waiting = self._connection.execute(
+                    "SELECT first_seq FROM block WHERE stream = ? ORDER BY first_seq", (stream.value,)
+                ).fetchall()
+                for (first_seq,) in waiting:  # new numbers are never above old ones, so none collide
+                    row = self._connection.execute(
+                        "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload"
+                        " FROM block WHERE stream = ? AND first_seq = ?",
+                        (stream.value, first_seq),
+                    ).fetchone()
+                    block = replace(_kept_from_row(row), first_seq=next_seq)
+                    self._connection.execute(
+                        "UPDATE block SET first_seq = ?, checksum = ? WHERE stream = ? AND first_seq = ?",
+                        (next_seq, block.checksum(), stream.value, first_seq),
+                    )
+                    next_seq += block.row_count
+                self._connection.execute(
+                    "UPDATE stream SET next_seq = ? WHERE name = ?", (next_seq, stream.value)
+                )
+        self.epoch = epoch
+
     def _append(self, blocks: Sequence[KeptBlock]) -> None:
         for block in blocks:
             # The next numbers of the stream, taken by this block.

@@ -87,6 +87,7 @@ class _InFlight:
     encoding: str
     first_seq: int
     first_block_last_seq: int
+    last_seq: int
     epoch: int
 
 
@@ -255,7 +256,13 @@ class Lane:
         encoding, content = ("zstd", zstd.compress(body)) if zstd else ("gzip", gzip.compress(body, 6))
         digest = hashlib.sha256(body).hexdigest()
         return _InFlight(
-            digest, content, encoding, blocks[0].first_seq, blocks[0].last_seq, self._buffer.epoch
+            digest,
+            content,
+            encoding,
+            blocks[0].first_seq,
+            blocks[0].last_seq,
+            blocks[-1].last_seq,
+            self._buffer.epoch,
         )
 
     async def _post(self, batch: _InFlight) -> Ack:
@@ -275,13 +282,22 @@ class Lane:
         return ack
 
     async def _take(self, ack: Ack, batch: _InFlight) -> None:
+        conflicts = [problem.first_seq for problem in ack.problems if problem.code == "conflict"]
+        if conflicts and await self._buffer.begin_anew(self._stream, min(conflicts) - 1):
+            log.error(
+                "the cloud has other rows under our numbers: this box runs on an old copy of itself",
+                extra={"stream": ack.stream, "epoch": self._buffer.epoch},
+            )
+            self._in_flight = None
+            return
         for problem in ack.problems:
             log.error(
                 "the cloud cannot take a block; it was put aside",
                 extra={"stream": ack.stream, "first_seq": problem.first_seq, "reason": problem.detail},
             )
             await self._buffer.put_aside(self._stream, problem.first_seq, problem.code, problem.detail)
-        rows = await self._buffer.acknowledge(self._stream, ack.acked_through)
+        # Never past what was sent: under numbers above it the cloud may hold what another copy of us sent.
+        rows = await self._buffer.acknowledge(self._stream, min(ack.acked_through, batch.last_seq))
         if ack.acked_through + 1 < batch.first_seq:
             self._give_up(ack.acked_through + 1, batch.first_seq - 1)
             return
