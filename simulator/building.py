@@ -21,6 +21,7 @@ class Role(Enum):
     SHOP_ELECTRICITY = "shop electricity meter"
     GARAGE_ELECTRICITY = "garage electricity meter"
     HEAT_STATION = "heat station"
+    RELAY_BOARD = "relay board"
     LIFT = "lift controller"
     FIRE_PANEL = "fire panel gateway"
     LOCK = "entrance door lock"
@@ -175,6 +176,7 @@ DEVICES: tuple[Device, ...] = (
         "底商旧电表",
     ),
     Device("em-garage", Role.GARAGE_ELECTRICITY, GARAGE_UDP, "1", "acrel_ddsy1352", "车库电表"),
+    Device("out-1", Role.RELAY_BOARD, GARAGE_UDP, "2", "waveshare_relay_8", "车库警笛与风机继电器"),
     Device("hm-1", Role.HEAT_STATION, MBUS_1, "20260701", "mbus_heat_meter", "换热站热量表"),
     Device("lift-1", Role.LIFT, LIFT_TCP, "1", "lift_gateway", "1 号电梯"),
     Device("fire-1", Role.FIRE_PANEL, FIRE_TCP, "1", "fire_panel_gateway", "火灾报警主机"),

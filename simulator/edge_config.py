@@ -36,6 +36,7 @@ _INTERVALS_S = {
     **dict.fromkeys(OPERATORS_ROLES, 60),
     **dict.fromkeys(WATER_ROLES, 300),
     Role.HEAT_STATION: 300,
+    Role.RELAY_BOARD: 10,
     Role.FIRE_PANEL: 1,
     Role.LIFT: 2,
 }
@@ -70,6 +71,10 @@ actions = ["relay_open"]
 [[commands.allow]]
 devices = "em-charger"
 actions = ["broadcast_time", "relay_close", "relay_open"]
+
+[[commands.allow]]
+devices = "out-1"
+actions = ["relay_close", "relay_open", "set_point"]
 
 [[commands.allow]]
 devices = "*"

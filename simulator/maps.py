@@ -172,6 +172,10 @@ MODBUS: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
             Cell("system_fault", DISCRETE_INPUT, 1, "bit"),
             *(Cell(f"fire_alarm_{zone}", DISCRETE_INPUT, 15 + zone, "bit") for zone in range(1, 9)),
         ),
+        "waveshare_relay_8": (
+            Cell("relay_state", COIL, 0, "bit"),
+            *(Cell(f"switch_state_{number}", COIL, number - 1, "bit") for number in range(2, 9)),
+        ),
         "lift_gateway": (
             _holding("lift_mode", 0, "uint16", _ONE),
             _holding("lift_direction", 1, "uint16", _ONE),

@@ -1,4 +1,4 @@
-"""Devices answering Modbus, RTU or TCP: meters, the lift's and the fire panel's gateways. Read-only.
+"""Devices answering Modbus, RTU or TCP: meters, the lift's and the fire panel's gateways, read-only; relays.
 
 The invariant: a value is issued only if the reply holds all of its words; what lies between the mapped
 points reads as zero, what lies behind the last is an illegal data address.
@@ -70,6 +70,8 @@ class ModbusSlaves:
         device = self._devices.get(asked.unit_id)
         if device is None:
             return None
+        if asked.function_code == FunctionCode.WRITE_COIL:
+            return self._switch(device, asked)
         table = _TABLES.get(asked.function_code)
         if table is None:
             return self._refuse(device, asked, _ILLEGAL_FUNCTION)
@@ -80,6 +82,14 @@ class ModbusSlaves:
         values = self._building.values_micro(device.device_id, at_ms)
         words, issued = _image(cells, values, asked.start, end)
         return Answer(device.device_id, encode_reply(asked, self._framing, words), issued)
+
+    def _switch(self, device: Device, asked: Request) -> Answer:
+        for cell in MODBUS[device.profile]:
+            if (cell.table, cell.address) == (COIL, asked.start) and self._building.switch_relay(
+                device.device_id, cell.point, is_on=bool(asked.values[0])
+            ):
+                return Answer(device.device_id, encode_reply(asked, self._framing))
+        return self._refuse(device, asked, _ILLEGAL_DATA_ADDRESS)
 
     def as_another(self, reply: bytes) -> bytes:
         """Return the reply as another would have sent it: of another unit, or to another transaction."""

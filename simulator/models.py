@@ -47,7 +47,7 @@ from simulator.meters import (
     Wobble,
     beijing_rate,
 )
-from simulator.plant import FirePanel, LeakSensor, Lift, Lock
+from simulator.plant import FirePanel, LeakSensor, Lift, Lock, RelayBoard
 from simulator.plugs import Plug
 from simulator.registers import (
     ENERGY_CENTI_KWH,
@@ -127,6 +127,15 @@ class Building:
             model.switch(is_on=is_on)
             self._shown.pop(device_id, None)
 
+    def switch_relay(self, device_id: str, point: str, *, is_on: bool) -> bool:
+        """Switch one relay of a board; False if the device is none."""
+        model = self._models[device_id]
+        if not isinstance(model, RelayBoard):
+            return False
+        model.switch(point, is_on=is_on)
+        self._shown.pop(device_id, None)
+        return True
+
     def forget_shown(self) -> None:
         """Compute anew what is shown, since the fault book has changed."""
         self._shown.clear()
@@ -160,6 +169,8 @@ class Building:
             case Role.HEAT_STATION:
                 heat = RunningTotal(Consumer(self._seed, device_id, HEAT_WATT_HOURS_PER_DAY, COMMON_PARTS))
                 return HeatMeter(device_id, heat, Wobble(self._seed, device_id), self._faults)
+            case Role.RELAY_BOARD:
+                return RelayBoard()
             case Role.LIFT:
                 trips = RunningTotal(Consumer(self._seed, device_id, LIFT_TRIPS_PER_DAY, LIFT_TRIPS))
                 return Lift(self._seed, device_id, trips, self._faults)

@@ -129,6 +129,24 @@ class Lock:
         return {"lock_state": is_open * MICRO, **_radio(at_ms)}
 
 
+class RelayBoard:
+    """Eight relays that stay as they were last told; the first is the one with a siren."""
+
+    POINTS = ("relay_state", *(f"switch_state_{number}" for number in range(2, 9)))
+
+    def __init__(self) -> None:
+        self._is_on = dict.fromkeys(self.POINTS, False)
+
+    def switch(self, point: str, *, is_on: bool) -> None:
+        """Switch one relay."""
+        self._is_on[point] = is_on
+
+    def values_micro(self, at_ms: int) -> ValuesMicro:
+        """Return how every relay stands."""
+        del at_ms
+        return {point: is_on * MICRO for point, is_on in self._is_on.items()}
+
+
 class LeakSensor:
     """A leak sensor on the pump room's floor."""
 

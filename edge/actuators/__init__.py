@@ -16,6 +16,7 @@ from edge.actuators.polled import Doer, PolledActuator
 from edge.actuators.raw_read import RawRead
 from edge.actuators.relay import MeterRelay
 from edge.actuators.set_point import SetPoint
+from edge.actuators.switched_point import SwitchedPoint, switched_points
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
 from edge.driver import Driver
@@ -50,7 +51,10 @@ def _registers(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doer]
     del zone
     assert isinstance(driver, ModbusDriver), driver
     yield RawRead(driver)
-    if any(point.write is not None for point in driver.device.profile.points):
+    switched = switched_points(driver.device.profile)
+    if switched:
+        yield SwitchedPoint(driver)
+    if any(p.write is not None and p.name not in switched for p in driver.device.profile.points):
         yield SetPoint(driver, intake)
 
 

@@ -5,6 +5,7 @@ Which points may be set, and between which values, is the profile's word; lifts 
 
 from collections.abc import Mapping
 
+from edge.actuators.switched_point import switched_points
 from edge.drivers.modbus import ModbusDriver
 from edge.drivers.modbus_values import told_value
 from edge.intake import Intake
@@ -27,6 +28,9 @@ class SetPoint:
         """Write the value once and say what the device reads then; Unconfirmed if it is another."""
         del action
         profile, name = self._driver.device.profile, parameters["point"]
+        if name in switched_points(profile):
+            # Only the acts know what fire and interlocks hold.
+            raise Refused(f"{name} is switched by its own acts, not set")
         try:
             value_micro = value_to_write(profile, name, parameters["value"])
         except Malformed as error:

@@ -92,7 +92,7 @@ class Act:
 
     def _set_up(self, plan: Calendar, *, is_new: bool) -> None:
         self._screen.say(
-            "Starting the building: 24 flats, 66 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus TCP, "
+            "Starting the building: 24 flats, 67 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus TCP, "
             "MQTT; two panels call by themselves"
         )
         self._stage.start_simulator(plan.opened_on)

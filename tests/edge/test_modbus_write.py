@@ -345,3 +345,26 @@ points = [{ name = "voltage", table = "holding_register", address = 1, exponent 
 
     assert reading.value_micro is None
     assert "no number of decimals" in reading.reason
+
+
+async def test_a_relay_board_s_first_relay_is_switched_by_acts_and_the_others_are_set() -> None:
+    board = Thermostat()
+    device = device_of(load_profile("waveshare_relay_8"), "4")
+    driver = ModbusDriver(device, ScriptedBus(board.answer), EvidenceKeeper(ZoneInfo("UTC")))
+    intake = Intake()
+    (actuator,) = actuators_of([driver], [], intake, ZoneInfo("UTC")).values()  # type: ignore[arg-type]
+
+    await actuator.act(Action.RELAY_CLOSE, {})
+    await actuator.look("relay_state")
+    await actuator.act(Action.SET_POINT, {"point": "switch_state_3", "value": "on"})
+    with pytest.raises(Refused, match="by its own acts"):
+        await actuator.act(Action.SET_POINT, {"point": "relay_state", "value": "open"})
+
+    assert actuator.actions == {
+        Action.RAW_READ,
+        Action.RELAY_CLOSE,
+        Action.RELAY_OPEN,
+        Action.SET_POINT,
+    }
+    assert board.coils == {0: 1, 2: 1}
+    assert intake.readings[0].value_micro == 1 * MICRO

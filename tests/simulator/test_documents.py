@@ -48,7 +48,7 @@ def test_without_a_broker_nothing_wireless_is_configured(tmp_path: Path) -> None
     config = load_config(path)
 
     assert "mqtt" not in config.lines
-    assert len(config.devices) == 58
+    assert len(config.devices) == 59
     assert config.credential_file == tmp_path / "credential.json"
 
 

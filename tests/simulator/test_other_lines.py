@@ -24,6 +24,7 @@ from tests.simulator.test_faults_at_the_edge import StandingClock
 HERE = [device.device_id for device in DEVICES if device.line_id in (DTU_1, GARAGE_UDP, MBUS_1)]
 CHARGER = DeviceId("em-charger")
 HOUR_MS = 3_600_000
+_FIRST = {"hm-1": "heat_energy", "out-1": "relay_state"}
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +54,7 @@ def is_read(field: Field) -> bool:
         (reading := field.intake.latest.get(f"{device}/{point}")) is not None
         and reading.quality is Quality.GOOD
         for device in HERE
-        for point in ("heat_energy" if device == "hm-1" else "active_energy_import",)
+        for point in (_FIRST.get(device, "active_energy_import"),)
     )
 
 
@@ -109,3 +110,15 @@ async def test_a_raw_read_from_afar_brings_the_meters_bytes(tmp_path: Path) -> N
 
     assert said.startswith("68 ")
     assert "01 07 26 20" in said  # its number, lowest digits first
+
+
+async def test_the_relay_board_switches_its_siren_and_its_fan(tmp_path: Path) -> None:
+    async with at_the_edge(tmp_path) as (simulation, field, _):
+        board = field.actuators[DeviceId("out-1")]
+
+        await board.act(Action.RELAY_CLOSE, {})
+        said = await board.act(Action.SET_POINT, {"point": "switch_state_2", "value": "on"})
+        stands = simulation.building.values_micro("out-1", AT_MS)
+
+    assert said == "switch_state_2 reads on"
+    assert [point for point, value in stands.items() if value] == ["relay_state", "switch_state_2"]

@@ -107,5 +107,5 @@ def test_ids_and_addresses_are_unique() -> None:
     ids = [device.device_id for device in DEVICES]
     places = [(device.line_id, device.address) for device in DEVICES]
 
-    assert len(set(ids)) == len(ids) == 66
+    assert len(set(ids)) == len(ids) == 67
     assert len(set(places)) == len(places)

@@ -57,6 +57,8 @@ def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) 
         question = dlt645.encode_frame(dlt645.read_request("202607000901", "04000503"))
         raw = technician.act("devices", "em-charger", "raw_read", frame=question.hex())
         time = technician.act("devices", "em-charger", "broadcast_time")
+        switched = technician.act("devices", "out-1", "set_point", point="switch_state_2", value="on")
+        beyond = technician.act("devices", "out-1", "set_point", point="switch_state_2", value="full")
         unlike = technician.act("supply", "em-101", "relay_open")
 
     assert opened["detail"] == "relay_state reads open"
@@ -66,6 +68,8 @@ def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) 
     assert dlt645.items_from_reply(answer).values == ("0000",)
     # Around midnight no time is broadcast, and the day has one.
     assert time[0] == "done" or "midnight" in time[1]
+    assert switched == ("done", "switch_state_2 reads on")
+    assert beyond == ("refused", "switch_state_2: 'full' is not off, on")
     assert unlike == ("refused", "the local policy does not allow relay_open for em-101")
 
 
