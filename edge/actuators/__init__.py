@@ -16,7 +16,7 @@ from edge.actuators.polled import Doer, PolledActuator
 from edge.actuators.raw_read import RawRead
 from edge.actuators.relay import MeterRelay
 from edge.actuators.set_point import SetPoint
-from edge.actuators.switched_point import SwitchedPoint, switched_points
+from edge.actuators.switched_point import SwitchedPoint
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
 from edge.driver import Driver
@@ -24,6 +24,7 @@ from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
 from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.drivers.modbus import ModbusDriver
+from edge.drivers.modbus_write import switched_points
 from edge.intake import Intake
 from edge.listener import MqttListener
 from edge.osdp_line import OsdpListener

@@ -5,9 +5,9 @@ Which points may be set, and between which values, is the profile's word; lifts 
 
 from collections.abc import Mapping
 
-from edge.actuators.switched_point import switched_points
 from edge.drivers.modbus import ModbusDriver
 from edge.drivers.modbus_values import told_value
+from edge.drivers.modbus_write import switched_points
 from edge.intake import Intake
 from protocol.command import Act, Action
 from protocol.errors import Refused

@@ -8,24 +8,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge.drivers.modbus import ModbusDriver
+from edge.drivers.modbus_write import SWITCHED_STATES, switched_points
 from protocol.command import ACTION_RULES, Act, Action
 from protocol.quantity import MICRO, QUANTITIES
-from provisioning.profile import Profile
 
-_STATES = ("relay_state", "valve_state")
 # By what an act is confirmed, that is also written: point and code.
 _WRITES: Mapping[Action, tuple[str, str]] = MappingProxyType(
     {
         action: rule.confirmed_by
         for action, rule in ACTION_RULES.items()
-        if rule.confirmed_by is not None and rule.confirmed_by[0] in _STATES
+        if rule.confirmed_by is not None and rule.confirmed_by[0] in SWITCHED_STATES
     }
 )
-
-
-def switched_points(profile: Profile) -> frozenset[str]:
-    """Return the points of a profile that are switched by acts of their own."""
-    return frozenset(p.name for p in profile.points if p.name in _STATES and p.write is not None)
 
 
 class SwitchedPoint:

@@ -14,6 +14,14 @@ from protocol.fieldbus.words import NumberKind, WordOrder, encode_number
 from protocol.quantity import MICRO, Kind, decimal_from_micro
 from provisioning.profile import PointProfile, Profile
 
+# State points that are switched by acts of their own, which fire and interlocks hold.
+SWITCHED_STATES = ("relay_state", "valve_state")
+
+
+def switched_points(profile: Profile) -> frozenset[str]:
+    """Return the points of a profile that are switched, not set."""
+    return frozenset(p.name for p in profile.points if p.name in SWITCHED_STATES and p.write is not None)
+
 
 def write_request(profile: Profile, point: PointProfile, value_micro: int, unit_id: int) -> modbus.Request:
     """Return the request that sets the point; Refused says what cannot be written and why."""
