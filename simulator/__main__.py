@@ -17,6 +17,7 @@ import click
 from aiohttp import web
 
 from simulator.building import DEMO_RELAY_PASSWORD, DEVICES
+from simulator.cashier_command import cashier_command
 from simulator.control import make_control
 from simulator.edge_config import RELAY_PASSWORD_FILE, edge_config
 from simulator.endpoints import TURNAROUND_MS
@@ -178,6 +179,9 @@ _control = click.option(
     show_default=True,
     help="The control port of the running simulator.",
 )
+
+
+simulate.add_command(cashier_command)
 
 
 @simulate.command("fault")

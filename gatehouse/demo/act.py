@@ -149,6 +149,9 @@ class Act:
             overview = self._stage.close_month(code)
             yuan = overview.total_fen / _FEN_PER_YUAN
             self._screen.say(f"  {code}  {overview.invoice_count} invoices  ¥ {yuan:,.2f}")
+        if wanted:
+            paid = self._stage.take_money(calendar.local_day(self._now_ms()))
+            self._screen.say(f"  {paid} accounts have paid, by code, by transfer and at the desk")
 
     def _ring(self) -> dict[str, int]:
         """Go live, let a leak and a fire be noticed, stop; return each alarm's latency in milliseconds."""

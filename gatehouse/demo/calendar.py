@@ -6,7 +6,7 @@ where a year begins.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -55,6 +55,11 @@ def plan(now_ms: int, months: int, days: int | None = None) -> Calendar:
         to_ms=_midnight_ms(now),
         months=tuple(f"{start:%Y-%m}" for start in starts[:-1]),
     )
+
+
+def local_day(now_ms: int) -> date:
+    """Return the day it is at the site."""
+    return datetime.fromtimestamp(now_ms / 1000, ZONE).date()
 
 
 def catch_up(last_ms: int, now_ms: int) -> tuple[int, int]:

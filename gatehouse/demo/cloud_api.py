@@ -166,6 +166,10 @@ class CloudApi:
         """Post a body and return the answer, the same for the same `key`; DemoError where it refuses."""
         return _decoded(self._ask("POST", path, json.dumps(body).encode(), key=key), shape, path)
 
+    def put(self, path: str, body: object) -> None:
+        """Put a body in its place."""
+        self._ask("PUT", path, json.dumps(body).encode())
+
     def send(self, path: str, picture: bytes) -> None:
         """Post a picture."""
         self._ask("POST", path, picture, kind="image/jpeg")

@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +21,13 @@ from edge.health import Health
 from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
 from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
+from gatehouse.demo.money import take_money
 from gatehouse.demo.processes import Child, Children
 from gatehouse.demo.repairs import tell_of_repairs
 from protocol.sync import Stream
 from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
+from simulator.cashier_command import DEFAULT_PORT as DEFAULT_CASHIER_PORT
+from simulator.cashier_command import merchant_config
 from simulator.simulation import free_port
 from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
 
@@ -41,6 +45,7 @@ _T = TypeVar("_T")
 class Ports:
     """Where the parts listen."""
 
+    cashier: int
     cloud: int
     gateways: int
     control: int
@@ -99,10 +104,16 @@ class Stage:
 
     def start_cloud(self) -> None:
         """Serve the cloud and sign in as the manager."""
+        self._start_cashier()
         ports = ("--port", str(self.ports.cloud), "--gateway-port", str(self.ports.gateways))
-        self._children.start("cloud", "cloud", "serve", "--database", self._database, *ports)
+        config = ("--config", str(self._cloud_config))
+        self._children.start("cloud", "cloud", "serve", *config, "--database", self._database, *ports)
         self._children.wait_for("the cloud", self.api.is_ready, _START_TIMEOUT_S)
         self.api.sign_in(MANAGER, DEMO_PASSWORD)
+
+    def take_money(self, today: date) -> int:
+        """Let residents pay what is open; return of how many."""
+        return take_money(self.api, self._site_id(), today)
 
     def tell_of_repairs(self) -> int:
         """Let residents tell of what is broken and technicians mend it; return of how many."""
@@ -201,6 +212,20 @@ class Stage:
         """Return the id of the one gateway."""
         return self.api.get("/api/v1/gateways", Gateways).items[0].gateway_id
 
+    def _start_cashier(self) -> None:
+        """Start the stand-in for both payment providers, and tell the cloud's configuration of it."""
+        folder, port = self.folder / "cashier", self.ports.cashier
+        self._children.start("cashier", "simulate", "cashier", "--port", str(port), "--folder", str(folder))
+        is_there = (folder / "api_v3").exists
+        self._children.wait_for("the stand-in of the payment providers", is_there, _START_TIMEOUT_S)
+        origin = f"http://{HOST}:{port}"
+        text = f'[payments]\ncallback_origin = "{self.api.url}"\n\n{merchant_config(folder, origin)}'
+        self._cloud_config.write_text(text, encoding="utf-8")
+
+    @property
+    def _cloud_config(self) -> Path:
+        return self.folder / "cloud.toml"
+
     @property
     def _edge_config(self) -> Path:
         return self.folder / "edge.toml"
@@ -230,6 +255,7 @@ def choose_ports(cloud: int | None) -> Ports:
     if cloud is not None and not _is_free(cloud):
         raise DemoError(f"port {cloud} is taken; name another with --port")
     return Ports(
+        cashier=_free_port(DEFAULT_CASHIER_PORT),
         cloud=cloud or _free_port(DEFAULT_CLOUD_PORT),
         gateways=_free_port(DEFAULT_GATEWAY_PORT),
         control=_free_port(DEFAULT_CONTROL_PORT),
