@@ -16,8 +16,9 @@ from edge.driver import Driver, EvidenceKeeper
 from edge.drivers import DRIVERS
 from edge.line import Line
 from edge.transport import SerialTransport
+from protocol.errors import Refused
 from protocol.fieldbus import cjt188, dlt645, dlt645_1997, mbus, modbus
-from protocol.fieldbus.cjt188_data import Amount, Status, WaterData, encode_water
+from protocol.fieldbus.cjt188_data import Amount, HeatData, Status, WaterData, encode_heat, encode_water
 from protocol.fieldbus.dlt645_frame import decode_frame, encode_frame
 from protocol.fieldbus.mbus_records import encode_record
 from protocol.quantity import MICRO
@@ -65,6 +66,25 @@ def _reply_of_water(request: bytes, value: int, address: str) -> bytes:
     )
 
 
+def _reply_of_heat(request: bytes, value: int, address: str) -> bytes:
+    nothing = Amount(Decimal(0), "kWh")
+    data = HeatData(
+        nothing,
+        Amount(Decimal(value), "kWh"),
+        Amount(Decimal(0), "kW"),
+        Amount(Decimal(0), "m3/h"),
+        Amount(Decimal(0), "m3"),
+        Decimal(60),
+        Decimal(40),
+        Decimal(1),
+        None,
+        Status(b"\x00\x00"),
+        is_unit_first=False,  # as the standard prints it; the meters met send it first
+    )
+    asked = cjt188.decode_frame(request)
+    return cjt188.encode_frame(cjt188.reply_to(asked, 0x20, address, encode_heat(data)))
+
+
 def _reply_of_modbus(request: bytes, value: int, address: str) -> bytes:
     asked = replace(modbus.decode_request(request, modbus.Framing.RTU), unit_id=int(address))
     return modbus.encode_reply(asked, modbus.Framing.RTU, [0, value * 100])
@@ -94,11 +114,23 @@ def _mbus_refusal(request: bytes) -> bytes:
 
 
 _ELECTRICITY = _only("dlt645_single_phase", "active_energy_import")
+_EITHER = _only("dlt645_either_edition", "active_energy_import")
 _OLD = _only("dlt645_1997_single_phase", "active_energy_import")
 _WATER = _only("mbus_cold_water_meter", "water_volume")
 FAR_SIDES = {
     "cjt188": Far(
         _only("cjt188_cold_water", "water_volume"), "water_volume", WATER, OTHER_WATER, _reply_of_water
+    ),
+    "cjt188 heat": Far(
+        _only("cjt188_heat", "heat_energy"), "heat_energy", WATER, OTHER_WATER, _reply_of_heat
+    ),
+    "dlt645": Far(
+        _EITHER,
+        "active_energy_import",
+        METER,
+        OTHER,
+        _reply_of_2007,
+        lambda request: encode_frame(dlt645.abnormal_reply(decode_frame(request), METER)),
     ),
     "dlt645-1997": Far(
         _OLD,
@@ -164,7 +196,7 @@ async def test_a_value_is_read_with_its_frames_as_evidence(far: Far) -> None:
 
     assert (reading.quality, reading.value_micro) == (Quality.GOOD, 42 * MICRO)
     assert reading.evidence is not None
-    assert reading.evidence.protocol in (far.profile.protocol, "modbus-rtu")
+    assert reading.evidence.protocol in (far.profile.protocol, "dlt645-2007", "modbus-rtu")
     assert reading.evidence.request in b"".join(wire.heard)
     assert reading.evidence.reply.lstrip(b"\xfe") in far.reply(wire.heard[-1], 42, far.address)
 
@@ -224,15 +256,16 @@ async def test_our_own_echo_before_the_reply_does_no_harm(far: Far) -> None:
 async def test_a_late_reply_is_never_taken_for_the_next_one(far: Far) -> None:
     asked = 0
 
-    def late_at_first(request: bytes) -> Played:
+    def late_once(request: bytes) -> Played:
         nonlocal asked
-        reply = far.reply(request, 1 if asked == 0 else 2, far.address)
+        reply = far.reply(request, 1 if asked <= 1 else 2, far.address)
         if reply == mbus.ACK:
             return reply
         asked += 1
-        return [0.13, reply] if asked == 1 else reply  # the timeout is 80 ms
+        return [0.13, reply] if asked == 2 else reply  # the timeout is 80 ms
 
-    async with driven(far, late_at_first) as (driver, _):
+    async with driven(far, late_once) as (driver, _):
+        await poll(driver, far)  # a driver that looks for its meter's edition has found it
         first = await poll(driver, far)
         second = await poll(driver, far)
         third = await poll(driver, far)
@@ -297,3 +330,22 @@ async def test_the_plan_names_every_point_and_the_length_of_the_first_request(fa
 
     assert [name for request in planned for name in request.points] == [far.point]
     assert planned[0].request_bytes == len(wire.heard[0])
+
+
+@far_sides
+async def test_a_person_s_own_read_brings_the_answer_and_nothing_else_is_sent(far: Far) -> None:
+    async with driven(far, lambda request: far.reply(request, 42, far.address), timeout_ms=5_000) as (
+        driver,
+        wire,
+    ):
+        await poll(driver, far)
+        question = wire.heard[-1]
+
+        heard = await driver.read_raw(question)
+        sent = len(wire.heard)
+        with pytest.raises(Refused):
+            await driver.read_raw(b"\x68\x00\x00")
+
+    assert heard.request == question
+    assert heard.reply.lstrip(b"\xfe") in far.reply(question, 42, far.address)
+    assert len(wire.heard) == sent
