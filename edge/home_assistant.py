@@ -19,6 +19,7 @@ import msgspec
 
 from edge.driver import point_key
 from edge.intake import Intake
+from edge.supervise import heed_cancelling
 from protocol.fieldbus.annotation import Fact
 from protocol.quantity import MICRO, Kind, Quantity, decimal_from_micro
 from protocol.reading import Reading
@@ -179,6 +180,7 @@ class HomeAssistant:
 
     async def _follow(self, client: aiomqtt.Client) -> None:
         while True:
+            heed_cancelling()
             await self._tell(client, self._devices)
             try:
                 async with asyncio.timeout(_LOOK_S):

@@ -22,6 +22,7 @@ from edge.drivers.sparkplug import NAMESPACE, PROTOCOL, SparkplugNode, sparkplug
 from edge.errors import LineDown, NoReply
 from edge.intake import Intake
 from edge.rules.offline import LINE_DOWN
+from edge.supervise import heed_cancelling
 from protocol.errors import FrameError
 from protocol.fieldbus.zigbee2mqtt import topic_of
 from provisioning.config import DeviceConfig, MqttLine
@@ -155,6 +156,7 @@ class MqttListener:
         async for message in client.messages:
             for topic, payload in self._take(client, message, unstored):
                 await client.publish(topic, payload)
+            heed_cancelling()
 
     def _host_state(self, *, is_online: bool) -> aiomqtt.Will:
         """Return what tells Sparkplug nodes whether anybody listens."""

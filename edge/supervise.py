@@ -10,6 +10,17 @@ log = logging.getLogger(__name__)
 RESTART_PAUSE_S = 5.0
 
 
+def heed_cancelling() -> None:
+    """Raise the cancellation of the running task that a wait has lost; call it in endless loops that publish.
+
+    Before Python 3.12 `asyncio.wait_for`, which aiomqtt publishes with, swallows a cancellation that comes
+    in the moment its wait is over: an agent told to stop would not.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def keep_running(
     name: str, run: Callable[[], Awaitable[None]], note: Callable[[str, Exception], None] | None = None
 ) -> None:
@@ -24,4 +35,5 @@ async def keep_running(
             log.exception("a part of the agent failed and is begun again", extra={"part": name})
             if note is not None:
                 note(name, error)
+        heed_cancelling()
         await asyncio.sleep(RESTART_PAUSE_S)

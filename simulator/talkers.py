@@ -25,6 +25,7 @@ from protocol.fieldbus.sparkplug_b import Metric, Payload, encode_payload
 from protocol.quantity import MICRO, QUANTITIES, decimal_from_micro
 from simulator.broker import TALKERS_CLIENT_ID
 from simulator.building import MQTT, Device, devices_on
+from simulator.cancelling import heed_cancelling
 from simulator.clock import Clock
 from simulator.faults import FaultBook, FaultKind
 from simulator.ledger import Ledger
@@ -109,16 +110,17 @@ class SparkplugEdgeNode:
         self._seq = 0
         self.is_born = False
 
-    def will(self, at_ms: int) -> aiomqtt.Will:
-        """Return the death that the broker tells for us; each connection has its own."""
-        self._bdseq = (self._bdseq + 1) % _SEQ_COUNT
+    def death(self, at_ms: int) -> Told:
+        """Return the node's death. A real one leaves it with the broker as its will; amqtt, which serves
+        the demonstration, does not end while anybody has one."""
         self.is_born = False
         bdseq = Metric("bdSeq", data_type=_UINT64, value=self._bdseq)
-        return aiomqtt.Will(self._topics["NDEATH"], encode_payload(Payload(at_ms, (bdseq,))), qos=1)
+        return self._topics["NDEATH"], encode_payload(Payload(at_ms, (bdseq,))), ()
 
     def birth(self, values: Mapping[str, int], at_ms: int) -> list[Told]:
-        """Return the node's birth and its device's."""
+        """Return the node's birth and its device's; each life has its own number."""
         self._seq, self.is_born = 0, True
+        self._bdseq = (self._bdseq + 1) % _SEQ_COUNT
         bdseq = Metric("bdSeq", data_type=_UINT64, value=self._bdseq)
         node = encode_payload(Payload(at_ms, (bdseq,), seq=0))
         metrics = [
@@ -177,7 +179,6 @@ class Talkers:
                         self._port,
                         identifier=TALKERS_CLIENT_ID,
                         timeout=_TIMEOUT_S,
-                        will=self._node.will(self._clock.now_ms()),
                     ) as client,
                     asyncio.TaskGroup() as group,
                 ):
@@ -191,6 +192,7 @@ class Talkers:
 
     async def _speak(self, client: aiomqtt.Client) -> None:
         while True:
+            heed_cancelling()
             if self._clock.is_standing or not self._has_listener():
                 self._forget()  # so that all is told anew when time goes on
             else:
@@ -247,6 +249,10 @@ class Talkers:
                 topic, payload = f"tele/{device.address}/LWT", b"Online" if is_online else b"Offline"
             case "shelly_plug":
                 topic, payload = f"{device.address}/online", b"true" if is_online else b"false"
+            case "sparkplug_meter" if not is_online:
+                death, payload, _ = self._node.death(self._clock.now_ms())
+                await client.publish(death, payload, qos=1)
+                return
             case _:
                 return
         await client.publish(topic, payload, qos=1, retain=True)
@@ -274,6 +280,7 @@ class Talkers:
                     self._told_at_s.clear()
             for device in self._devices:
                 await self._look(client, device)
+            heed_cancelling()
 
     def _switch(self, profile: str, *, is_on: bool) -> None:
         device = self._of(profile)

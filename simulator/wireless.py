@@ -19,6 +19,7 @@ import aiomqtt
 from protocol.quantity import MICRO, QUANTITIES
 from simulator.broker import OWN_CLIENT_ID
 from simulator.building import MQTT, Device, Role, devices_on
+from simulator.cancelling import heed_cancelling
 from simulator.clock import Clock
 from simulator.faults import FaultBook, FaultKind
 from simulator.ledger import Ledger
@@ -137,6 +138,7 @@ class Zigbee2mqtt:
 
     async def _publish_changes(self, client: aiomqtt.Client) -> None:
         while True:
+            heed_cancelling()
             if self._clock.is_standing or not self._has_listener():
                 self._forget()  # so that all is told anew when time goes on
             else:

@@ -73,12 +73,12 @@ def test_a_sparkplug_meter_is_born_and_then_speaks_by_alias() -> None:
     device = DEVICE_BY_ID["em-5g"]
     values = shown(building(), device)
     node = SparkplugEdgeNode(device)
-    node.will(MIDNIGHT_MS)
     configured = device_of(load_profile(device.profile), device.address, device.device_id)
     (host,) = sparkplug_nodes([configured], EVIDENCE)
 
     born = [_heard(host, told) for told in node.birth(values, MIDNIGHT_MS)]
     spoken = _heard(host, node.data(values, MIDNIGHT_MS))
+    dead = _heard(host, node.death(MIDNIGHT_MS))
 
     expected = {
         "active_energy_import": values["active_energy_import"],
@@ -86,6 +86,7 @@ def test_a_sparkplug_meter_is_born_and_then_speaks_by_alias() -> None:
     }
     assert born == [{}, expected]
     assert spoken == expected
+    assert dead == dict.fromkeys(expected)
 
 
 def _heard(host: SparkplugNode, told: Told) -> dict[str, int | None]:
