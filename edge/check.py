@@ -7,8 +7,7 @@ from edge.clock import Clock
 from edge.driver import Ask, Driver, EvidenceKeeper, Heard, PlannedRequest, Priority
 from edge.drivers import DRIVERS
 from edge.errors import EdgeError
-from edge.field import quantities_of
-from edge.rule import RuleScope
+from edge.field import scope_of
 from edge.rules import load_rules
 from provisioning.config import (
     BusLine,
@@ -82,7 +81,7 @@ def plan(config: Config) -> list[LinePlan]:
     """Return the plan of every line; Malformed lists what only shows when drivers and rules are made."""
     problems: list[str] = []
     try:
-        load_rules(config.rules, RuleScope(quantities_of(config), config.time_zone))
+        load_rules(config.rules, scope_of(config))
     except Malformed as error:
         problems += error.problems
     plans: list[LinePlan] = []

@@ -16,6 +16,7 @@ from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.buffer_store import Connect, connect_file
+from edge.calendar import WorkingDays, spans_from_texts
 from edge.clock import Clock
 from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
@@ -187,12 +188,15 @@ class Field:
 
     def _fitting_rules(self, config: Config) -> dict[str, _Watch]:
         points = quantities_of(config)
-        made = zip(config.rules, load_rules(config.rules, RuleScope(points, config.time_zone)), strict=True)
+        made = zip(config.rules, load_rules(config.rules, scope_of(config)), strict=True)
+        same_days = (config.days_off, config.worked) == (self.config.days_off, self.config.worked)
         watches: dict[str, _Watch] = {}
         for entry, rule in made:
             watched = {key: points[key] for key in rule.point_keys if key in points}
             earlier = self._watches.get(rule.rule_id)
-            is_same = earlier is not None and (earlier.entry, earlier.points) == (entry, watched)
+            is_same = (
+                earlier is not None and (earlier.entry, earlier.points) == (entry, watched) and same_days
+            )
             watches[rule.rule_id] = earlier if earlier and is_same else _Watch(entry, watched, rule)
         return watches
 
@@ -284,6 +288,15 @@ def quantities_of(config: Config) -> dict[str, Quantity]:
     }
 
 
+def scope_of(config: Config) -> RuleScope:
+    """Return what the rules may know; Malformed where the calendar has a date that is none."""
+    try:
+        calendar = WorkingDays(spans_from_texts(config.days_off), spans_from_texts(config.worked))
+    except ValueError as error:
+        raise Malformed(str(config.origin), [f"calendar: {error}"]) from None
+    return RuleScope(quantities_of(config), config.time_zone, calendar)
+
+
 def counter_limits(config: Config) -> dict[str, CounterLimits]:
     """Return what each billed point can count."""
     return {
@@ -316,7 +329,7 @@ async def open_field(
 
 def rehearse(config: Config) -> None:
     """Refuse what only shows when rules are made; Malformed lists it, and nothing has been touched."""
-    load_rules(config.rules, RuleScope(quantities_of(config), config.time_zone))
+    load_rules(config.rules, scope_of(config))
 
 
 def _check_reactions(config: Config, actuators: dict[DeviceId, Actuator]) -> None:

@@ -7,12 +7,13 @@ this over a restart is in `state()`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from edge.calendar import WorkingDays
 from protocol.event import Event, Severity
 from protocol.quantity import MICRO, Quantity
 from protocol.reading import Reading
@@ -56,6 +57,7 @@ class RuleScope:
 
     points: Mapping[str, Quantity]  # by point key
     time_zone: ZoneInfo
+    working_days: WorkingDays = field(default_factory=WorkingDays)
 
     def matching(self, entry: RuleEntry, patterns: Sequence[str]) -> dict[str, Quantity]:
         """Return the points whose key matches one of the patterns; Malformed for one that matches none."""

@@ -131,6 +131,10 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     operator = "00000000"
     closing = "button"                  # somebody presses the meter's; "direct": power is back at once
 
+    [calendar]                          # for rules that ask for "workday" or "day_off"
+    days_off = ["2026-10-01..2026-10-08"]   # dates, spans, or days of every year: "05-01"
+    worked = ["2026-10-10"]             # weekends that are worked
+
     [[rules]]
     id = "pump-overload"
     kind = "threshold"                  # the other keys depend on the kind: see edge/rules
@@ -390,4 +394,6 @@ class Config:
     devices: tuple[DeviceConfig, ...]
     rules: tuple[RuleEntry, ...]
     reactions: tuple[Reaction, ...] = ()
+    days_off: tuple[str, ...] = ()  # dates and spans as written; those told to be worked
+    worked: tuple[str, ...] = ()
     home_assistant: HomeAssistantSettings | None = None

@@ -48,6 +48,10 @@ _SWITCHING = frozenset({"dlt645", "dlt645-2007"})
 _Interval = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
 
 
+# A date, a day of every year, or a span of either.
+_SPAN = r"^(\d{4}-)?\d\d-\d\d(\.\.(\d{4}-)?\d\d-\d\d)?$"
+
+
 class _Gateway(msgspec.Struct, forbid_unknown_fields=True):
     code: Id
     time_zone: str
@@ -104,6 +108,11 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     settings: dict[str, str] = {}
 
 
+class _Calendar(msgspec.Struct, forbid_unknown_fields=True):
+    days_off: list[Annotated[str, msgspec.Meta(pattern=_SPAN)]] = []
+    worked: list[Annotated[str, msgspec.Meta(pattern=_SPAN)]] = []
+
+
 class _HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     line: str
     prefix: Annotated[str, msgspec.Meta(pattern=r"^[^+#\s]{1,128}$")] = "homeassistant"
@@ -119,6 +128,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     devices: list[_Device] = []  # none: to look at a bus before describing it
     rules: list[dict[str, object]] = []
     reactions: list[ReactionTable] = []
+    calendar: _Calendar = msgspec.field(default_factory=_Calendar)
     home_assistant: _HomeAssistant | None = None
 
 
@@ -182,6 +192,8 @@ class _Reader:
             devices=devices,
             rules=rules,
             reactions=reactions_from_tables(document.reactions, devices, self.problems),
+            days_off=tuple(document.calendar.days_off),
+            worked=tuple(document.calendar.worked),
             home_assistant=self._home_assistant(document.home_assistant, by_id),
         )
 

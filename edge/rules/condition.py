@@ -3,31 +3,38 @@
 A condition is true, false, or not known (no value): what is not known neither raises nor clears.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from edge.calendar import Dates, WorkingDays, spans_from_texts
 from edge.rule import RuleScope, refused, severity_named
 from protocol.event import Event, EventState
 from protocol.reading import Reading
 from provisioning.config import RuleEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WORKDAY, _DAY_OFF = "workday", "day_off"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class During(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):
-    """Local hours in which a rule counts: `during = { from = "22:00", to = "06:00", days = ["sat"] }`.
+class During(
+    msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from", "except_": "except"}
+):
+    """When a rule counts: `during = { from = "22:00", to = "06:00", days = ["sat"] }`, local time.
 
-    Past midnight a span belongs to the day it began on. No days: every day.
+    Past midnight a span belongs to the day it began on. No days: every day; `workday` and `day_off`
+    follow the configuration's calendar. `dates` are the only ones that count, `except` never do.
     """
 
     from_: str = "00:00"
     to: str = "24:00"
     days: list[str] = []
+    dates: list[str] = []
+    except_: list[str] = []
 
 
 class ConditionSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -42,34 +49,54 @@ class ConditionSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A span of local time of day in minutes, on some days of the week."""
+    """A span of local time of day in minutes, on some days."""
 
     start_min: int
     end_min: int
-    days: frozenset[int]
+    days: frozenset[str]
+    dates: tuple[Dates, ...]
+    exceptions: tuple[Dates, ...]
+    working: WorkingDays
 
     def contain(self, at_ms: int, zone: ZoneInfo) -> bool:
         """Tell whether the instant lies in the span."""
         local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
-        minute, day = local.hour * 60 + local.minute, local.weekday()
+        minute, day = local.hour * 60 + local.minute, local.date()
         if self.start_min < self.end_min:
-            return day in self.days and self.start_min <= minute < self.end_min
-        is_evening = day in self.days and minute >= self.start_min
-        return is_evening or ((day - 1) % 7 in self.days and minute < self.end_min)
+            return self.start_min <= minute < self.end_min and self._counts(day)
+        if minute >= self.start_min:
+            return self._counts(day)
+        return minute < self.end_min and self._counts(day - timedelta(days=1))
+
+    def _counts(self, day: date) -> bool:
+        if any(span.contain(day) for span in self.exceptions):
+            return False
+        if self.dates and not any(span.contain(day) for span in self.dates):
+            return False
+        kind = _WORKDAY if self.working.is_worked(day) else _DAY_OFF
+        return not self.days or kind in self.days or _DAYS[day.weekday()] in self.days
 
 
-def hours_of(entry: RuleEntry, during: During | None) -> Hours | None:
+def hours_of(entry: RuleEntry, during: During | None, working: WorkingDays) -> Hours | None:
     """Return the span written in a rule; None for always."""
     if during is None:
         return None
-    unknown = [day for day in during.days if day not in _DAYS]
+    words = (*_DAYS, _WORKDAY, _DAY_OFF)
+    unknown = [day for day in during.days if day not in words]
     if unknown:
-        raise refused(entry, f"during.days: {unknown[0]!r} is none of {', '.join(_DAYS)}")
+        raise refused(entry, f"during.days: {unknown[0]!r} is none of {', '.join(words)}")
     start, end = (_minutes(entry, key, text) for key, text in (("from", during.from_), ("to", during.to)))
     if start == end:
         raise refused(entry, f"during: from and to are both {during.to}; leave during out for always")
-    days = frozenset(_DAYS.index(day) for day in during.days) or frozenset(range(7))
-    return Hours(start, end, days)
+    spans = _spans(entry, "dates", during.dates), _spans(entry, "except", during.except_)
+    return Hours(start, end, frozenset(during.days), *spans, working)
+
+
+def _spans(entry: RuleEntry, key: str, texts: Sequence[str]) -> tuple[Dates, ...]:
+    try:
+        return spans_from_texts(texts)
+    except ValueError as error:
+        raise refused(entry, f"during.{key}: {error}") from None
 
 
 def _minutes(entry: RuleEntry, key: str, text: str) -> int:
@@ -119,7 +146,7 @@ class Conditions:
     ) -> None:
         self._rule_id = entry.rule_id
         self._zone = scope.time_zone
-        self._hours = hours_of(entry, settings.during)
+        self._hours = hours_of(entry, settings.during, scope.working_days)
         self._for_ms = round(settings.for_s * 1000)
         if self._for_ms < 0:
             raise refused(entry, f"for_s: {settings.for_s:g} is negative")
