@@ -36,7 +36,7 @@ from provisioning.config import (
 from provisioning.document import Document
 from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
 from provisioning.profile import Profile
-from provisioning.profile_modbus import value_to_write
+from provisioning.profile_modbus import SWITCHED_STATES, value_to_write
 from provisioning.profiles import load_profile, parse_profile
 from provisioning.reaction_tables import ReactionTable, reactions_from_tables, state_points
 from provisioning.strict import Malformed, parse_toml
@@ -256,6 +256,10 @@ class _Reader:
     def _settings(self, table: Mapping[str, str], profile: Profile, at: str) -> dict[str, int]:
         found: dict[str, int] = {}
         for name, text in table.items():
+            if name in SWITCHED_STATES:
+                # A fire may want it otherwise, and a setting would fight it at every return.
+                self.problems.append(f"{at}.settings.{name}: is switched by commands and reactions, not set")
+                continue
             try:
                 found[name] = value_to_write(profile, name, text)
             except Malformed as error:

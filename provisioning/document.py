@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 # What a gateway is told by the person who stands before it, and by nobody else: who it is, where it
 # keeps its rows, what the cloud may ask of it, and what it does by itself when people are in danger.
 OWN_TABLES = ("gateway", "cloud", "buffer", "page", "commands", "reactions")
+# Of a device, too: what switches its supply, and what is written into it without anybody asking again.
+OWN_DEVICE_KEYS = ("relay", "settings")
 # Where a configuration sent from afar may look for keys and passwords, beside those the box names itself.
 SECRETS_FOLDER = "secrets"
 _FILE_SUFFIX = "_file"
@@ -48,6 +50,12 @@ def overreaching(own: Document, other: Document) -> list[str]:
         for name in OWN_TABLES
         if mine.get(name) != theirs.get(name)
     ]
+    own_keys, their_keys = _own_device_keys(mine), _own_device_keys(theirs)
+    problems += [
+        f"devices.{device}.{key}: differs from the gateway's own file, and is only changed there"
+        for device, key in sorted(own_keys.keys() | their_keys.keys())
+        if own_keys.get((device, key)) != their_keys.get((device, key)) and (device, key) in their_keys
+    ]
     named = {path for _, path in _files(mine)}
     for key, path in _files(theirs):
         if path and path not in named and not _is_secret(path):
@@ -55,6 +63,18 @@ def overreaching(own: Document, other: Document) -> list[str]:
                 f"{key}: {path!r} is neither a file the gateway's own file names nor one in {SECRETS_FOLDER}/"
             )
     return problems
+
+
+def _own_device_keys(tables: Mapping[str, object]) -> dict[tuple[str, str], object]:
+    """Return what devices have of the keys only their own file sets, by device and key."""
+    devices = tables.get("devices")
+    return {
+        (str(device.get("id")), key): device[key]
+        for device in (devices if isinstance(devices, list) else ())
+        if isinstance(device, dict)
+        for key in OWN_DEVICE_KEYS
+        if key in device
+    }
 
 
 def _is_secret(path: str) -> bool:

@@ -23,6 +23,9 @@ from provisioning.profile_numbers import decimal_from_text
 from provisioning.profile_tables import ModbusPoint, WriteTable
 from provisioning.strict import Malformed
 
+# State points that are switched by acts of their own, which fire and interlocks hold.
+SWITCHED_STATES = ("relay_state", "valve_state")
+
 _WORD_ORDERS = ("ABCD", "BADC", "CDAB", "DCBA")
 _WRITABLE_TABLES = (ModbusTable.COIL, ModbusTable.HOLDING_REGISTER)
 # The first words of the Haystack tags of what is only ever read.

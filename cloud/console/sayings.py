@@ -185,6 +185,13 @@ _SHAPES: Sequence[str] = (
     mark("{}: {} is none of {}"),
     mark("{}: {} does not come with it; with it come {}"),
     mark("{}: profile {} has no such group; it has {}"),
+    mark("{}: {} has no points yet: {}"),
+    mark(
+        "{}: profile {} has no point {} of DL/T 645-2007, by which switching is confirmed; what cannot be "
+        "confirmed is not switched"
+    ),
+    mark("{}: is switched by commands and reactions, not set"),
+    mark("{}: is no point of {} that can be written; those are: {}"),
     mark("{}: {} and {} have the same address {} on line {}"),
     mark("{}: the {} {} is used more than once"),
     mark("{}: no point matches {}"),

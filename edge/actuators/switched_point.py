@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge.drivers.modbus import ModbusDriver
-from edge.drivers.modbus_write import SWITCHED_STATES, switched_points
+from edge.drivers.modbus_write import switched_points
 from protocol.command import ACTION_RULES, Act, Action
 from protocol.quantity import MICRO, QUANTITIES
+from provisioning.profile_modbus import SWITCHED_STATES
 
 # By what an act is confirmed, that is also written: point and code.
 _WRITES: Mapping[Action, tuple[str, str]] = MappingProxyType(

@@ -13,9 +13,7 @@ from protocol.fieldbus.modbus import FunctionCode
 from protocol.fieldbus.words import NumberKind, WordOrder, encode_number
 from protocol.quantity import MICRO, Kind, decimal_from_micro
 from provisioning.profile import PointProfile, Profile
-
-# State points that are switched by acts of their own, which fire and interlocks hold.
-SWITCHED_STATES = ("relay_state", "valve_state")
+from provisioning.profile_modbus import SWITCHED_STATES
 
 
 def switched_points(profile: Profile) -> frozenset[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from provisioning.config import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
 from provisioning.config_file import load_config, parse_config
+from provisioning.document import Document, overreaching
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import BUILDING
 
@@ -174,3 +175,33 @@ def test_a_relay_s_password_stays_in_its_file() -> None:
 def test_a_relay_nobody_can_read_back_is_not_configured(profile: str) -> None:
     with pytest.raises(Malformed, match="what cannot be confirmed is not switched"):
         parse_config(ONE_METER.format(profile=profile) + RELAY, Path("edge.toml"))
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        pytest.param(RELAY, "devices.em-1.relay: differs", id="a relay"),
+        pytest.param('settings = { target = "30" }\n', "devices.em-1.settings: differs", id="a setting"),
+    ],
+)
+def test_what_switches_a_supply_is_told_at_the_box_alone(added: str, told: str) -> None:
+    text = ONE_METER.format(profile="dlt645_relay_meter")
+    own, with_it = Document(text), Document(text + added)
+
+    assert [problem.startswith(told) for problem in overreaching(own, with_it)][:1] == [True]
+    assert overreaching(with_it, with_it) == []
+    assert overreaching(with_it, own) == []  # what asks for less is no matter
+
+
+def test_a_relay_is_never_held_by_a_setting() -> None:
+    board = ONE_METER.format(profile="waveshare_relay_8").replace('address = "202607000101"', "address = 2")
+
+    with pytest.raises(Malformed, match="is switched by commands and reactions, not set"):
+        parse_config(board + 'settings = { relay_state = "closed" }\n', Path("edge.toml"))
+
+
+def test_a_setting_beyond_what_the_model_allows_is_refused_by_key() -> None:
+    board = ONE_METER.format(profile="waveshare_relay_8").replace('address = "202607000101"', "address = 2")
+
+    with pytest.raises(Malformed, match=r"settings\.switch_state_2: 'full' is not off, on"):
+        parse_config(board + 'settings = { switch_state_2 = "full" }\n', Path("edge.toml"))
