@@ -62,6 +62,7 @@ MENU: Sequence[Group] = (
             Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES),
             Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER),
             Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS),
+            Entry("/reports", "chart", mark("Reports"), Action.READ_LEDGER),
         ),
     ),
     Group(

@@ -31,7 +31,9 @@ _PARTS = {
 _CODES = {"/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}  # by the noun
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
-_FILES = ("/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/template", "{photo}")
+_FILES = (
+    "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template", "{photo}",
+)  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = ("alarm_id", "{import_id}", "{person}", "{run}")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")

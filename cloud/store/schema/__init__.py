@@ -34,7 +34,7 @@ from cloud.store.schema.command import command, command_step
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
-from cloud.store.schema.exchange import import_run, withdrawn_reading
+from cloud.store.schema.exchange import import_run, subject_mapping, withdrawn_reading
 from cloud.store.schema.field import (
     alarm,
     alarm_entry,
@@ -177,6 +177,7 @@ __all__ = [
     "session",
     "site",
     "space",
+    "subject_mapping",
     "subscription",
     "supply",
     "tariff",

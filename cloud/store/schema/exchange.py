@@ -51,3 +51,14 @@ withdrawn_reading = sa.Table(
     refers("manual_reading", "record_id"),
     refers("app_user", "withdrawn_by"),
 )
+
+# What a ledger account is in the finance department's own chart; without a row the usual one holds.
+subject_mapping = sa.Table(
+    "subject_mapping",
+    metadata,
+    tenant(),
+    sa.Column("ledger_account", sa.Text, primary_key=True),
+    text("subject_code"),
+    text("subject_name"),
+    refers("ledger_account", "ledger_account", to=("code",)),
+)
