@@ -12,6 +12,7 @@ from aiohttp import web
 from cloud.console import (
     alarms,
     billing,
+    commands,
     configurations,
     correction,
     enrolment,
@@ -76,6 +77,10 @@ PAGES: Sequence[Page] = (
     Page("GET", "/billing", billing.show_periods, Action.CLOSE_PERIOD),
     Page("GET", "/billing/{code}", billing.show_run, Action.CLOSE_PERIOD),
     Page("POST", "/billing/{code}/close", billing.close, Action.CLOSE_PERIOD),
+    Page("GET", "/commands", commands.show_list, Action.READ_COMMANDS),
+    Page("GET", "/commands/{command_id}", commands.show_one, Action.READ_COMMANDS),
+    Page("GET", "/devices/{code}/{device}", commands.show_device, Action.READ_COMMANDS),
+    Page("POST", "/devices/{code}/{device}", commands.ask, Action.READ_COMMANDS),
     Page("GET", "/equipment", equipment.show_board, Action.READ_EQUIPMENT),
     Page("GET", "/equipment/lift", equipment.show_lift, Action.READ_EQUIPMENT),
     Page("GET", "/equipment/{code}", equipment.show_one, Action.READ_EQUIPMENT),

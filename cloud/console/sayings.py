@@ -225,6 +225,26 @@ _SHAPES: Sequence[str] = (
     mark("this was not agreed to"),
     mark("this person's data was deleted at their request"),
     mark("name"),
+    # What became of a command.
+    mark("{} reads {}"),
+    mark("{} still reads {}; {}"),
+    mark("{} still reads {}"),
+    mark("the local policy does not allow {} for {}"),
+    mark("the gateway had no connection for it in time"),
+    mark("no answer: it may or may not have been done"),
+    mark("the box stopped while it was being carried out"),
+    mark("gateway {} is {}: nothing was sent, and nothing is kept for later"),
+    mark("more than {} {} a minute for {}"),
+    mark("too late: {}"),
+    mark("say why in {} to {} characters; it is kept with the command"),
+    mark("say what it is for"),
+    mark("it could not be written down, so it was not done: {}"),
+    mark("the fire panel is in alarm: water stays on"),
+    mark("lock_state"),
+    mark("valve_state"),
+    mark("relay_state"),
+    mark("unlocked"),
+    mark("nothing"),
 )
 
 _NESTING_MAX = 3

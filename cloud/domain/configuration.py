@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloud.domain.ids import GatewayId, SiteId, UserId
 from protocol.configuration import ConfigurationState
+from provisioning.config import Config
 from provisioning.config_file import parse_config
 from provisioning.document import Document, overreaching
 from provisioning.strict import Malformed
@@ -62,3 +63,11 @@ def problems_of(document: Document, own: Document | None) -> Sequence[str]:
     except Malformed as error:
         return error.problems
     return overreaching(own, document) if own is not None else ()
+
+
+def config_of(document: Document) -> Config | None:
+    """Return what a document means; None where it means nothing."""
+    try:
+        return parse_config(document.text, _FILE, document.profiles)
+    except Malformed:
+        return None

@@ -167,6 +167,13 @@ def get_command(tx: Tx, actor: User, command_id: CommandId) -> tuple[IssuedComma
     return found, commands.steps_of(tx, command_id)
 
 
+def gateway_code_of(tx: Tx, actor: User, command: IssuedCommand) -> str:
+    """Return the code of the gateway a command was for."""
+    require(actor, Permission.READ_COMMANDS)
+    box = gateways.find_gateway(tx, command.gateway_id)
+    return "" if box is None else box.code
+
+
 def list_commands(
     tx: Tx,
     actor: User,

@@ -14,6 +14,9 @@ from cloud.domain.configuration import (
     ConfigurationStep,
     problems_of,
 )
+from cloud.domain.configuration import (
+    config_of as read_config,
+)
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from cloud.domain.gateway import Gateway, GatewayIdentity
 from cloud.domain.ids import GatewayId
@@ -32,6 +35,7 @@ from protocol.configuration import (
 )
 from protocol.envelope import Hello
 from provisioning.bundle import BUNDLE_VERSION, Bundle
+from provisioning.config import Config
 from provisioning.difference import Difference, difference
 from provisioning.document import Document
 
@@ -238,6 +242,12 @@ def take_running(tx: Tx, gateway: GatewayIdentity, told: Running) -> None:
         tx, gateway.gateway_id, number, _S.FOUND, document, "", None, None
     )
     _announced(tx, configuration_id)
+
+
+def config_of(tx: Tx, gateway_id: GatewayId) -> Config | None:
+    """Return what is known to run on a gateway, read; for services that have asked who may know."""
+    known = _running(tx, _slot(tx, gateway_id))
+    return None if known is None else read_config(known.document)
 
 
 def _running(tx: Tx, slot: Gateway) -> Configuration | None:

@@ -35,6 +35,7 @@ from simulator.dlt645_slaves import Dlt645Slaves
 from simulator.faults import FaultBook
 from simulator.models import Building
 from simulator.site_document import Occasion, site_document
+from tests.console.garden_commands import ask
 from tests.console.garden_configurations import configure
 
 TENANT = TenantId(1)
@@ -116,6 +117,7 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     deliver_readings(database, gateway, list(_readings(Bus(), clock_ms)))
     deliver_events(database, gateway, _events(clock_ms))
     configure(database, gateway, EPOCH)
+    ask(database, gateway)
     asyncio.run(_bill(database, actor, site_id))
     everybody = database.read_now(TENANT, running.all_accounts).by_site[site_id]
     database.write_now(TENANT, running.update, site_id, everybody)

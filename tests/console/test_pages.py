@@ -19,6 +19,7 @@ from tests.console.conftest import Served
 # What stands for each part of an address; every GET page of the table is asked for with these.
 _PARTS = {
     "account": "A-00101",
+    "device": "lock-1",
     "code": "2026-10",
     "line_no": "1",
     "meter": "202607000104",
@@ -28,14 +29,15 @@ _PARTS = {
     "space": "1-101",
     "version": "3",
 }
-_CODES = {"/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}  # by the noun
+# By the noun.
+_CODES = {"/devices": "gw-1", "/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = (
     "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template", "{photo}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
-_UNNAMED = ("alarm_id", "{import_id}", "{person}", "{run}")
+_UNNAMED = ("alarm_id", "command_id", "{import_id}", "{person}", "{run}")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 

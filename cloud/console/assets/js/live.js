@@ -3,7 +3,7 @@
 // language. The server beats every 15 s, so 30 s of silence means we are cut off, and the page says so.
 
 const SILENCE_MS = 30_000;
-const KINDS = ["alarm", "event", "gateway", "invoice", "readings", "repair", "running_charge"];
+const KINDS = ["alarm", "command", "event", "gateway", "invoice", "readings", "repair", "running_charge"];
 
 export function connect(indicator) {
   if (!indicator) return;
