@@ -17,7 +17,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from cloud.domain.gateway import GatewayState
 from cloud.domain.ids import GatewayId, TenantId
 from cloud.domain.user import SessionLimits, system_user
-from cloud.services import calendar, commands, dispatching, gateways, packing, tenants
+from cloud.services import alarm_handling, calendar, commands, dispatching, gateways, packing, tenants
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 WATCH_INTERVAL_S = 5
 # A command of whose outcome nothing was heard is called unknown at most this long after its time.
 COMMANDS_INTERVAL_S = 5
+# A step of an alarm's escalation is taken at most this long after it is due.
+ALARMS_INTERVAL_S = 5
 # A repair that is late is told of at most this long after it became so.
 REPAIRS_INTERVAL_S = 30
 # Soon enough after midnight, wherever in the world a site is.
@@ -56,6 +58,7 @@ class Jobs:
             (self.watch_gateways, WATCH_INTERVAL_S),
             (self.end_commands, COMMANDS_INTERVAL_S),
             (self.pack_days, PACKING_INTERVAL_S),
+            (self.escalate_alarms, ALARMS_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
@@ -85,6 +88,11 @@ class Jobs:
         """End the commands that can no longer come to a good end."""
         for tenant_id in await self._tenants():
             await self.database.write(tenant_id, commands.give_up)
+
+    async def escalate_alarms(self) -> None:
+        """Tell one circle more of the alarms nobody has acknowledged in time."""
+        for tenant_id in await self._tenants():
+            await self.database.write(tenant_id, alarm_handling.escalate)
 
     async def escalate_repairs(self) -> None:
         """Tell of the repairs that are later than was promised."""

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
 from cloud.api.words import SEVERITIES, SeverityWord
 from cloud.domain.access import Action
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
-from cloud.domain.ids import AlarmId, SiteId
-from cloud.services import alarms
+from cloud.domain.alarm_handling import AlarmActKind
+from cloud.domain.ids import AlarmId, SiteId, UserId
+from cloud.services import alarm_handling, alarms
 
 _STATES: dict[str, frozenset[AlarmState]] = {
     "open": alarms.OPEN_STATES,
@@ -36,6 +37,25 @@ class Acknowledgement(Request, frozen=True):
 class Clearing(Request, frozen=True):
     """Why an alarm is ended by hand."""
 
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class AlarmAssignment(Request, frozen=True):
+    """Who shall deal with an alarm."""
+
+    user_id: Id
+
+
+class AlarmComment(Request, frozen=True):
+    """Something to note."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Shelving(Request, frozen=True):
+    """Until when an alarm is put aside, and why."""
+
+    until_ms: Annotated[int, Meta(ge=0, le=2**48 - 1)]
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -72,11 +92,34 @@ class AlarmEntryView(View, frozen=True):
     user_name: str
 
 
+class AlarmActView(View, frozen=True):
+    """What somebody did about an alarm; `about_name` is whom it was given to."""
+
+    at_ms: int
+    kind: AlarmActKind
+    text: str
+    user_name: str
+    about_name: str
+    until_ms: int | None
+
+
+class HandlingView(View, frozen=True):
+    """Where the handling of an alarm stands."""
+
+    assignee_id: str | None
+    assignee_name: str
+    shelved_until_ms: int | None
+    escalations: int
+    next_escalation_at_ms: int | None
+
+
 class AlarmHistoryView(View, frozen=True):
-    """An alarm and what happened to it, oldest first."""
+    """An alarm, what happened to it and what people did about it, oldest first."""
 
     alarm: AlarmView
     history: tuple[AlarmEntryView, ...]
+    handling: HandlingView
+    acts: tuple[AlarmActView, ...]
 
 
 async def list_alarms(call: Call[AlarmQuery, Nothing]) -> Page[AlarmView]:
@@ -89,8 +132,37 @@ async def list_alarms(call: Call[AlarmQuery, Nothing]) -> Page[AlarmView]:
 
 async def get_alarm(call: Call[Nothing, Nothing]) -> AlarmHistoryView:
     """Return one alarm and its history."""
-    alarm, entries = await call.read(alarms.get_alarm, AlarmId(call.id("alarm_id")))
-    return AlarmHistoryView(alarm=alarm_view(alarm), history=tuple(_entry_view(entry) for entry in entries))
+    alarm_id = AlarmId(call.id("alarm_id"))
+    alarm, entries = await call.read(alarms.get_alarm, alarm_id)
+    handling, acts = await call.read(alarm_handling.handling, alarm_id)
+    return AlarmHistoryView(
+        alarm=alarm_view(alarm),
+        history=tuple(_entry_view(entry) for entry in entries),
+        handling=view_of(handling, HandlingView),
+        acts=tuple(view_of(act, AlarmActView) for act in acts),
+    )
+
+
+async def assign_alarm(call: Call[Nothing, AlarmAssignment]) -> None:
+    """Give an alarm to somebody."""
+    user_id = UserId(call.body.user_id)
+    await call.write(alarm_handling.assign, AlarmId(call.id("alarm_id")), user_id)
+
+
+async def comment_alarm(call: Call[Nothing, AlarmComment]) -> None:
+    """Note something about an alarm."""
+    await call.write(alarm_handling.comment, AlarmId(call.id("alarm_id")), call.body.text)
+
+
+async def shelve_alarm(call: Call[Nothing, Shelving]) -> None:
+    """Put an alarm aside for a while."""
+    body = call.body
+    await call.write(alarm_handling.shelve, AlarmId(call.id("alarm_id")), body.until_ms, body.reason)
+
+
+async def unshelve_alarm(call: Call[Nothing, Nothing]) -> None:
+    """Take an alarm back from where it was put aside."""
+    await call.write(alarm_handling.unshelve, AlarmId(call.id("alarm_id")))
 
 
 async def acknowledge_alarm(call: Call[Nothing, Acknowledgement]) -> AlarmView:
@@ -154,6 +226,35 @@ ROUTES = (
         body=Acknowledgement,
         description="Says that a person knows; only the condition's own end clears the alarm.",
     ),
+    Route(
+        "POST",
+        _ONE + "/assignee",
+        "Give an alarm to somebody",
+        Action.ACKNOWLEDGE_ALARM,
+        assign_alarm,
+        None,
+        body=AlarmAssignment,
+    ),
+    Route(
+        "POST",
+        _ONE + "/comments",
+        "Note something about an alarm",
+        Action.ACKNOWLEDGE_ALARM,
+        comment_alarm,
+        None,
+        body=AlarmComment,
+    ),
+    Route(
+        "POST",
+        _ONE + "/shelf",
+        "Put an alarm aside",
+        Action.ACKNOWLEDGE_ALARM,
+        shelve_alarm,
+        None,
+        body=Shelving,
+        description="A day at most; it is not escalated meanwhile and comes back by itself.",
+    ),
+    Route("DELETE", _ONE + "/shelf", "Take an alarm back", Action.ACKNOWLEDGE_ALARM, unshelve_alarm, None),
     Route(
         "POST",
         _ONE + "/clear",

@@ -1,5 +1,6 @@
 """The list of alarms, and one alarm with its history and the act of acknowledging it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -8,13 +9,15 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.lists import Filter, link
 from cloud.console.states import state_words
+from cloud.domain.access import Action, may
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
-from cloud.domain.errors import NotFound
-from cloud.domain.ids import AlarmId, SeriesId, is_uuid
+from cloud.domain.alarm_handling import AlarmAct, Handling
+from cloud.domain.errors import Conflict, Invalid, NotFound
+from cloud.domain.ids import AlarmId, SeriesId, UserId, is_uuid
 from cloud.domain.repair import RepairCategory
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarms, gateways
+from cloud.services import alarm_handling, alarms, gateways
 from cloud.store.db import Tx
 from cloud.web.origin import is_own_path
 
@@ -49,6 +52,10 @@ class AlarmView:
     values: tuple[PointValue, ...]
     state_words: dict[SeriesId, str]
     category: str  # of the repair it most likely asks for
+    handling: Handling
+    acts: tuple[AlarmAct, ...]
+    helpers: tuple[User, ...]
+    error: str = ""
 
 
 _CATEGORIES = {
@@ -87,19 +94,23 @@ async def show_list(desk: Desk) -> web.StreamResponse:
 
 
 async def show_one(desk: Desk) -> web.StreamResponse:
-    """Show one alarm: its facts, its history, what its device says now."""
-    alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
-    view = AlarmView(
-        alarm,
-        tuple(entries),
-        desk.format.age(max(0, alarm.received_at_ms - alarm.raised_at_ms)),
-        values,
-        dict(state_words(values)),
-        _CATEGORIES.get(alarm.kind, RepairCategory.ELECTRICAL).value,
-    )
+    """Show one alarm: its facts, its history, what its device says now, what people do about it."""
+    view = await _one(desk)
     if "part" in desk.request.query:
         return desk.part("alarms/detail.html", view=view)
     return await desk.page("alarms/alarm.html", view=view)
+
+
+async def handle(desk: Desk) -> web.StreamResponse:
+    """Give an alarm to somebody, note upon it, put it aside or take it back."""
+    form = {name: str(value).strip() for name, value in (await desk.request.post()).items()}
+    alarm_id = _alarm_id(desk)
+    try:
+        await desk.write(_handle, alarm_id, form)
+    except (Conflict, Invalid) as error:
+        return await desk.page("alarms/alarm.html", status=422, view=await _one(desk, str(error)))
+    back = form.get("back", "")
+    return desk.go(back if is_own_path(back) else f"/alarms/{alarm_id}", "alarm-handled")
 
 
 async def acknowledge(desk: Desk) -> web.StreamResponse:
@@ -108,6 +119,42 @@ async def acknowledge(desk: Desk) -> web.StreamResponse:
     alarm = await desk.write(alarms.acknowledge, _alarm_id(desk))
     back = str(form.get("back", ""))
     return desk.go(back if is_own_path(back) else "/alarms", "alarm-acknowledged", number=alarm.number)
+
+
+async def _one(desk: Desk, error: str = "") -> AlarmView:
+    alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
+    handling, acts = await desk.read(alarm_handling.handling, alarm.alarm_id)
+    helpers: list[User] = []
+    if may(desk.actor, Action.ACKNOWLEDGE_ALARM):
+        helpers = await desk.read(alarm_handling.helpers)
+    return AlarmView(
+        alarm,
+        tuple(entries),
+        desk.format.age(max(0, alarm.received_at_ms - alarm.raised_at_ms)),
+        values,
+        dict(state_words(values)),
+        _CATEGORIES.get(alarm.kind, RepairCategory.ELECTRICAL).value,
+        handling,
+        tuple(acts),
+        tuple(helpers),
+        error,
+    )
+
+
+def _handle(tx: Tx, actor: User, alarm_id: AlarmId, form: Mapping[str, str]) -> None:
+    match form.get("act", ""):
+        case "assign" if is_uuid(form.get("user_id", "")):
+            alarm_handling.assign(tx, actor, alarm_id, UserId(form["user_id"]))
+        case "comment":
+            alarm_handling.comment(tx, actor, alarm_id, form.get("text", ""))
+        case "shelve":
+            minutes = form.get("minutes", "")
+            until_ms = tx.now_ms + 60_000 * (int(minutes) if minutes.isdecimal() else 0)
+            alarm_handling.shelve(tx, actor, alarm_id, until_ms, form.get("text", ""))
+        case "unshelve":
+            alarm_handling.unshelve(tx, actor, alarm_id)
+        case _:
+            raise Invalid("choose whom to give it to")
 
 
 def _alarm_id(desk: Desk) -> AlarmId:

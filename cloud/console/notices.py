@@ -28,6 +28,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "configuration-sent": mark("Configuration %(number)s is on its way"),
         "configuration-withdrawn": mark("Configuration %(number)s was taken back"),
         "import-undone": mark("%(name)s was undone: what it brought is gone, what it changed is as before"),
+        "alarm-handled": mark("Noted with the alarm"),
         "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),
         "invoice-credited": mark("Taken back by %(note)s; nothing is charged instead"),
         "maintenance-completed": mark("Signed: the clock of %(name)s starts again at 0"),

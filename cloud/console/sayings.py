@@ -245,6 +245,10 @@ _SHAPES: Sequence[str] = (
     mark("relay_state"),
     mark("unlocked"),
     mark("nothing"),
+    mark("an alarm is put aside for a day at most, and not into the past"),
+    mark("choose whom to give it to"),
+    mark("{} cannot deal with alarms"),
+    mark("alarm {} is over already"),
 )
 
 _NESTING_MAX = 3

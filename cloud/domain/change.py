@@ -50,6 +50,7 @@ class AlarmAct(Enum):
     REPEATED = "repeated"
     ACKNOWLEDGED = "acknowledged"
     CLEARED = "cleared"
+    HANDLED = "handled"  # given to somebody, noted upon, put aside, escalated
 
 
 @dataclass(frozen=True, slots=True)

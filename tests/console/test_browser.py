@@ -23,7 +23,7 @@ _STAFF = (
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/premises", "/accounts/A-00101?pay=1", "/payments", "/tables",
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
-    "/people", "/people?q=1-101", "/people/new", "/premises/1-101/move",
+    "/people", "/people?q=1-101", "/people/new", "/guard", "/premises/1-101/move",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -356,6 +356,59 @@ async def test_a_resident_takes_a_copy_and_asks_for_deletion(visitor: Visitor) -
 
     await visit.page.get_by_role("button", name="申请删除").click()
     assert "你已申请删除" in (await visit.page.text_content("main") or "")
+
+
+async def test_the_guard_s_screen_fills_with_a_fire_and_space_acknowledges_it(
+    served: Served, visitor: Visitor
+) -> None:
+    visit = await visitor()
+    await visit.open("/guard")
+    assert await visit.page.locator("#guard .alarm").count() == 1
+
+    at_ms = garden.NOW_MS + 1_000
+    fire = Event("fire_alarm", EventState.RAISED, Severity.CRITICAL, "fire-1/fire_alarm_3", at_ms, "zone 3")
+    garden.deliver_events(served.database, served.gateway, [fire], first_seq=6)
+
+    await visit.page.locator("#guard h1", has_text="火警").wait_for()
+    assert "119" in (await visit.page.text_content(".steps") or "")
+    assert await visit.page.locator("[data-sound]").get_attribute("data-sound") == "fire"
+    await visit.page.locator("[data-mute]").wait_for()
+    await visit.page.click("[data-sound-test]")
+    await visit.page.locator("[data-mute]").wait_for(state="hidden")
+    await visit.page.locator("body").press(" ")  # dropped, not held
+    assert await visit.page.locator("#ack").count() == 1
+    await visit.page.keyboard.down(" ")
+    await visit.page.wait_for_timeout(400)
+    await visit.page.keyboard.up(" ")
+    await visit.page.locator(".toast").wait_for()
+    assert "已确认" in (await visit.page.text_content(".toast") or "")
+
+
+async def test_an_alarm_is_given_noted_and_put_aside(visitor: Visitor) -> None:
+    visit = await visitor()
+    await visit.open("/alarms")
+    await visit.page.locator("tbody a").first.click()
+    await visit.page.locator("select[name=user_id]").select_option(label="何队长")
+    await visit.page.get_by_role("button", name="指派").click()
+    await visit.page.locator("li", has_text="派给 何队长").wait_for()
+
+    await (
+        visit.page.locator("form", has=visit.page.locator("[value=comment]"))
+        .locator("input[name=text]")
+        .fill("泵房地面有水，已关阀")
+    )
+    await visit.page.get_by_role("button", name="记录").click()
+    await visit.page.locator("li", has_text="已关阀").wait_for()
+
+    await (
+        visit.page.locator("form", has=visit.page.locator("[value=shelve]"))
+        .locator("input[name=text]")
+        .fill("正在抢修")
+    )
+    await visit.page.get_by_role("button", name="搁置").click()
+    await visit.page.locator("li", has_text="正在抢修").wait_for()
+    await visit.open("/guard")
+    assert "搁置 1 条" in (await visit.page.text_content("main") or "")
 
 
 async def test_signing_a_service_starts_its_clock_again(visitor: Visitor) -> None:

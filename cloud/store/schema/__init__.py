@@ -37,6 +37,7 @@ from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment,
 from cloud.store.schema.exchange import import_run, subject_mapping, withdrawn_reading
 from cloud.store.schema.field import (
     alarm,
+    alarm_act,
     alarm_entry,
     device,
     event,
@@ -83,6 +84,7 @@ from cloud.store.schema.upkeep import (
 
 # What was once written in these is never changed or deleted; triggers on both engines refuse it.
 APPEND_ONLY_TABLES = (
+    "alarm_act",
     "alarm_entry",
     "allocation",
     "audit_entry",
@@ -109,6 +111,7 @@ __all__ = [
     "ExactDecimal",
     "account",
     "alarm",
+    "alarm_act",
     "alarm_entry",
     "allocation",
     "app_user",

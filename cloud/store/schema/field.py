@@ -9,6 +9,7 @@ before" and "first at or after" for one series.
 import sqlalchemy as sa
 
 from cloud.domain.alarm import AlarmEntryKind
+from cloud.domain.alarm_handling import AlarmActKind
 from cloud.domain.gateway import BlockState
 from cloud.domain.premises import Commodity
 from cloud.store.schema.columns import (
@@ -369,4 +370,25 @@ installation = sa.Table(
         postgresql_where=sa.text("to_at_ms IS NULL"),
     ),
     sa.Index("ix_installation_series", "tenant_id", "series_id"),
+)
+
+# What people did about an alarm, beside what its device said (`alarm_entry`).
+alarm_act = sa.Table(
+    "alarm_act",
+    metadata,
+    tenant(),
+    identity(),
+    reference("alarm_id"),
+    integer("at_ms"),
+    text("kind"),
+    text("text"),
+    reference("user_id", nullable=True),
+    reference("about_id", nullable=True),
+    integer("until_ms", nullable=True),
+    refers("alarm", "alarm_id"),
+    refers("app_user", "user_id"),
+    refers("app_user", "about_id"),
+    one_of("kind", AlarmActKind),
+    check("until", "(kind = 'shelved') = (until_ms IS NOT NULL)"),
+    sa.Index("ix_alarm_act_alarm", "tenant_id", "alarm_id", "id"),
 )

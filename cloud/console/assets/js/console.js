@@ -1,6 +1,7 @@
 // What every page loads: htmx, live updates and a few conveniences. No page needs any of it to work.
 import "htmx.org";
 import { lightFrames } from "./frames.js";
+import { watch } from "./guard.js";
 import { connect } from "./live.js";
 import { listenForKeys } from "./keys.js";
 import { showNotices } from "./notices.js";
@@ -8,6 +9,7 @@ import { showNotices } from "./notices.js";
 connect(document.querySelector("[data-live]"));
 lightFrames(document);
 listenForKeys(document);
+watch(document.querySelector("[data-guard]"));
 showNotices(document);
 document.addEventListener("htmx:after:swap", () => showNotices(document));
 document.addEventListener("click", (event) => {
