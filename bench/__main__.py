@@ -1,13 +1,14 @@
-"""`python -m bench [NAME …]`: run the named benches, or all of them."""
+"""`python -m bench [NAME …]`: run the named benches, or all of them; `drain=1` runs it at another scale."""
 
 import sys
 from collections.abc import Callable
 
-from bench import close_period, commands, ingest, limits, polling, rate_by_time, reconnect
+from bench import close_period, commands, drain, ingest, limits, polling, rate_by_time, reconnect
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
     "commands": commands.main,
+    "drain": drain.main,
     "ingest": ingest.main,
     "limits": limits.main,
     "polling": polling.main,
@@ -18,13 +19,15 @@ BENCHES: dict[str, Callable[[], int]] = {
 
 def main(names: list[str]) -> int:
     """Run the benches; return 2 for an unknown name, else the worst of their exit codes."""
-    unknown = [name for name in names if name not in BENCHES]
+    scales = {name: scale for name, _, scale in (text.partition("=") for text in names)}
+    unknown = [name for name, scale in scales.items() if name not in BENCHES or (scale and name != "drain")]
     if unknown:
         print(f"no bench is called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
         return 2
     worst = 0
-    for name in names or BENCHES:
-        worst = max(worst, BENCHES[name]())
+    for name in scales or BENCHES:
+        scale = scales.get(name, "")
+        worst = max(worst, drain.main(float(scale)) if scale else BENCHES[name]())
         print()
     return worst
 

@@ -8,8 +8,10 @@ transaction a batch on both sides. Batches are encoded before the clock starts.
 """
 
 import asyncio
+import contextlib
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -44,6 +46,8 @@ BLOCK_ROWS = 200  # what an edge commits together in a second
 BLOCKS_PER_BATCH = (10, 50)  # ten seconds' worth, and what an edge sends to catch up after an outage
 SECONDS = 400  # of each gateway's readings: 4 gateways x 400 s x 200 points = 320,000 rows a round
 ROUNDS = 3
+# 20,000 rows: the most a batch may hold.
+_CATCH_UP_BLOCKS = 100
 
 _START_MS = 1_790_000_000_000
 _HEADERS = {"Content-Type": BATCH_CONTENT_TYPE, "Content-Encoding": "zstd"}
@@ -104,7 +108,7 @@ _WIDTHS = (24, 14, 11, 8, 15, 9)
 
 def _compare(load: Load, engine: str, yardstick: str, raw_url: str, our_url: str) -> float:
     for url in (raw_url, our_url):
-        _gatehouse("db", "upgrade", "--database", url)
+        gatehouse("db", "upgrade", "--database", url)
     raw_rate = _raw_rate(load, raw_url)
     size = integer(load.rows_per_batch)
     print(row(f"{engine}, bare {yardstick}", size, integer(raw_rate), "", "", "", widths=_WIDTHS), flush=True)
@@ -170,7 +174,7 @@ def _our_rate(load: Load, url: str) -> tuple[float, Usage, int]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
         document = Path(folder) / "site.json"
         document.write_text(site_document())
-        _gatehouse("db", "load", "--database", url, str(document))
+        gatehouse("db", "load", "--database", url, str(document))
         with _cloud(url) as (address, pid):
             boxes = [_box(address, number, Path(folder)) for number in range(GATEWAYS)]
             bodies = [_bodies(load, number) for number in range(GATEWAYS)]
@@ -193,6 +197,29 @@ def _bodies(load: Load, gateway: int) -> list[bytes]:
         batch = Batch(ENVELOPE_VERSION, Stream.HISTORY.value, 1, "bench", _START_MS, blocks)
         bodies.append(zstd.compress(encode_batch(batch), level=3))
     return bodies
+
+
+def history_bodies(gateway: int, began_ms: int, minutes: int) -> list[bytes]:
+    """Return the batches of a gateway that was cut off for so many minutes: a block a minute."""
+    bodies = []
+    for first_minute in range(0, minutes, _CATCH_UP_BLOCKS):
+        blocks = []
+        for minute in range(first_minute, min(minutes, first_minute + _CATCH_UP_BLOCKS)):
+            at_ms, first = began_ms + 60_000 * minute, minute * POINTS + 1
+            readings = [Reading(_key(k), at_ms, 220_000_000 + gateway + first + k) for k in range(POINTS)]
+            blocks.append(Block(first, POINTS, encode_readings(readings)))
+        batch = Batch(ENVELOPE_VERSION, Stream.HISTORY.value, 1, "bench", began_ms, blocks)
+        bodies.append(zstd.compress(encode_batch(batch), level=3))
+    return bodies
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports nobody listens on just now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _key(point: int) -> str:
@@ -256,14 +283,15 @@ def _cloud(url: str) -> Iterator[tuple[str, int]]:
 
 def _box(address: str, number: int, folder: Path) -> Credential:
     path = folder / f"{number}.json"
-    _gatehouse(
+    gatehouse(
         "provision", "token", "--cloud", address, "--login", "manager", "--gateway", f"gw-{number}",
         "--credential", str(path),
     )  # fmt: skip
     return read_credential(path)
 
 
-def _gatehouse(*arguments: str) -> str:
+def gatehouse(*arguments: str) -> str:
+    """Run the program; RuntimeError with what it said if it fails."""
     environment = os.environ | {"GATEHOUSE_PASSWORD": PASSWORD}
     command = [sys.executable, "-m", "gatehouse", *arguments]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

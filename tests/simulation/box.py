@@ -27,6 +27,9 @@ from tests.simulation.loop import WorldLoop
 from tests.simulation.network import Network, on_machine
 from tests.simulation.site import Site
 
+# An exchange takes no longer, late answers apart.
+_EXCHANGE_MS = 1_500
+
 BlockName = tuple[str, int, int]  # stream, epoch, first number
 
 
@@ -167,9 +170,13 @@ class Box:
         """Return by how much the clock was wrong at that instant."""
         return [error for at_ms, error in self._errors_ms if at_ms <= true_ms][-1]
 
-    def clock_steps_ms(self) -> set[int]:
-        """Return by how much the clock was ever set."""
-        return {after - before for (_, before), (_, after) in pairwise(self._errors_ms)}
+    def clock_steps_ms(self, shown_ms: int) -> set[int]:
+        """Return by how much the clock was set about when it showed this."""
+        return {
+            after - before
+            for (_, before), (at_ms, after) in pairwise(self._errors_ms)
+            if abs(shown_ms - at_ms - after) <= _EXCHANGE_MS
+        }
 
     def has_lost_power(self) -> bool:
         """Tell whether a cut that was arranged for has come."""

@@ -75,6 +75,9 @@ class WorldLoop(asyncio.SelectorEventLoop):
         self.call_at(at, work)
         return future
 
+    def set_default_executor(self, executor: Any) -> None:
+        """Have none: its threads would be the only thing here that is not the seed's."""
+
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Take the address: the socket is never connected to anything."""
         assert self.network is not None

@@ -250,13 +250,13 @@ class _Issued:
         """Strike out the issue a reading came from, oldest readings first; Violation if none is left."""
         times = self._left[key, value_micro]
         # An exchange during which the clock was set is stamped by the new time, and was issued by the old.
-        steps_ms = (0, *self._box.clock_steps_ms())
-        for tolerance_ms in (_USUAL_MS, _LATE_MS):
-            for step_ms in steps_ms:
-                at = bisect_left(times, measured_at_ms - step_ms - tolerance_ms)
-                if at < len(times) and times[at] <= measured_at_ms - step_ms + tolerance_ms:
-                    del times[at]
-                    return
+        steps_ms = self._box.clock_steps_ms(measured_at_ms)
+        near = [(0, _USUAL_MS), *((step_ms, 2 * _USUAL_MS) for step_ms in steps_ms)]
+        for step_ms, tolerance_ms in (*near, (0, _LATE_MS)):
+            at = bisect_left(times, measured_at_ms - step_ms - tolerance_ms)
+            if at < len(times) and times[at] <= measured_at_ms - step_ms + tolerance_ms:
+                del times[at]
+                return
         raise Violation(
             f"I3: {self._box.name}: {key} = {value_micro} at {measured_at_ms}"
             " was not issued, or is there twice"

@@ -1,0 +1,261 @@
+"""After an outage: how long the backlog of a hundred gateways takes, and what an alarm waits meanwhile.
+
+Each of 100 gateways has kept 200 points a minute for 24 hours: 28.8 million rows, sent in batches as their
+edges send them (one block a minute, a hundred blocks a batch, mutual TLS, the next batch after the
+acknowledgement). Twice a second one of them raises an alarm on its own lane; its way is measured from
+before it is sent until the stream of changes tells a manager's screen. Polling the contact and the edge's
+own commit come before that and are measured in `polling`.
+
+`drain` runs a tenth; `drain=1` the whole day. Then one gateway's whole day alone, and, where strace can
+slow the disk, a part again with 30 ms added to each sync, as on an SD card.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from bench.ingest import free_ports, gatehouse, history_bodies
+from bench.measure import integer, row, usage_of
+from bench.site import PASSWORD, site_document
+from cloud.app import make_app
+from cloud.config import Commands, Config, DatabaseConfig
+from cloud.domain.ids import GatewayId
+from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, encode_batch, encode_events
+from protocol.event import Event, EventState, Severity
+from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, Stream
+from provisioning.identity import Credential
+from tests.boxes import enrolled
+
+GATEWAYS = 100
+MINUTES = 24 * 60
+SCALE = 0.1
+# Under a slowed disk a hundredth of the day shows what the whole would do.
+SLOW_SCALE = 0.02
+SLOW_FSYNC_MS = 30
+ALARM_EVERY_S = 0.5
+_ALARM_TIMEOUT_S = 60.0
+_WIDTHS = (42, 12, 9, 10, 14, 9, 9, 9, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one run came to."""
+
+    rows: int
+    took_s: float
+    alarms_ms: Sequence[float]  # sorted
+    rss_mib: float
+
+
+def main(scale: float = SCALE) -> int:
+    """Run and print the table; return 0."""
+    heads = ("rows", "s", "rows/s", "whole day, min", "alarms", "p50 ms", "p99 ms", "worst")
+    print(f"drain: {integer(GATEWAYS * MINUTES * 200)} rows of a day's outage, or a part of them")
+    print(row("", *heads, widths=_WIDTHS))
+    _show(f"{GATEWAYS} gateways, {scale:.0%} of the day", _drained(GATEWAYS, scale))
+    _show("one gateway, the whole day", _drained(1, 1.0))
+    if shutil.which("strace") is None:
+        print("a slow disk: no strace, not measured")
+        return 0
+    title = f"{GATEWAYS} gateways, {SLOW_SCALE:.0%}, each sync {SLOW_FSYNC_MS} ms slower"
+    _show(title, _drained(GATEWAYS, SLOW_SCALE, fsync_ms=SLOW_FSYNC_MS))
+    return 0
+
+
+def _show(title: str, run: Drained) -> None:
+    rate = run.rows / run.took_s
+    whole_min = GATEWAYS * MINUTES * 200 / rate / 60
+    p50, p99 = (run.alarms_ms[int(len(run.alarms_ms) * share)] for share in (0.5, 0.99))
+    cells = (
+        integer(run.rows), f"{run.took_s:.0f}", integer(rate), f"{whole_min:.0f}",
+        integer(len(run.alarms_ms)), f"{p50:.0f}", f"{p99:.0f}", f"{run.alarms_ms[-1]:.0f}",
+    )  # fmt: skip
+    print(row(title, *cells, widths=_WIDTHS), flush=True)
+
+
+def _drained(gateways: int, scale: float, *, fsync_ms: int = 0) -> Drained:
+    with tempfile.TemporaryDirectory(prefix="gatehouse-drain-") as name:
+        folder = Path(name)
+        port, gateway_port = free_ports(2)
+        boxes = asyncio.run(_enrolled(folder, gateways, f"https://127.0.0.1:{gateway_port}"))
+        minutes = int(MINUTES * scale)
+        began_ms = int(time.time() * 1000) - minutes * 60_000
+        bodies = [history_bodies(number, began_ms, minutes) for number in range(gateways)]
+        with _cloud(folder, port, gateway_port, fsync_ms) as pid:
+            took_s, alarms_ms = asyncio.run(_drain(f"http://127.0.0.1:{port}", boxes, bodies))
+            rss_mib = usage_of(pid).rss_peak_mib
+        rows = gateways * minutes * 200
+        with contextlib.closing(sqlite3.connect(folder / "cloud.db")) as db:
+            (stored,) = db.execute("SELECT count(*) FROM reading").fetchone()
+        if stored != rows:
+            raise RuntimeError(f"{rows} rows were sent and {stored} are stored")
+    return Drained(rows, took_s, sorted(alarms_ms), rss_mib)
+
+
+async def _enrolled(folder: Path, gateways: int, url: str) -> list[Credential]:
+    """Load the site and give every gateway its certificate, before the cloud is started."""
+    database = f"sqlite:///{folder}/cloud.db"
+    (folder / "site.json").write_text(site_document(gateways))
+    gatehouse("db", "load", "--database", database, str(folder / "site.json"))
+    config = Config(
+        database=DatabaseConfig(url=database), commands=Commands(key_file=str(folder / "command.key"))
+    )
+    runner = web.AppRunner(make_app(config, clock=lambda: int(time.time() * 1000)))
+    await runner.setup()
+    assert runner.app is not None
+    try:
+        with contextlib.closing(sqlite3.connect(folder / "cloud.db")) as db:
+            ids = [uuid.UUID(found) for (found,) in db.execute("SELECT id FROM gateway ORDER BY code")]
+        return [enrolled(runner.app, GatewayId(str(gateway_id)), url) for gateway_id in ids]
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def _cloud(folder: Path, port: int, gateway_port: int, fsync_ms: int) -> Iterator[int]:
+    slowed = [
+        "strace", "--daemonize", "--follow-forks", "--seccomp-bpf", "--output", "/dev/null",
+        "--trace", "fdatasync,fsync",
+        "--inject", f"fdatasync,fsync:delay_exit={fsync_ms * 1000}",
+    ]  # fmt: skip
+    command = [
+        sys.executable, "-m", "gatehouse", "cloud", "serve", "--database", f"sqlite:///{folder}/cloud.db",
+        "--port", str(port), "--gateway-port", str(gateway_port),
+        "--command-key", str(folder / "command.key"),
+    ]  # fmt: skip
+    with (folder / "cloud.log").open("w+") as log:
+        process = subprocess.Popen(
+            [*(slowed if fsync_ms else []), *command], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        try:
+            assert process.stdout is not None
+            if "http://" not in process.stdout.readline():
+                log.seek(0)
+                raise RuntimeError(f"the cloud did not start:\n{log.read()}")
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+async def _drain(
+    console: str, boxes: Sequence[Credential], bodies: Sequence[Sequence[bytes]]
+) -> tuple[float, list[float]]:
+    """Send everything at once; return how long it took, and each alarm's way in milliseconds."""
+    screen = _Screen()
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        login = {"login": "manager", "password": PASSWORD}
+        async with session.post(f"{console}/api/v1/sessions", json=login) as answer:
+            token = (await answer.json())["token"]
+        watching = group.create_task(screen.watch(session, console, token))
+        await asyncio.wait_for(screen.is_open.wait(), _ALARM_TIMEOUT_S)
+        over = asyncio.Event()
+        alarming = group.create_task(_raise_alarms(session, boxes, screen, over))
+        began_s = time.perf_counter()
+        async with asyncio.TaskGroup() as lanes:
+            for box, its in zip(boxes, bodies, strict=True):
+                lanes.create_task(_send(session, box, its))
+        took_s = time.perf_counter() - began_s
+        over.set()
+        await alarming
+        watching.cancel()
+    return took_s, screen.ways_ms
+
+
+async def _send(session: aiohttp.ClientSession, box: Credential, bodies: Sequence[bytes]) -> None:
+    tls = box.tls_context(int(time.time() * 1000))
+    for body in bodies:
+        await _post(session, box, Stream.HISTORY, body, tls)
+
+
+async def _post(
+    session: aiohttp.ClientSession, box: Credential, stream: Stream, body: bytes, tls: object
+) -> None:
+    url = box.cloud_url + BATCH_PATH.format(stream=stream.value)
+    headers = {"Content-Type": BATCH_CONTENT_TYPE}
+    if stream is Stream.HISTORY:
+        headers["Content-Encoding"] = "zstd"
+    async with session.post(url, data=body, headers=headers, ssl=tls) as answer:  # type: ignore[arg-type]
+        content = await answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"the cloud answered {answer.status}: {content[:500]!r}")
+    ack = msgspec.json.decode(content, type=Ack)
+    if ack.problems:
+        raise RuntimeError(f"the cloud had problems: {ack.problems}")
+
+
+class _Screen:
+    """A manager's open page: when it hears of which alarm."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.ways_ms: list[float] = []
+        self._sent: dict[str, tuple[float, asyncio.Event]] = {}
+
+    def expect(self, message: str) -> asyncio.Event:
+        """Note that an alarm is sent now; the event is set when the screen has it."""
+        seen = asyncio.Event()
+        self._sent[message] = (time.perf_counter(), seen)
+        return seen
+
+    async def watch(self, session: aiohttp.ClientSession, console: str, token: str) -> None:
+        """Listen to the stream of changes until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=None)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with session.get(f"{console}/api/v1/live", headers=headers, timeout=timeout) as stream:
+            self.is_open.set()
+            async for line in stream.content:
+                if not line.startswith(b"data: {"):
+                    continue
+                message = msgspec.json.decode(line[6:]).get("message", "")
+                if message in self._sent:
+                    sent_s, seen = self._sent.pop(message)
+                    self.ways_ms.append(1000 * (time.perf_counter() - sent_s))
+                    seen.set()
+
+
+async def _raise_alarms(
+    session: aiohttp.ClientSession, boxes: Sequence[Credential], screen: _Screen, over: asyncio.Event
+) -> None:
+    """Raise one alarm after the other, each at another gateway, until the backlog is drained."""
+    contexts = [box.tls_context(int(time.time() * 1000)) for box in boxes]
+    number = 0
+    async with asyncio.TaskGroup() as group:
+        while not over.is_set() or number < 3:
+            at = number % len(boxes)
+            group.create_task(
+                _alarm(session, boxes[at], contexts[at], screen, number, number // len(boxes) + 1)
+            )
+            number += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ALARM_EVERY_S):
+                    await over.wait()
+
+
+async def _alarm(
+    session: aiohttp.ClientSession, box: Credential, tls: object, screen: _Screen, number: int, seq: int
+) -> None:
+    message, now_ms = f"probe {number}", int(time.time() * 1000)
+    event = Event(
+        "water_leak", EventState.RAISED, Severity.CRITICAL, f"probe-{number}/water_leak", now_ms, message
+    )
+    block = Block(seq, 1, encode_events([event]))
+    body = encode_batch(Batch(ENVELOPE_VERSION, Stream.EVENT.value, 1, "bench", now_ms, [block]))
+    seen = screen.expect(message)
+    async with asyncio.timeout(_ALARM_TIMEOUT_S):
+        await _post(session, box, Stream.EVENT, body, tls)
+        await seen.wait()
