@@ -167,9 +167,20 @@ def report(config: Config, plans: list[LinePlan]) -> Iterator[str]:
         yield f"  {per_minute:.1f} requests a minute, the bus is in use {line.utilisation:.1%} of the time"
         if line.utilisation > 1:
             yield "  WARNING: more than the bus can carry; polls will be late and counted as overruns"
+    yield from _remarks(config)
     point_count = sum(len(device.profile.points) for device in config.devices)
     yield ""
     yield (
         f"{len(config.devices)} devices, {point_count} points, {len(config.rules)} rules: "
         "the configuration is good"
     )
+
+
+def _remarks(config: Config) -> Iterator[str]:
+    """Yield what is good and a person should know all the same."""
+    for device in config.devices:
+        if device.profile.partial:
+            yield f"\n{device.device_id}: profile {device.profile.name} is partial: {device.profile.partial}"
+        if device.relay is not None and not device.relay.password_file.is_file():
+            path = device.relay.password_file
+            yield f"\n{device.device_id}: WARNING: {path} is not there: no relay is switched"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.check import plan, report
 from provisioning.config import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
 from provisioning.config_file import load_config, parse_config
 from provisioning.document import Document, overreaching
@@ -205,3 +206,14 @@ def test_a_setting_beyond_what_the_model_allows_is_refused_by_key() -> None:
 
     with pytest.raises(Malformed, match=r"settings\.switch_state_2: 'full' is not off, on"):
         parse_config(board + 'settings = { switch_state_2 = "full" }\n', Path("edge.toml"))
+
+
+def test_a_check_remarks_upon_half_a_map_and_a_password_that_is_missing(tmp_path: Path) -> None:
+    meter = ONE_METER.format(profile="dlt645_relay_meter") + RELAY
+    flow = '[[devices]]\nid = "fm-1"\nline = "bus-1"\nprofile = "lorric_fu_tx310"\naddress = 9\n'
+    config = parse_config(meter + flow, tmp_path / "edge.toml")
+
+    told = "\n".join(report(config, plan(config)))
+
+    assert "fm-1: profile lorric_fu_tx310 is partial: the manual asks for seven registers" in told
+    assert f"em-1: WARNING: {tmp_path / 'em.password'} is not there" in told
