@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.driver import Driver
 from edge.errors import EdgeError
 from edge.field import Field
+from edge.local_outputs import GuardedActuators
 from edge.tools.raw import send_raw
 from edge.tools.write import write_point
 from protocol.reading import Reading
@@ -148,7 +149,8 @@ class _Hatch:
     async def _write(self, key: str, value: str) -> Told:
         field = self._field
         try:
-            shown = await write_point(field.config, field.actuators, field.intake, self._clock, key, value)
+            actuators = GuardedActuators(field.actuators, field.reactions)
+            shown = await write_point(field.config, actuators, field.intake, self._clock, key, value)
         except EdgeError as error:
             return Told(error=str(error))
         return Told(shown=shown)

@@ -233,7 +233,17 @@ def explained(
     from protocol.fieldbus import codec_named
     from protocol.fieldbus.annotation import Message
 
-    guesses = ("dlt645-2007", "cjt188", "modbus-rtu", "modbus-tcp", "dlt645-1997", "mbus")
+    guesses = (
+        "dlt645-2007",
+        "cjt188",
+        "gb26875.3",
+        "osdp",
+        "sia-dc09",
+        "modbus-rtu",
+        "modbus-tcp",
+        "dlt645-1997",
+        "mbus",
+    )
     for name in (protocol,) if protocol else guesses:
         with contextlib.suppress(ProtocolError):
             fields = codec_named(name).explain(Message(data, is_reply, request))

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,7 +40,13 @@ _LIBRARIES = (
     "pyserial",
     "sqlite-utils",
 )
-_SECRET = re.compile(r"^(\s*(?:username|password\w*|token\w*)\s*=\s*).*$", re.MULTILINE)
+# A key at the beginning of a line loses all that follows, one inside a table its text.
+_SECRET = re.compile(
+    r"^(\s*(?:\w+\.)*(?:username|password\w*|token\w*|\w*secret\w*)\s*=\s*).*$", re.MULTILINE
+)
+_SECRET_INSIDE = re.compile(
+    r"(\b(?:username|password\w*|token\w*|\w*secret\w*)\s*=\s*)(?!\"struck)(?:\"[^\"]*\"|'[^']*')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ def examine(config: Config) -> Iterator[Finding]:
     )
     yield _plan_finding(config)
     yield from _lines(config)
+    yield from _secret_files(config)
     yield _disk(config.buffer.path)
     yield _buffer(config.buffer.path)
     yield from _cloud(config)
@@ -133,6 +141,26 @@ def _reach(subject: str, host: str, port: int, *, is_broker: bool = False) -> Fi
         return Finding(subject, False, f"{what} {host}:{port}: {error}")
 
 
+def _secret_files(config: Config) -> Iterator[Finding]:
+    """Say of every file with a key or password only whether it is there, and there for us alone."""
+    files: list[Path] = [] if config.credential_file is None else [config.credential_file]
+    for line in config.lines.values():
+        match line:
+            case MqttLine():
+                files += [line.password_file] if line.password_file else []
+            case OsdpLine():
+                files += [line.card_key_file, *([line.key_file] if line.key_file else [])]
+            case ListenLine():
+                files += [line.key_file] if line.key_file else []
+    for path in files:
+        if not path.exists():
+            yield Finding("secrets", False, f"{path} does not exist")
+        elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding("secrets", False, f"{path} can be read by others: chmod 600 {path}")
+        else:
+            yield Finding("secrets", True, f"{path} is for its owner alone")
+
+
 def _disk(path: Path) -> Finding:
     folder = next((parent for parent in path.parents if parent.exists()), Path("/"))
     free = shutil.disk_usage(folder).free
@@ -194,4 +222,4 @@ def write_bundle(target: Path, config: Config, findings: list[Finding], status: 
 
 def without_secrets(text: str) -> str:
     """Return a configuration with user names and passwords struck out."""
-    return _SECRET.sub(r'\1"struck out"', text)
+    return _SECRET_INSIDE.sub(r'\1"struck out"', _SECRET.sub(r'\1"struck out"', text))

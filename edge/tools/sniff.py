@@ -5,8 +5,9 @@ speaks on RS-485 are found, and what is left is shown as it is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edge.clock import Clock
 from edge.dial_in import DialInPorts
@@ -60,7 +61,8 @@ async def sniff(line: BusLine, clock: Clock) -> AsyncIterator[Overheard]:
 
 def understand(burst: bytes, at_ms: int) -> list[Overheard]:
     """Return the frames in a burst in order, and what is between them."""
-    for protocol, frames in (("dlt645-2007", _dlt645(burst)), ("cjt188", _cjt188(burst))):
+    for protocol, find in _FINDERS.items():
+        frames = find(burst)
         found: list[Overheard] = []
         rest = burst
         for wire in frames:
@@ -70,7 +72,11 @@ def understand(burst: bytes, at_ms: int) -> list[Overheard]:
             found.append(_explained(protocol, wire, at_ms))
         if found:
             return [*found, Overheard(at_ms, rest, "", {})] if rest else found
-    return [_explained("modbus-rtu", burst, at_ms)]
+    for protocol in _WHOLE:
+        overheard = _explained(protocol, burst, at_ms)
+        if overheard.protocol:
+            return [overheard]
+    return [Overheard(at_ms, burst, "", {})]
 
 
 def _dlt645(burst: bytes) -> list[bytes]:
@@ -81,6 +87,13 @@ def _dlt645(burst: bytes) -> list[bytes]:
 def _cjt188(burst: bytes) -> list[bytes]:
     reader = cjt188.FrameReader()
     return [cjt188.encode_frame(frame) for frame in (*reader.feed(burst), *reader.flush())]
+
+
+# Those whose frames are found in the midst of others; the rest must be a burst by themselves.
+_FINDERS: Mapping[str, Callable[[bytes], list[bytes]]] = MappingProxyType(
+    {"dlt645-2007": _dlt645, "cjt188": _cjt188}
+)
+_WHOLE = ("mbus", "osdp", "modbus-rtu")
 
 
 def _explained(protocol: str, wire: bytes, at_ms: int) -> Overheard:

@@ -42,6 +42,7 @@ from tests.edge.building_blocks import (
     serial_wire,
     tcp_wire,
 )
+from tests.fieldbus.golden import golden_frames
 
 OLD_METER = "199707000101"
 METERS = ("202607000101", "202607000102", "202699000102")
@@ -226,6 +227,11 @@ def test_a_conversation_overheard_is_taken_apart() -> None:
     assert b"".join(one.data for one in heard) == request + b"\x00" + meter_answer(request)
     assert [one.protocol for one in understand(water, 1)] == ["cjt188"]
     assert [one.protocol for one in understand(rtu, 1)] == ["modbus-rtu"]
+    short = bytes.fromhex("105b015c16")  # EN 13757-2: a request for data to address 1
+    assert [one.protocol for one in understand(short, 1)] == ["mbus"]
+    assert [one.protocol for one in understand(short + b"\x00", 1)] == [""]
+    poll = golden_frames("osdp")[0]
+    assert [one.protocol for one in understand(poll, 1)] == ["osdp"]
     assert [one.protocol for one in understand(b"\x00\x01\x02", 1)] == [""]
 
 
@@ -372,6 +378,38 @@ def test_striking_out_leaves_the_rest_as_it_is() -> None:
     assert struck.splitlines()[0] == 'id = "a"'
     assert struck.splitlines()[-1] == 'host = "h"'
     assert struck.count('"struck out"') == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'relay = { level = 2, password = "geheim" }',
+        'auth.password = "geheim"',
+        "  client_secret = 'geheim'",
+        'mqtt = { host = "h", username = "geheim", password = "geheim" }',
+    ],
+)
+def test_a_secret_is_struck_out_wherever_it_stands(line: str) -> None:
+    assert "geheim" not in without_secrets(f'id = "a"\n{line}\nhost = "h"\n')
+
+
+def test_a_key_that_others_can_read_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_text(
+        '[gateway]\ncode = "g"\ntime_zone = "UTC"\n'
+        '[[lines]]\nid = "doors"\ntransport = "osdp"\npath = "/dev/nothing"\n'
+        'key_file = "osdp.key"\ncard_key_file = "cards.key"\n'
+    )
+    for name, mode in (("osdp.key", 0o600), ("cards.key", 0o644)):
+        (tmp_path / name).write_text("00" * 16)
+        (tmp_path / name).chmod(mode)
+
+    told = {str(one) for one in examine(load_config(tmp_path / "edge.toml")) if one.subject == "secrets"}
+
+    cards, keys = tmp_path / "cards.key", tmp_path / "osdp.key"
+    assert told == {
+        f"FAIL secrets: {cards} can be read by others: chmod 600 {cards}",
+        f"ok   secrets: {keys} is for its owner alone",
+    }
 
 
 def test_a_port_that_is_not_there_is_told(tmp_path: Path) -> None:
