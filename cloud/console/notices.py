@@ -48,6 +48,9 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "signed-out": mark("You have signed out"),
         "technician-set": mark("Noted what %(name)s can do, where and when"),
         "table-imported": mark("%(count)s rows carried out; this can be undone for a day"),
+        "tariff-active": mark("%(code)s v%(version)s is in force from its first day"),
+        "tariff-drafted": mark("%(code)s v%(version)s is kept as a draft"),
+        "tariff-retired": mark("%(code)s v%(version)s is used for no new bill"),
     }
 )
 

@@ -39,6 +39,7 @@ from cloud.console import (
     print_runs,
     repairs,
     reports,
+    tariff_editor,
     tariffs,
     technicians,
     verification,
@@ -63,6 +64,7 @@ class Page:
 
 _NUMBER = "{number:[A-Za-z0-9-]+}"
 _CONFIGURATION = "/gateways/{code}/configuration/{version:[0-9]{1,9}}"
+_VERSION = "{version:[0-9]{1,6}}"
 _LINE = "{line_no:[0-9]{1,4}}"
 
 PAGES: Sequence[Page] = (
@@ -181,6 +183,11 @@ PAGES: Sequence[Page] = (
     Page("GET", "/tables/{kind}/template", imports.fetch_template, Action.IMPORT_TABLES),
     Page("GET", "/tariffs", tariffs.show_list, Action.READ_LEDGER),
     Page("GET", "/tariffs/{code}", tariffs.show_one, Action.READ_LEDGER),
+    Page("POST", "/tariffs/{code}/preview", tariff_editor.preview, Action.MANAGE_TARIFFS),
+    Page("GET", "/tariffs/{code}/revise", tariff_editor.show, Action.MANAGE_TARIFFS),
+    Page("POST", "/tariffs/{code}/revise", tariff_editor.save, Action.MANAGE_TARIFFS),
+    Page("POST", f"/tariffs/{{code}}/{_VERSION}/activate", tariff_editor.activate, Action.MANAGE_TARIFFS),
+    Page("POST", f"/tariffs/{{code}}/{_VERSION}/retire", tariff_editor.retire, Action.MANAGE_TARIFFS),
     Page("GET", "/technicians", technicians.show_list, Action.READ_REPAIRS),
     Page("POST", "/technicians/{user_id}", technicians.submit, Action.MANAGE_REPAIRS),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
