@@ -38,6 +38,14 @@ class Identity:
     doubt: Doubt | None
 
 
+# Asked with every batch, so built once. Who may speak for this slot?
+_IDENTITY = sa.select(gateway_identity).where(
+    gateway_identity.c.tenant_id == sa.bindparam("of_tenant"),
+    gateway_identity.c.gateway_id == sa.bindparam("of_gateway"),
+)
+_IDENTITY_LOCKED = _IDENTITY.with_for_update()
+
+
 def insert_offer(
     tx: Tx, gateway_id: GatewayId, secret_hash: str, offered_by: UserId | None, expires_at_ms: int
 ) -> None:
@@ -178,11 +186,8 @@ def latest_start_ms(tx: Tx, gateway_id: GatewayId) -> int:
 
 def find_identity(tx: Tx, gateway_id: GatewayId, *, lock: bool = False) -> Identity | None:
     """Return which certificates of a gateway count; None if no box has enrolled."""
-    # Who may speak for this slot?
-    query = sa.select(gateway_identity).where(
-        gateway_identity.c.tenant_id == tx.tenant_id, gateway_identity.c.gateway_id == gateway_id
-    )
-    row = tx.conn.execute(query.with_for_update() if lock else query).one_or_none()
+    query = _IDENTITY_LOCKED if lock else _IDENTITY
+    row = tx.conn.execute(query, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
     return None if row is None else _identity_from_row(row)
 
 

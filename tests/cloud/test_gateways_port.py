@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import datetime
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,6 +140,28 @@ async def test_a_request_that_wishes_for_more_gets_what_everybody_gets(port: Por
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     assert datetime.timedelta(days=90) < life < datetime.timedelta(days=91)
     assert "everything" not in leaf.subject.rfc4514_string()
+
+
+async def test_the_messages_are_understood_by_programs_that_are_not_ours(port: Port, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here")
+    key, request, answer = (tmp_path / name for name in ("key.pem", "request.der", "answer.p7"))
+
+    def run(*arguments: str) -> str:
+        return subprocess.run([openssl, *arguments], check=True, capture_output=True, text=True).stdout
+
+    run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key))
+    run("req", "-new", "-key", str(key), "-subj", "/CN=box", "-outform", "DER", "-out", str(request))
+    given = await port.enrol(base64.encodebytes(request.read_bytes()), port.secret)
+    answer.write_bytes(base64.b64decode(await given.read()))
+    shown = run("pkcs7", "-inform", "DER", "-in", str(answer), "-print_certs", "-text")
+
+    assert given.status == 200
+    assert given.headers["Content-Transfer-Encoding"] == "base64"
+    assert f"URI:urn:gatehouse:gw:1:{port.gateway.gateway_id}" in shown
+    assert "TLS Web Client Authentication" in shown
+    assert "CA:FALSE" in shown
 
 
 async def test_guessing_ends_the_token_and_then_the_caller_waits(port: Port) -> None:
