@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from aiohttp import web
 from simulator.building import DEMO_RELAY_PASSWORD, DEVICES
 from simulator.cashier_command import cashier_command
 from simulator.control import make_control
+from simulator.door_reader import reader_on_a_line
 from simulator.edge_config import RELAY_PASSWORD_FILE, edge_config
 from simulator.endpoints import TURNAROUND_MS
 from simulator.faults import FaultKind
@@ -244,6 +246,29 @@ def panel_command(saying: str, target: str, protocol: str, address: str, place: 
     except NotConfirmed as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{saying} confirmed, told {attempts} time{'s' if attempts > 1 else ''}")
+
+
+@simulate.command("reader")
+@click.option("--link", type=_path, required=True, help="Made to point to the reader's line.")
+@click.option("--address", type=click.IntRange(0, 126), default=5, show_default=True)
+@click.option("--key-file", type=_path, help="32 hex digits; without, it speaks in the clear.")
+def reader_command(link: Path, address: int, key_file: Path | None) -> None:
+    """Be an OSDP door reader: type `card 12345678`, `open`, `close` or `quit`; see what it is told."""
+    try:
+        key = None if key_file is None else bytes.fromhex(key_file.read_text(encoding="utf-8").strip())
+        with reader_on_a_line(link, address, key, click.echo) as reader:
+            for line in sys.stdin:
+                match line.split():
+                    case ["card", digits]:
+                        reader.show_card(bytes.fromhex(digits))
+                    case ["open" | "close" as word]:
+                        reader.open_case(is_open=word == "open")
+                    case ["quit"]:
+                        return
+                    case _:
+                        click.echo("card HEX, open, close or quit", err=True)
+    except (ImportError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @simulate.command("state")
