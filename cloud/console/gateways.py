@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloud.console.desk import Desk
+from cloud.domain.configuration import Configuration
 from cloud.domain.errors import NotFound
 from cloud.domain.gateway import Gateway, GatewayState, IngestProblem, StreamStatus
 from cloud.domain.ids import SiteId, is_uuid
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import gateways
+from cloud.services import configurations, gateways
 from cloud.store.db import Tx
 from protocol.reading import Quality
 
@@ -37,6 +38,17 @@ class DeviceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Bus:
+    """One line of the configuration that runs: what carries it, where, and how many on it are silent."""
+
+    name: str
+    transport: str
+    where: str
+    devices: int
+    failing: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayView:
     """One gateway's page."""
 
@@ -44,6 +56,16 @@ class GatewayView:
     streams: tuple[StreamStatus, ...]
     devices: tuple[DeviceLine, ...]
     problems: tuple[IngestProblem, ...]
+    buses: tuple[Bus, ...]
+    runs: Configuration | None
+    on_its_way: Configuration | None
+
+
+async def settle(desk: Desk) -> web.StreamResponse:
+    """Note that a person has dealt with a block that could not be taken."""
+    matched = desk.request.match_info
+    await desk.write(gateways.settle_problem, matched["problem_id"])
+    return desk.go(f"/gateways/{matched['code']}", "problem-settled")
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
@@ -93,9 +115,30 @@ def find_gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> Gateway:
 def _gateway(tx: Tx, actor: User, site_id: SiteId, code: str) -> GatewayView:
     slot = find_gateway(tx, actor, site_id, code)
     gateway, streams = gateways.get_gateway(tx, actor, slot.gateway_id)
+    devices = device_lines(gateways.values(tx, actor, slot.gateway_id))
+    runs = configurations.running(tx, actor, slot.gateway_id)
     return GatewayView(
         gateway,
         tuple(streams),
-        device_lines(gateways.values(tx, actor, slot.gateway_id)),
+        devices,
         tuple(gateways.list_problems(tx, actor, slot.gateway_id)),
+        _buses(runs, {device.code for device in devices if device.failing}),
+        runs,
+        configurations.under_way(tx, actor, slot.gateway_id),
     )
+
+
+def _buses(runs: Configuration | None, failing: set[str]) -> tuple[Bus, ...]:
+    """Return the lines of what runs, in the file's order."""
+    tables = {} if runs is None else runs.document.tables()
+    lines, listed = tables.get("lines"), tables.get("devices")
+    devices = listed if isinstance(listed, list) else []
+    found: list[Bus] = []
+    for line in lines if isinstance(lines, list) else []:
+        name = str(line.get("id", ""))
+        on_it = [str(one.get("id")) for one in devices if one.get("line") == name]
+        place = [line.get("path"), line.get("host"), line.get("port")]
+        where = ":".join(str(part) for part in place if part)
+        silent = len(failing.intersection(on_it))
+        found.append(Bus(name, str(line.get("transport", "")), where, len(on_it), silent))
+    return tuple(found)

@@ -41,6 +41,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "period-partly-closed": mark("%(code)s: %(count)s invoices issued, %(held)s accounts held"),
         "person-changed": mark("Noted"),
         "privacy-asked": mark("Noted; you have an answer within 15 days"),
+        "problem-settled": mark("Settled; its bytes are kept"),
         "reading-estimated": mark("Estimate for %(day)s recorded: %(value)s"),
         "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
         "repair-changed": mark("%(number)s: noted"),

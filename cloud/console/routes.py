@@ -96,6 +96,7 @@ PAGES: Sequence[Page] = (
     Page("POST", "/gateways/new", enrolment.create, Action.MANAGE_GATEWAYS),
     Page("GET", "/gateways/{code}", gateways.show_one, Action.READ_GATEWAYS),
     Page("POST", "/gateways/{code}/enrolment", enrolment.offer, Action.MANAGE_GATEWAYS),
+    Page("POST", "/gateways/{code}/problems/{problem_id}/settle", gateways.settle, Action.MANAGE_GATEWAYS),
     Page("POST", "/gateways/{code}/revoke", enrolment.revoke, Action.MANAGE_GATEWAYS),
     Page("POST", "/gateways/{code}/trust", enrolment.trust, Action.MANAGE_GATEWAYS),
     Page("GET", "/gateways/{code}/configuration", configurations.show_all, Action.READ_GATEWAYS),
