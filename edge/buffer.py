@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from edge.ballast import Ballast
 from edge.buffer_salvage import sound_blocks
 from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
@@ -100,6 +101,7 @@ class Buffer:
         self._billing_keys = billing_keys
         self._connect = connect
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
+        self._ballast = Ballast(settings.path.with_name(settings.path.name + ".ballast"))
         self._store: Store | None = None
         self._lock = -1
         self._loop = asyncio.get_running_loop()
@@ -318,10 +320,16 @@ class Buffer:
                 rows = store.evict(self._settings.size_max_bytes, self.in_flight)
                 if rows:
                     log.error("buffer is full, rows were given up", extra={"rows": rows})
+                self._ballast.lay()
             self._attempt = None
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._drop_store()
-            raise
+            if not _is_full(error) or not self._ballast.drop():
+                raise
+            log.exception(
+                "the disk is full, the ballast was dropped", extra={"path": str(self._settings.path)}
+            )
+            self._commit(pending)
 
     def _begin_attempt(self, store: Store, pending: _Pending) -> None:
         """Take from what waits the rows of a failed commit that reached the disk all the same.
@@ -361,6 +369,7 @@ class Buffer:
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
         self._take_over(self._store)
+        self._ballast.lay()
 
     def _take_over(self, store: Store) -> None:
         if self.epoch not in (0, store.epoch):
@@ -414,6 +423,10 @@ class Buffer:
             if self._lock >= 0:
                 os.close(self._lock)
                 self._lock = -1
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
 def _move_aside(path: Path, at_ms: int) -> Path:
