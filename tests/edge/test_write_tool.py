@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,6 +70,8 @@ protocol = "modbus"
 points = [{ name = "fire_alarm", table = "coil", address = 0 }]
 """
 
+ALARM = ', alarm = { when = ["alarm"], kind = "fire_alarm", severity = "critical", message = "fire" }'
+
 
 class Valve:
     def __init__(self) -> None:
@@ -97,12 +100,16 @@ class Plant:
 
 
 @contextlib.asynccontextmanager
-async def box(folder: Path, plant: Plant, valve: Valve) -> AsyncIterator[Config]:
-    """A running agent."""
+async def box(folder: Path, plant: Plant, valve: Valve, more: str = "") -> AsyncIterator[Config]:
+    """A running agent; with `more`, of a panel that raises its alarm, and without interlocks."""
     (folder / "thermostat.toml").write_text(THERMOSTAT)
-    (folder / "fire.toml").write_text(FIRE)
+    (folder / "fire.toml").write_text(
+        FIRE.replace("address = 0 }", f"address = 0{ALARM} }}") if more else FIRE
+    )
     async with tcp_wire(plant.answer) as (host, port, _), tcp_wire(valve.answer) as (_, water_port, _):
         text = BOX.format(host=host, port=port, water_port=water_port, water=WATER)
+        if more:
+            text = re.sub(r"\[commands\]\n.*?\[\[lines", "[[lines", text, count=1, flags=re.S) + more
         (folder / "edge.toml").write_text(text)
         config, stop = load_config(folder / "edge.toml"), asyncio.Event()
         running = asyncio.ensure_future(run_agent(config, stop))
@@ -150,6 +157,18 @@ async def test_fire_holds_the_person_at_the_box_too(tmp_path: Path) -> None:
 
     assert held == ("", "wm/valve_state is held: the fire panel needs the water")
     assert opened == ("valve_state reads open", "")
+    assert not valve.is_closed
+
+
+async def test_what_fire_has_opened_is_not_closed_at_the_box(tmp_path: Path) -> None:
+    plant, valve = Plant(), Valve()
+    plant.fire.coils[0] = 1
+    reaction = '[[reactions]]\nid = "water"\non = ["fire_alarm"]\ndevices = ["wm"]\nact = "valve_open"\n'
+    async with box(tmp_path, plant, valve, reaction) as config:
+        await asyncio.to_thread(_poll_until, config)
+        _, refused = await set_point(config, "wm/valve_state", "closed")
+
+    assert refused == "valve_open holds while there is fire_alarm (water)"
     assert not valve.is_closed
 
 
