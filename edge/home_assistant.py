@@ -20,6 +20,7 @@ import msgspec
 from edge.driver import point_key
 from edge.intake import Intake
 from edge.supervise import heed_cancelling
+from protocol.errors import UNREADABLE
 from protocol.fieldbus.annotation import Fact
 from protocol.quantity import MICRO, Kind, Quantity, decimal_from_micro
 from protocol.reading import Reading
@@ -121,6 +122,12 @@ def _value(quantity: Quantity, reading: Reading) -> object:
     return decimal_from_micro(reading.value_micro)
 
 
+class _Announced(msgspec.Struct):
+    """What shows whose an announcement is: gateways may be called gw and gw-1."""
+
+    availability_topic: str
+
+
 class HomeAssistant:
     """Announces once a connection, and again when Home Assistant starts; then tells what changes."""
 
@@ -168,7 +175,8 @@ class HomeAssistant:
             will=aiomqtt.Will(status, b"offline", qos=1, retain=True),
             timeout=_TIMEOUT_S,
         ) as client:
-            await client.subscribe(f"{self._settings.prefix}/status", qos=1)
+            announcements = f"{self._settings.prefix}/device/+/config"
+            await client.subscribe([(f"{self._settings.prefix}/status", 1), (announcements, 1)])
             await self._announce(client)
             await client.publish(status, b"online", qos=1, retain=True)
             self.is_connected = True
@@ -187,8 +195,22 @@ class HomeAssistant:
                     message = await anext(client.messages)
             except TimeoutError:
                 continue
-            if message.payload == b"online" and not message.retain:
+            if message.topic.matches(f"{self._settings.prefix}/device/+/config"):
+                if self._is_forgotten(message.topic.value, message.payload):
+                    await client.publish(message.topic.value, b"", qos=1, retain=True)
+            elif message.payload == b"online" and not message.retain:
                 await self._announce(client)  # Home Assistant has just started
+
+    def _is_forgotten(self, topic: str, payload: bytes) -> bool:
+        """Tell whether the broker keeps an announcement of ours for a device that is configured no more."""
+        prefix = self._settings.prefix
+        if topic in {announcement(self._gateway, prefix, device)[0] for device in self._devices}:
+            return False
+        try:
+            told = msgspec.json.decode(payload, type=_Announced)
+        except UNREADABLE:
+            return False  # somebody else's, or deleted already
+        return told.availability_topic == _status_topic(self._gateway)
 
     async def _announce(self, client: aiomqtt.Client) -> None:
         self._told.clear()

@@ -124,3 +124,42 @@ async def test_points_are_announced_told_and_end_with_us(tmp_path: Path, mosquit
 
     assert len(announced) == len(config.devices)
     assert (f"gatehouse/{config.gateway_code}/status", b"online") in heard
+
+
+async def test_a_device_that_is_configured_no_more_is_taken_back_and_nobody_elses_is(
+    tmp_path: Path, mosquitto_path: Path
+) -> None:
+    port, config = free_port(), configuration(tmp_path)
+    line = MqttLine(LineId("broker"), "127.0.0.1", port, "zigbee2mqtt", "", None)
+    settings = HomeAssistantSettings(LineId("broker"), "homeassistant")
+    publisher = HomeAssistant(config, settings, line, Latest(), rng())  # type: ignore[arg-type]
+    kept = {
+        "ours": f'{{"availability_topic":"gatehouse/{config.gateway_code}/status"}}',
+        "anothers": f'{{"availability_topic":"gatehouse/{config.gateway_code}-2/status"}}',
+        "strange": '{"state_topic":"x"}',
+    }
+    async with broker(mosquitto_path, tmp_path, port), aiomqtt.Client("127.0.0.1", port) as far:
+        for name, payload in kept.items():
+            await far.publish(f"homeassistant/device/{name}/config", payload, qos=1, retain=True)
+        task = asyncio.ensure_future(publisher.run())
+        await far.subscribe("homeassistant/device/+/config", qos=1)
+        emptied: set[str] = set()
+        async with asyncio.timeout(15):
+            async for message in far.messages:
+                if message.payload == b"":
+                    emptied.add(message.topic.value)
+                    break
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        async with aiomqtt.Client("127.0.0.1", port) as later:
+            await later.subscribe("homeassistant/device/+/config", qos=1)
+            left: set[str] = set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    async for message in later.messages:
+                        left.add(message.topic.value)
+
+    assert emptied == {"homeassistant/device/ours/config"}
+    assert {f"homeassistant/device/{name}/config" for name in ("anothers", "strange")} <= left
+    assert "homeassistant/device/ours/config" not in left
