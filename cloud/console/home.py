@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 
 from aiohttp import web
 
+from cloud.console.bill_parts import BillPart, bill_parts
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.invoices import TraceView, trace_view
 from cloud.console.pictures.curve import Bar, draw_bars
 from cloud.console.running import LadderNow, RunningPart, ladder_now, running_parts
-from cloud.console.tariffs import charge_name
-from cloud.console.traces import steps_of
 from cloud.domain.errors import NotFound
-from cloud.domain.invoice import Invoice, InvoiceLine, InvoiceSummary
+from cloud.domain.invoice import Invoice, InvoiceSummary
 from cloud.domain.payment import Receipt
 from cloud.domain.people import Account
 from cloud.domain.periods import billing_month, local_date
@@ -23,7 +21,6 @@ from cloud.domain.premises import Commodity
 from cloud.domain.running_charge import RunningCharge
 from cloud.domain.tariff_document import Tariff
 from cloud.domain.tariffs.tiered import Tiered
-from cloud.domain.trace import LineTrace
 from cloud.domain.user import User
 from cloud.services import invoices, ledger, meters, payments, premises, running, tariffs
 from cloud.services.meters import Step
@@ -68,53 +65,6 @@ class BillsView:
     receipts: tuple[Receipt, ...]
     history_bars: tuple[Bar, ...]
     history_names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WhyArea:
-    """One tier of the month drawn to scale: width is quantity, height is price."""
-
-    number: int
-    amount_fen: int
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Why there is a dearer tier: where it began and by how much each unit is dearer."""
-
-    bound: Decimal
-    dearer_by: Decimal
-    areas: tuple[WhyArea, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DialPicture:
-    """A meter's register as its dial showed it."""
-
-    name: str
-    at_ms: int
-    dial: str
-
-
-@dataclass(frozen=True, slots=True)
-class BillPart:
-    """All lines of one service, as a resident thinks of them."""
-
-    name: str
-    commodity: str
-    unit: str
-    quantity: Decimal | None
-    amount_fen: int
-    tiers: int
-    lines: tuple[InvoiceLine, ...]
-    why: Why | None
-    registers: tuple[DialPicture, ...]
-    sentence: str
-    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,89 +205,8 @@ def _bills(tx: Tx, actor: User, fmt: Format) -> BillsView:
 
 def _bill(tx: Tx, actor: User, number: str, fmt: Format) -> BillView:
     invoice = invoices.get_by_number(tx, actor, number)
-    traces = {trace.line_no: trace for trace in invoices.traces(tx, actor, invoice.invoice_id)}
-    by_service: dict[tuple[str, str | None], list[InvoiceLine]] = {}
-    for line in invoice.lines:
-        by_service.setdefault((line.charge_code, line.service_point_id), []).append(line)
-    parts = [
-        _part(code, lines, [traces[line.line_no] for line in lines], fmt, is_open=index == 0)
-        for index, ((code, _), lines) in enumerate(by_service.items())
-    ]
+    parts = bill_parts(tx, actor, invoice, fmt)
     items = payments.open_items(tx, actor, invoice.account_id, fmt.today)
     own = next((item for item in items if item.invoice.invoice_id == invoice.invoice_id), None)
     open_fen = 0 if own is None else own.invoice.left_fen + own.late_fee_left_fen
-    return BillView(invoice, tuple(parts), open_fen)
-
-
-def _part(
-    code: str, lines: Sequence[InvoiceLine], traces: Sequence[LineTrace], fmt: Format, *, is_open: bool
-) -> BillPart:
-    usage = next((trace.usage for trace in traces if trace.usage is not None), None)
-    tiered = [line for line in lines if line.tier.isdecimal()]
-    own = lines[0]
-    return BillPart(
-        charge_name(code, fmt),
-        code,
-        usage.unit if usage else own.unit,
-        usage.quantity if usage else None,
-        sum(line.amount_fen for line in lines),
-        max((int(line.tier) for line in tiered), default=1),
-        tuple(lines),
-        _why(tiered, traces),
-        _registers(traces, fmt),
-        _sentence(traces, fmt),
-        is_open,
-    )
-
-
-def _why(tiered: Sequence[InvoiceLine], traces: Sequence[LineTrace]) -> Why | None:
-    """Return why the month has a dearer part; None if all of it was in one tier."""
-    parts = [line for line in tiered if line.quantity is not None and line.unit_price is not None]
-    if len(parts) < 2:
-        return None
-    upper = parts[-1]
-    trace = next(trace for trace in traces if trace.line_no == upper.line_no)
-    steps = {step.number: step for step in steps_of(trace)}
-    below, above = steps.get(int(upper.tier) - 1), steps.get(int(upper.tier))
-    if below is None or above is None or below.upper is None:
-        return None
-    return Why(below.upper, above.price - below.price, _why_areas(parts))
-
-
-def _why_areas(parts: Sequence[InvoiceLine]) -> tuple[WhyArea, ...]:
-    total = sum((part.quantity or Decimal(0) for part in parts), Decimal(0))
-    dearest = max(part.unit_price or Decimal(0) for part in parts)
-    areas = []
-    x = 0.0
-    for part in parts:
-        quantity, price = part.quantity or Decimal(0), part.unit_price or Decimal(0)
-        width, height = float(quantity / total) * 294, float(price / dearest) * 40
-        areas.append(WhyArea(int(part.tier), part.amount_fen, x, 54 - height, max(1.0, width - 1), height))
-        x += width
-    return tuple(areas)
-
-
-def _registers(traces: Sequence[LineTrace], fmt: Format) -> tuple[DialPicture, ...]:
-    usage = next((trace.usage for trace in traces if trace.usage is not None), None)
-    if usage is None or not usage.segments:
-        return ()
-    gettext = fmt.language.gettext
-    first, last = usage.segments[0].opening, usage.segments[-1].closing
-    return (
-        DialPicture(gettext("at the start"), first.measured_at_ms, _dial(first.value)),
-        DialPicture(gettext("at the end"), last.measured_at_ms, _dial(last.value)),
-    )
-
-
-def _dial(value: Decimal) -> str:
-    """Write a register as six digits and two decimals, as the meter's display has them."""
-    return f"{value:09.2f}"
-
-
-def _sentence(traces: Sequence[LineTrace], fmt: Format) -> str:
-    usage = next((trace.usage for trace in traces if trace.usage is not None), None)
-    if usage is None or len(usage.segments) < 2:
-        return ""
-    told = " + ".join(fmt.number(segment.quantity, usage.unit) for segment in usage.segments)
-    sentence = fmt.language.gettext("The meter was exchanged: %(parts)s = %(total)s, nothing counted twice.")
-    return sentence % {"parts": told, "total": fmt.quantity(usage.quantity, usage.unit)}
+    return BillView(invoice, parts, open_fen)

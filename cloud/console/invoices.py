@@ -6,6 +6,7 @@ from datetime import date
 
 from aiohttp import web
 
+from cloud.console.bill_parts import BillPart, bill_parts
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.frames import FrameView
@@ -81,6 +82,7 @@ class InvoiceView:
     account_path: str
     faults: tuple[str, ...]
     shares: tuple[Share, ...]
+    parts: tuple[BillPart, ...]
     history: tuple[InvoiceSummary, ...]
     history_bars: tuple[Bar, ...]
     postings: tuple[PostingLine, ...]
@@ -186,6 +188,7 @@ def _invoice(tx: Tx, actor: User, number: str, fmt: Format) -> InvoiceView:
         f"/accounts/{invoice.account_number}",
         faults_of(tx, actor, invoice),
         _shares(invoice),
+        bill_parts(tx, actor, invoice, fmt),
         oldest_first,
         draw_bars([max(0.0, float(row.total_fen)) for row in oldest_first], _SHARES_WIDTH, 110),
         _postings(tx, actor, invoice, fmt),

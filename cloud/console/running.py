@@ -78,6 +78,13 @@ def ladder_now(
     if service.tier is None or service.until_next_tier is None or len(prices) != len(bounds) + 1:
         return None
     used = bounds[service.tier - 1] - service.until_next_tier
+    return ladder_strip(used, service.unit, bounds, prices)
+
+
+def ladder_strip(used: Decimal, unit: str, bounds: Sequence[Decimal], prices: Sequence[Decimal]) -> LadderNow:
+    """Return the strip of a ladder on which so much was used; exactly a bound stays in the lower tier."""
+    tier = next((number for number, bound in enumerate(bounds, start=1) if used <= bound), len(prices))
+    left = bounds[tier - 1] - used if tier <= len(bounds) else None
     end = max([used, *bounds]) * _OPEN_SHARE
     edges = [Decimal(0), *bounds, end]
     bands = []
@@ -88,4 +95,4 @@ def ladder_now(
         share = float(filled / (upper - lower)) if upper > lower else 0.0
         bands.append(LadderBand(number, prices[number - 1], x, width, width * share))
     now_x = float(used / end) * _WIDTH
-    return LadderNow(used, service.unit, service.tier, service.until_next_tier, now_x, tuple(bands))
+    return LadderNow(used, unit, tier, left, now_x, tuple(bands))

@@ -510,7 +510,7 @@ async def test_a_resident_sees_owed_month_so_far_and_why(visitor: Visitor) -> No
     assert visit.page.url.endswith("/home")
     assert "11 月到现在" in (await visit.page.locator("main").text_content() or "")
 
-    await visit.page.click("a.btn.pri")
+    await visit.page.locator("main a[href^='/home/bills/']").first.click()
     await visit.page.locator(".bill-part").nth(1).locator("summary").click()
     await visit.page.locator(".bill-part[open] a", has_text="看到原始记录").first.click()
 
