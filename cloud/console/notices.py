@@ -20,6 +20,7 @@ _VALUE_LENGTH_MAX = 60
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "day-closed": mark("%(name)s counted: %(amount)s"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),
         "gateway-revoked": mark("%(code)s revoked: nobody speaks for it any more"),
@@ -46,6 +47,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
         "repair-changed": mark("%(number)s: noted"),
         "repair-taken": mark("%(number)s is written down; whoever suits has been told"),
+        "refund-approved": mark("%(number)s approved: %(amount)s goes back"),
+        "refund-refused": mark("%(number)s refused; nothing was booked"),
         "signed-out": mark("You have signed out"),
         "technician-set": mark("Noted what %(name)s can do, where and when"),
         "table-imported": mark("%(count)s rows carried out; this can be undone for a day"),

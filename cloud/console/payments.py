@@ -187,13 +187,13 @@ def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str],
         raise BadField("", str(error)) from error
 
 
-def fen_of(text: str, expected: str) -> int:
+def fen_of(text: str, expected: str, least: int = 1) -> int:
     """Return an amount a person typed, in fen; BadField says `expected` of what it is not."""
     try:
         fen = Decimal(text.replace(",", "").removeprefix("¥").strip()) * 100
     except InvalidOperation as error:
         raise BadField("amount", expected % text) from error
-    if not fen.is_finite() or fen != fen.to_integral_value() or not 0 < fen <= _FEN_MAX:
+    if not fen.is_finite() or fen != fen.to_integral_value() or not least <= fen <= _FEN_MAX:
         raise BadField("amount", expected % text)
     return int(fen)
 

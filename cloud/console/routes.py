@@ -12,6 +12,7 @@ from aiohttp import web
 from cloud.console import (
     alarms,
     billing,
+    cashier,
     commands,
     configurations,
     correction,
@@ -153,6 +154,9 @@ PAGES: Sequence[Page] = (
     Page("POST", "/meters/{meter}/reading", hand_reading.submit, Action.ENTER_READINGS),
     Page("GET", "/meters/{meter}/values", meters.show_values, Action.READ_METERS),
     Page("GET", "/payments", payments.show_arrears, Action.READ_LEDGER),
+    Page("GET", "/payments/day", cashier.show, Action.READ_LEDGER),
+    Page("POST", "/payments/day", cashier.close_day, Action.RECORD_PAYMENTS),
+    Page("POST", "/payments/refunds/{refund_id}", cashier.decide, Action.APPROVE_REFUNDS),
     Page("POST", "/payments/reminders", payments.remind, Action.MANAGE_DUNNING),
     Page("POST", "/payments/schedule", payments.set_schedule, Action.MANAGE_DUNNING),
     Page("POST", "/payments/notices", print_runs.print_notices, Action.READ_LEDGER),

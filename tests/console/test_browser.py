@@ -22,7 +22,7 @@ _STAFF = (
     "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/tariffs/cn-beijing-water-res/revise",
-    "/premises", "/accounts/A-00101?pay=1", "/payments", "/tables",
+    "/premises", "/accounts/A-00101?pay=1", "/payments", "/payments/day", "/tables",
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
     "/people", "/people?q=1-101", "/people/new", "/guard", "/premises/1-101/move",
 )  # fmt: skip
