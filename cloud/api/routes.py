@@ -38,6 +38,7 @@ from cloud.api import (
     tariffs,
     technicians,
     users,
+    visits,
     webhooks,
 )
 from cloud.api.route import Route
@@ -78,6 +79,7 @@ _NOUNS = (
     tariffs,
     technicians,
     users,
+    visits,
     webhooks,
 )
 

@@ -45,6 +45,7 @@ MENU: Sequence[Group] = (
         (
             Entry("/", "home", mark("Today"), Action.READ_OVERVIEW),
             Entry("/alarms", "alarm", mark("Alarms"), Action.READ_ALARMS),
+            Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS),
             Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM),
         ),
     ),

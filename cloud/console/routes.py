@@ -44,6 +44,7 @@ from cloud.console import (
     tariffs,
     technicians,
     verification,
+    visitors,
 )
 from cloud.console.assets import PREFIX, Assets
 from cloud.console.desk import PageHandler, at_desk, at_front_door
@@ -136,6 +137,9 @@ PAGES: Sequence[Page] = (
     Page("POST", "/imports/{import_id}/carry-out", imports.carry_out, Action.IMPORT_TABLES),
     Page("GET", "/imports/{import_id}/rejected", imports.fetch_rejected, Action.IMPORT_TABLES),
     Page("POST", "/imports/{import_id}/undo", imports.undo, Action.IMPORT_TABLES),
+    Page("GET", "/home/visitors", visitors.show_own, Action.INVITE_VISITORS),
+    Page("POST", "/home/visitors", visitors.invite, Action.INVITE_VISITORS),
+    Page("POST", "/home/visitors/{visit}", visitors.take_back, Action.INVITE_VISITORS),
     Page("GET", "/invoices", invoices.show_list, Action.READ_LEDGER),
     Page("POST", "/invoices/print", print_runs.print_bills, Action.READ_LEDGER),
     Page("GET", f"/invoices/{_NUMBER}", invoices.show_one, Action.READ_LEDGER),
@@ -195,6 +199,8 @@ PAGES: Sequence[Page] = (
     Page("POST", f"/tariffs/{{code}}/{_VERSION}/retire", tariff_editor.retire, Action.MANAGE_TARIFFS),
     Page("GET", "/technicians", technicians.show_list, Action.READ_REPAIRS),
     Page("POST", "/technicians/{user_id}", technicians.submit, Action.MANAGE_REPAIRS),
+    Page("GET", "/visitors", visitors.show_gate, Action.ADMIT_VISITORS),
+    Page("POST", "/visitors", visitors.admit, Action.ADMIT_VISITORS),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
 )
 

@@ -249,6 +249,15 @@ _SHAPES: Sequence[str] = (
     mark("choose whom to give it to"),
     mark("{} cannot deal with alarms"),
     mark("alarm {} is over already"),
+    mark("no visit has this code"),
+    mark("this code has let somebody in already"),
+    mark("this code does not hold now: it was taken back, is over, or has not begun"),
+    mark("too many attempts; the next one is possible in {} s"),
+    mark("a visit lasts a day at most, and ends after it begins"),
+    mark("a visit is within the next 30 days"),
+    mark("{} visits are expected already: take one back first"),
+    mark("somebody has come already, or it was taken back"),
+    mark("no free code was found: try again"),
 )
 
 _NESTING_MAX = 3

@@ -18,6 +18,7 @@ class Action(Enum):
 
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     APPROVE_REFUNDS = "approve_refunds"
+    ADMIT_VISITORS = "admit_visitors"
     BILL_ACCOUNTS = "bill_accounts"
     CLOSE_PERIOD = "close_period"
     COMMAND_DEVICES = "command_devices"
@@ -27,6 +28,7 @@ class Action(Enum):
     CONFIGURE_GATEWAYS = "configure_gateways"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
+    INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
     MANAGE_CONTACTS = "manage_contacts"
     MANAGE_DUNNING = "manage_dunning"
@@ -79,6 +81,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
     {
         Action.ACKNOWLEDGE_ALARM: _ON_SITE,
         Action.APPROVE_REFUNDS: _MONEY,  # never of one's own asking: the refund service
+        Action.ADMIT_VISITORS: _MANAGERS | {Role.GUARD},
         Action.BILL_ACCOUNTS: _MONEY,
         Action.CLOSE_PERIOD: _MONEY,
         Action.COMMAND_DEVICES: _TECHNICAL,
@@ -88,6 +91,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.CONFIGURE_GATEWAYS: _TECHNICAL | {Role.PLATFORM},
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
+        Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_DUNNING: _MONEY,

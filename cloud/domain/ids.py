@@ -43,6 +43,7 @@ SubscriptionId = NewType("SubscriptionId", str)
 TariffId = NewType("TariffId", str)
 UserId = NewType("UserId", str)
 VehicleId = NewType("VehicleId", str)
+VisitId = NewType("VisitId", str)
 WebhookId = NewType("WebhookId", str)
 WorkOrderId = NewType("WorkOrderId", str)
 

@@ -90,3 +90,7 @@ def _interval_ms(limit: Limit, failures: int) -> int:
         return limit.interval_ms
     doublings = min(failures - limit.forgiven, 20)
     return max(limit.interval_ms, min(limit.interval_ms << doublings, INTERVAL_MAX_MS))
+
+
+# A guard types a code every few seconds; who tries codes of eight digits waits ever longer.
+VISIT_CODE_PER_USER = Limit("visit_code", burst=10, interval_ms=3_000, forgiven=10)

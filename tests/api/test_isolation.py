@@ -91,6 +91,11 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         reply = await homes.cloud.call("POST", f"{path}/{part}", token=homes.token, json=body)
         assert reply.status == 204, reply.body
     known = await homes.get(path)
+    now_ms = homes.cloud.clock.now_ms
+    visit = await homes.post(
+        f"/api/v1/accounts/{account['account_id']}/visits",
+        {"name": "李阿姨", "from_ms": now_ms, "until_ms": now_ms + 3_600_000},
+    )
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
@@ -122,6 +127,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "user_id": (await homes.get("/api/v1/users"))["items"][0]["user_id"],
         "vehicle_id": known["vehicles"][0]["vehicle_id"],
         "version": 1,
+        "visit_id": visit["visit_id"],
         "webhook_id": webhook["webhook_id"],
         "work_order_id": order["work_order_id"],
     }

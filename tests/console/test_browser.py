@@ -24,7 +24,7 @@ _STAFF = (
     "/tariffs/cn-beijing-water-res", "/tariffs/cn-beijing-water-res/revise",
     "/premises", "/accounts/A-00101?pay=1", "/payments", "/payments/day", "/tables",
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
-    "/people", "/people?q=1-101", "/people/new", "/guard", "/premises/1-101/move",
+    "/people", "/people?q=1-101", "/people/new", "/guard", "/visitors", "/premises/1-101/move",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -34,6 +34,7 @@ _RESIDENT = (
     "/home/more",
     "/home/pay",
     "/home/privacy",
+    "/home/visitors",
     "/home/repairs",
     "/home/repairs/new",
     "/home/repairs/DG-R-2026-0001",
@@ -383,6 +384,31 @@ async def test_the_guard_s_screen_fills_with_a_fire_and_space_acknowledges_it(
     await visit.page.keyboard.up(" ")
     await visit.page.locator(".toast").wait_for()
     assert "已确认" in (await visit.page.text_content(".toast") or "")
+
+
+async def test_a_visitor_is_invited_let_in_once_and_the_host_sees_it(visitor: Visitor) -> None:
+    home = await visitor(login="101", is_phone=True)
+    await home.open("/home/visitors")
+    await home.page.fill("#name", "李阿姨")
+    await home.page.fill("#from", "08:00")
+    await home.page.get_by_role("button", name="生成访客码").click()
+    code = await home.page.locator(".big.mono").first.text_content() or ""
+    assert await home.page.locator(".qr svg").count() == 1
+
+    gate = await visitor(login="he")
+    await gate.open("/visitors")
+    await gate.page.fill("#code", "0000 0000")
+    await gate.page.get_by_role("button", name="放行").click()
+    assert "没有这个访客码" in (await gate.page.text_content("[role=alert]") or "")
+    await gate.page.fill("#code", code)
+    await gate.page.get_by_role("button", name="放行").click()
+    assert "李阿姨 去 1-101" in (await gate.page.text_content(".toast") or "")
+    await gate.page.fill("#code", code)
+    await gate.page.get_by_role("button", name="放行").click()
+    assert "已经用过" in (await gate.page.text_content("[role=alert]") or "")
+
+    await home.page.reload()
+    assert "已到访" in (await home.page.text_content("main") or "")
 
 
 async def test_an_alarm_is_given_noted_and_put_aside(visitor: Visitor) -> None:

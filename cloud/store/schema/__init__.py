@@ -81,6 +81,7 @@ from cloud.store.schema.upkeep import (
     maintenance_plan,
     work_order,
 )
+from cloud.store.schema.visit import visit
 
 # What was once written in these is never changed or deleted; triggers on both engines refuse it.
 APPEND_ONLY_TABLES = (
@@ -190,6 +191,7 @@ __all__ = [
     "usage",
     "user_account",
     "vehicle",
+    "visit",
     "webhook",
     "webhook_delivery",
     "withdrawn_reading",

@@ -1,0 +1,138 @@
+"""Visitors: a resident's codes to send on, and the gate's page that lets in by them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+import segno
+from aiohttp import web
+from markupsafe import Markup
+
+from cloud.console.desk import Desk
+from cloud.console.formats import Format
+from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
+from cloud.domain.ids import VisitId, is_uuid
+from cloud.domain.people import Account
+from cloud.domain.user import User
+from cloud.domain.visit import Visit, VisitState
+from cloud.services import premises, visits
+from cloud.store.db import Tx
+
+_TAB = "/home/more"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One visit; the picture of its code for who may see that."""
+
+    visit: Visit
+    state: VisitState
+    picture: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVisitsView:
+    """A resident's visits and the form for one more."""
+
+    accounts: tuple[Account, ...]
+    rows: tuple[VisitRow, ...]
+    typed: Mapping[str, str]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """Who is expected today, and who came."""
+
+    rows: tuple[VisitRow, ...]
+    expected: int
+    error: str = ""
+
+
+async def show_own(desk: Desk) -> web.StreamResponse:
+    """Show a resident's visits."""
+    view = await desk.read(_own, desk.format, {}, "")
+    return await desk.page("home/visitors.html", tab=_TAB, view=view)
+
+
+async def invite(desk: Desk) -> web.StreamResponse:
+    """Expect somebody, or show the form again with what does not fit."""
+    form = {name: str(value).strip()[:100] for name, value in (await desk.request.post()).items()}
+    try:
+        added = await desk.write(_invite, form, desk.format)
+    except (Conflict, Invalid) as error:
+        view = await desk.read(_own, desk.format, form, str(error))
+        return await desk.page("home/visitors.html", status=422, tab=_TAB, view=view)
+    return desk.go("/home/visitors", "visitor-invited", name=added.name)
+
+
+async def take_back(desk: Desk) -> web.StreamResponse:
+    """Take a visit back."""
+    text = desk.request.match_info["visit"]
+    if not is_uuid(text):
+        raise NotFound(f"there is no visit {text!r}")
+    await desk.write(visits.take_back, VisitId(text))
+    return desk.go("/home/visitors", "visitor-taken-back")
+
+
+async def show_gate(desk: Desk) -> web.StreamResponse:
+    """Show who is expected today."""
+    return await desk.page("visitors.html", view=await _gate(desk))
+
+
+async def admit(desk: Desk) -> web.StreamResponse:
+    """Let in who has this code, once."""
+    form = await desk.request.post()
+    try:
+        await desk.write(visits.count_attempt)
+        admitted = await desk.write(visits.admit, desk.site.site_id, str(form.get("code", "")))
+    except NotFound as error:
+        await desk.write(visits.note_attempt, was_right=False)
+        return await desk.page("visitors.html", status=422, view=await _gate(desk, str(error)))
+    except (Conflict, TooMany) as error:
+        return await desk.page("visitors.html", status=422, view=await _gate(desk, str(error)))
+    await desk.write(visits.note_attempt, was_right=True)
+    return desk.go("/visitors", "visitor-admitted", name=admitted.name, place=admitted.space_code)
+
+
+async def _gate(desk: Desk, error: str = "") -> GateView:
+    found = await desk.read(visits.visits_today, desk.site.site_id)
+    rows = tuple(VisitRow(one, one.state_at(desk.format.now_ms), Markup()) for one in found)
+    return GateView(rows, sum(row.state is VisitState.EXPECTED for row in rows), error)
+
+
+def _own(tx: Tx, actor: User, fmt: Format, typed: Mapping[str, str], error: str) -> OwnVisitsView:
+    rows = tuple(
+        VisitRow(one, one.state_at(fmt.now_ms), _picture(one, fmt.now_ms))
+        for one in visits.own_visits(tx, actor)
+    )
+    filled = {"on": fmt.today.isoformat(), "from": "09:00", "hours": "4", **typed}
+    return OwnVisitsView(tuple(premises.own_accounts(tx, actor)), rows, filled, error)
+
+
+def _invite(tx: Tx, actor: User, form: Mapping[str, str], fmt: Format) -> Visit:
+    accounts = premises.own_accounts(tx, actor)
+    wanted = form.get("account", "")
+    account = next((one for one in accounts if one.number == wanted), None)
+    if account is None:
+        raise Invalid(fmt.language.gettext("Choose which home it is about."))
+    try:
+        begin = datetime.combine(
+            date.fromisoformat(form.get("on", "")), time.fromisoformat(form.get("from", "")), fmt.zone
+        )
+        hours = int(form.get("hours", ""))
+    except ValueError as error:
+        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    from_ms = int(begin.timestamp() * 1000)
+    until_ms = int((begin + timedelta(hours=hours)).timestamp() * 1000)
+    return visits.invite(
+        tx, actor, account.account_id, form.get("name", ""), from_ms, until_ms, form.get("plate", "")
+    )
+
+
+def _picture(one: Visit, now_ms: int) -> Markup:
+    if one.state_at(now_ms) is not VisitState.EXPECTED:
+        return Markup()
+    drawn = segno.make(one.code, error="m", micro=False)
+    # Our own drawing of our own digits; nothing a person typed is in it.
+    return Markup(drawn.svg_inline(omitsize=True, dark="#000", light="#fff", border=3))  # noqa: S704

@@ -1,0 +1,147 @@
+"""A visitor's code lets in once, within its time, and only its host knows it."""
+
+import pytest
+
+from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
+from cloud.domain.ids import AccountId, UserId
+from cloud.domain.user import Locale, Role, User
+from cloud.domain.visit import Visit, VisitState
+from cloud.services import notices, visits
+from cloud.store import schema, users
+from cloud.store.db import Database, Tx
+from tests.cloud.garden import rows_of
+from tests.cloud.house import House
+from tests.databases import TENANT, FakeClock
+
+_HOUR_MS = 3_600_000
+
+
+def _add(house: House, login: str, role: Role, accounts: frozenset[AccountId] = frozenset()) -> User:
+    def work(tx: Tx) -> UserId:
+        user_id = users.insert_user(tx, login, login, role, Locale.CHINESE, "!")
+        assert user_id is not None
+        users.add_accounts(tx, user_id, accounts)
+        return user_id
+
+    return User(house.database.write_now(TENANT, work), TENANT, role, login, account_ids=accounts)
+
+
+@pytest.fixture
+def house(database: Database) -> House:
+    return House(database)
+
+
+@pytest.fixture
+def host(house: House) -> User:
+    return _add(house, "host", Role.RESIDENT, house.resident("A-101").account_ids)
+
+
+@pytest.fixture
+def guard(house: House) -> User:
+    return _add(house, "guard", Role.GUARD)
+
+
+def _invite(
+    house: House, host: User, clock: FakeClock, begins_in_ms: int = 0, lasts_ms: int = _HOUR_MS
+) -> Visit:
+    [account_id] = host.account_ids
+    from_ms = clock.now_ms + begins_in_ms
+    return house.database.write_now(
+        TENANT, visits.invite, host, account_id, "李阿姨", from_ms, from_ms + lasts_ms, "京A·D12345"
+    )
+
+
+def _admit(house: House, guard: User, code: str) -> Visit:
+    return house.database.write_now(TENANT, visits.admit, guard, house.site_id, code)
+
+
+def test_a_code_lets_in_once_and_the_host_hears_of_it(
+    house: House, host: User, guard: User, clock: FakeClock
+) -> None:
+    invited = _invite(house, host, clock)
+
+    admitted = _admit(house, guard, f"{invited.code[:4]} {invited.code[4:]}")
+
+    assert (admitted.state_at(clock.now_ms), admitted.space_code, admitted.admitted_by) == (
+        VisitState.ARRIVED,
+        "1-101",
+        "guard",
+    )
+    [told] = house.database.read_now(TENANT, notices.list_received, host).items
+    assert "李阿姨" in told.title
+    with pytest.raises(Conflict, match="has let somebody in already"):
+        _admit(house, guard, invited.code)
+
+
+def test_the_guard_never_sees_a_code_and_the_database_has_none(
+    house: House, host: User, guard: User, clock: FakeClock
+) -> None:
+    invited = _invite(house, host, clock)
+
+    [seen] = house.database.read_now(TENANT, visits.visits_today, guard, house.site_id)
+
+    assert (seen.code, seen.plate, len(invited.code)) == ("", "京A***45", 8)
+    kept = repr(rows_of(house.database, schema.visit))
+    assert invited.code not in kept
+    assert "D12345" not in kept
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "begins_in_ms", "is_let_in"),
+    [
+        pytest.param(0, 16 * 60_000, False, id="sixteen minutes early"),
+        pytest.param(0, 14 * 60_000, True, id="a little early"),
+        pytest.param(_HOUR_MS, 0, True, id="at its end"),
+        pytest.param(_HOUR_MS + 1, 0, False, id="over"),
+    ],
+)
+def test_a_code_holds_within_its_time(
+    house: House,
+    host: User,
+    guard: User,
+    clock: FakeClock,
+    later_ms: int,
+    begins_in_ms: int,
+    is_let_in: bool,
+) -> None:
+    invited = _invite(house, host, clock, begins_in_ms)
+    clock.advance(ms=later_ms)
+
+    if is_let_in:
+        assert _admit(house, guard, invited.code).arrived_at_ms == clock.now_ms
+    else:
+        with pytest.raises(Conflict, match="does not hold now"):
+            _admit(house, guard, invited.code)
+
+
+def test_a_visit_taken_back_lets_nobody_in_and_a_neighbour_cannot_take_it_back(
+    house: House, host: User, guard: User, clock: FakeClock
+) -> None:
+    invited = _invite(house, host, clock)
+    neighbour = _add(house, "neighbour", Role.RESIDENT, house.resident("A-201").account_ids)
+
+    with pytest.raises(NotFound):
+        house.database.write_now(TENANT, visits.take_back, neighbour, invited.visit_id)
+    house.database.write_now(TENANT, visits.take_back, host, invited.visit_id)
+
+    with pytest.raises(Conflict, match="does not hold now"):
+        _admit(house, guard, invited.code)
+    assert house.database.read_now(TENANT, visits.own_visits, neighbour) == []
+
+
+def test_what_is_no_visit_is_refused(house: House, host: User, clock: FakeClock) -> None:
+    with pytest.raises(Invalid, match="a day at most"):
+        _invite(house, host, clock, lasts_ms=25 * _HOUR_MS)
+    with pytest.raises(Invalid, match="next 30 days"):
+        _invite(house, host, clock, begins_in_ms=31 * 24 * _HOUR_MS)
+    for _ in range(20):
+        _invite(house, host, clock)
+    with pytest.raises(Conflict, match="20 visits are expected already"):
+        _invite(house, host, clock)
+
+
+def test_who_guesses_codes_waits_ever_longer(house: House, guard: User) -> None:
+    with pytest.raises(TooMany):
+        for _ in range(12):
+            house.database.write_now(TENANT, visits.count_attempt, guard)
+            house.database.write_now(TENANT, visits.note_attempt, guard, was_right=False)
