@@ -38,6 +38,7 @@ BOOK = Path("commands.sqlite")
 _KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 _GATEWAY = "0199a000-0000-7000-8000-000000000001"
 _LOCK = DeviceId("lock-1")
+_IDENTITY = Identity(Credential("http://cloud.example", "gw-1", GatewayName(1, _GATEWAY)), 0)
 # A transaction of the book takes about seven operations; accepting and settling are two, opening some more.
 _OPERATIONS_MAX = 24
 _CRASHES_PER_DISK = 100
@@ -158,9 +159,8 @@ async def _serve(disk: Disk, building: _Building, messages: Sequence[tuple[str, 
         trusted = {key_id_of(_KEY.public_key()): TrustedKey(_KEY.public_key(), frozenset(Action))}
         allowed = (CommandAllowance("*", frozenset(Action)),)
         desk = Desk(_GATEWAY, trusted, allowed, (), intents.last_counter, intents.has_seen)
-        identity = Identity(Credential("http://cloud.example", "gw-1", GatewayName(1, _GATEWAY)), 0)
         actuators = {_LOCK: building}
-        downlink = Downlink(identity, desk, intents, actuators, building, building.clock)  # type: ignore[arg-type]
+        downlink = Downlink(_IDENTITY, desk, intents, actuators, building, building.clock)  # type: ignore[arg-type]
         for left in intents.left_open():
             building.doors.unknown += 1
             intents.settle(left.command_id, CommandState.UNKNOWN, "the box stopped")
