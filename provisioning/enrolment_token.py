@@ -58,7 +58,12 @@ def parse_enrolment_token(text: str) -> EnrolmentToken:
         raise IdentityError(
             f"not an enrolment token: expected {SCHEME}://…, got {len(text)} characters of another form"
         )
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:  # an opening bracket of an IPv6 address without its end
+        raise IdentityError(
+            "enrolment token: it is cut off or mistyped between host and #; copy it whole"
+        ) from error
     match = _PLACE.fullmatch(parts.path)
     if match is None or parts.query or not _HOST.fullmatch(parts.netloc):
         raise IdentityError("enrolment token: it is cut off or mistyped between host and #; copy it whole")

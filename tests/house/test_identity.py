@@ -161,6 +161,7 @@ def test_an_enrolment_token_is_read_as_it_was_written() -> None:
         pytest.param("gh1.7.x.y", "not an enrolment token", id="of-the-time-of-tokens"),
         pytest.param(TOKEN + "A" * 500, "not an enrolment token", id="novel"),
         pytest.param(TOKEN[:60], "cut off or mistyped", id="cut"),
+        pytest.param(TOKEN.replace("://", "://["), "cut off or mistyped", id="bracket"),
         pytest.param(TOKEN.replace("/7.", "/0."), "cut off or mistyped", id="tenant"),
         pytest.param(TOKEN.replace("cloud.example", "cloud example"), "cut off or mistyped", id="host"),
         pytest.param(TOKEN.replace(":8443", ":x"), "cut off or mistyped", id="port"),
