@@ -177,9 +177,10 @@ def _success(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     if route.response is None:
         return {"204": {"description": "Done."}}
     if _is_stream(route.response):
-        # A file is bytes: OpenAPI 3.1 describes those by their media type alone.
+        # A file is bytes: OpenAPI 3.1 describes those by their media type alone; some come in two.
         schema = {"type": "string"} if route.response == EVENT_STREAM else {}
-        return {"200": {"description": route.summary, "content": {route.response: {"schema": schema}}}}
+        content = {media_type: {"schema": schema} for media_type in route.response.split(", ")}
+        return {"200": {"description": route.summary, "content": content}}
     content = {_JSON: {"schema": schema_of[_identity(route.response)]}}
     return {str(route.status): {"description": route.summary, "content": content}}
 

@@ -87,7 +87,7 @@ ROUTES = (
         "Fetch what was printed",
         _READ,
         get_printed_file,
-        "application/octet-stream",
+        "application/zip, application/pdf",
         description="A ZIP, or one PDF where one volume holds it all.",
     ),
     Route("POST", _ONE + "/stop", "Stop a print run", _READ, stop_print_run, PrintRunView),

@@ -16,7 +16,7 @@ from cloud.domain.journal import SUBJECT_LENGTH_MAX, Subject
 from cloud.domain.report import Collected, EnergyBalance
 from cloud.domain.user import Locale
 from cloud.services import journal, reports
-from cloud.web.workbooks import csv_response, workbook_response
+from cloud.web.workbooks import CSV, XLSX, csv_response, workbook_response
 from cloud.workbook.finance import journal_csv, journal_workbook
 
 MONTH = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
@@ -177,7 +177,7 @@ ROUTES = (
         "Export the journal",
         Action.READ_LEDGER,
         get_journal,
-        "application/octet-stream",
+        f"{CSV}, {XLSX}",
         query=JournalQuery,
         description="Vouchers in the finance department's chart; debit and credit of each are equal.",
     ),

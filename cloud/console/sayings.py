@@ -108,6 +108,8 @@ _SHAPES: Sequence[str] = (
     mark("the lift drive asks for service"),
     mark("the lift drive has tripped"),
     mark("the lock's battery is low"),
+    mark("the reader has been opened"),
+    mark("the reader's supply has failed"),
     mark("the sensor's battery is low"),
     mark("value above {} or below {} for {} s"),
     mark("value above {} or below {}"),

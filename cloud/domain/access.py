@@ -120,7 +120,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_OVERVIEW: _READS_SITE,
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_OWN_REPAIRS: _READS_SITE | {Role.RESIDENT},  # only of own homes: `sees_account`
-        Action.READ_PEOPLE: _MONEY | {Role.GUARD},  # numbers masked
+        Action.READ_PEOPLE: _READS_MONEY | {Role.GUARD},  # numbers masked
         Action.READ_PREMISES: _READS_SITE,
         Action.READ_REPAIRS: _READS_SITE,
         Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},

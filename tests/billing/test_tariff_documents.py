@@ -201,8 +201,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown kind": (
         document(charges=[{"kind": "magic", "component": "water"}]),
         "/versions/0/charges/0",
-        "a charge has a kind, one of area, fixed, flat, limits, matrix, percent, share, tiered, "
-        "time_of_use; not 'magic'",
+        "a charge has a kind, one of area, fixed, flat, formula, limits, matrix, percent, share, "
+        "tiered, time_of_use; not 'magic'",
     ),
     "component there twice": (
         document(charges=[{"kind": "flat", "component": "water", "price": "1"}] * 2),
