@@ -8,13 +8,10 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.repair_sheet import RepairSheet
 from cloud.console.repair_view import (
-    RepairPage,
     RepairRow,
-    find_repair,
     new_key,
-    perform,
-    repair_page,
     rows_of,
 )
 from cloud.console.repairs import photo_response
@@ -29,6 +26,7 @@ from cloud.services.repairs import RepairRequest
 from cloud.store.db import Tx
 
 _TAB = "/home/repairs"
+_SHEET = RepairSheet("home/repair.html", "/home/repairs", photos="/home/repairs", tab=_TAB)
 _ROWS = 50
 _FIELDS = ("account", "category", "urgency", "place", "description", "wanted_at", "once", "another")
 
@@ -88,47 +86,17 @@ async def submit_new(desk: Desk) -> web.StreamResponse:
 
 async def show_one(desk: Desk) -> web.StreamResponse:
     """Show how far a repair is."""
-    view = await _one(desk)
-    if "part" in desk.request.query:
-        return desk.part("repairs/progress.html", view=view)
-    return await desk.page("home/repair.html", tab=_TAB, view=view)
+    return await _SHEET.show(desk)
 
 
 async def act(desk: Desk) -> web.StreamResponse:
     """Do what a form on the page asks for."""
-    number = desk.request.match_info["repair"]
-    found = await desk.read(find_repair, desk.site.site_id, number)
-    sent = Sent({})
-    try:
-        sent = await read_form(desk.request)
-        await perform(desk, found.repair.repair_id, sent)
-    except (Conflict, Invalid) as error:
-        view = await _one(desk, str(error), sent.values)
-        return await desk.page("home/repair.html", status=422, tab=_TAB, view=view)
-    return desk.go(f"/home/repairs/{number}", "repair-changed", number=number)
+    return await _SHEET.act(desk)
 
 
 async def show_photo(desk: Desk) -> web.StreamResponse:
     """Show a photo of one's own repair."""
     return await photo_response(desk)
-
-
-async def _one(desk: Desk, error: str = "", typed: Mapping[str, str] | None = None) -> RepairPage:
-    number = desk.request.match_info["repair"]
-    return await desk.read(_page, desk.site.site_id, number, desk.format, error, typed)
-
-
-def _page(
-    tx: Tx,
-    actor: User,
-    site_id: SiteId,
-    number: str,
-    fmt: Format,
-    error: str,
-    typed: Mapping[str, str] | None,
-) -> RepairPage:
-    found = find_repair(tx, actor, site_id, number)
-    return repair_page(tx, actor, found, fmt, f"/home/repairs/{number}", error, typed)
 
 
 def _list(tx: Tx, actor: User, site_id: SiteId, fmt: Format) -> HomeRepairsView:

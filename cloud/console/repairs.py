@@ -10,17 +10,13 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.lists import Filter, link
+from cloud.console.repair_sheet import RepairSheet
 from cloud.console.repair_view import (
-    RepairPage,
     RepairRow,
-    find_repair,
     new_key,
-    perform,
-    repair_page,
     rows_of,
 )
 from cloud.console.uploads import Sent, read_form
-from cloud.domain.access import Action, may
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, PhotoId, SiteId, is_uuid
 from cloud.domain.premises import SpaceKind
@@ -38,6 +34,7 @@ from cloud.services import premises, repair_work, repairs
 from cloud.services.repairs import RepairRequest
 from cloud.store.db import Tx
 
+_SHEET = RepairSheet("repairs/repair.html", "/repairs", photos="/repairs")
 _ROWS = 50
 _COUNTED_MAX = 200  # beyond, a number is no longer read as a number
 _OVER = frozenset({RepairState.DONE, RepairState.CONFIRMED, RepairState.CANCELLED})
@@ -81,24 +78,12 @@ async def show_list(desk: Desk) -> web.StreamResponse:
 
 async def show_one(desk: Desk) -> web.StreamResponse:
     """Show one repair with everything that may be done to it."""
-    view = await _one(desk)
-    if "part" in desk.request.query:
-        return desk.part("repairs/progress.html", view=view)
-    return await desk.page("repairs/repair.html", view=view)
+    return await _SHEET.show(desk)
 
 
 async def act(desk: Desk) -> web.StreamResponse:
     """Do what a form on a repair's page asks for."""
-    number = desk.request.match_info["repair"]
-    found = await desk.read(find_repair, desk.site.site_id, number)
-    sent = Sent({})
-    try:
-        sent = await read_form(desk.request)
-        await perform(desk, found.repair.repair_id, sent)
-    except (Conflict, Invalid) as error:
-        view = await _one(desk, str(error), sent.values)
-        return await desk.page("repairs/repair.html", status=422, view=view)
-    return desk.go(f"/repairs/{number}", "repair-changed", number=number)
+    return await _SHEET.act(desk)
 
 
 async def show_photo(desk: Desk) -> web.StreamResponse:
@@ -144,25 +129,6 @@ async def photo_response(desk: Desk) -> web.Response:
     # A photo never changes; the browser that may see it may keep it.
     headers = {"Cache-Control": "private, max-age=86400, immutable"}
     return web.Response(body=content, content_type="image/jpeg", headers=headers)
-
-
-async def _one(desk: Desk, error: str = "", typed: Mapping[str, str] | None = None) -> RepairPage:
-    number = desk.request.match_info["repair"]
-    return await desk.read(_page, desk.site.site_id, number, desk.format, error, typed)
-
-
-def _page(
-    tx: Tx,
-    actor: User,
-    site_id: SiteId,
-    number: str,
-    fmt: Format,
-    error: str,
-    typed: Mapping[str, str] | None,
-) -> RepairPage:
-    found = find_repair(tx, actor, site_id, number)
-    shows = may(actor, Action.MANAGE_REPAIRS) and found.repair.state in UNFINISHED
-    return repair_page(tx, actor, found, fmt, f"/repairs/{number}", error, typed, shows_candidates=shows)
 
 
 def _photo(tx: Tx, actor: User, site_id: SiteId, number: str, photo_id: PhotoId) -> bytes:

@@ -279,7 +279,8 @@ async def test_one_brought_by_hand_needs_no_cloud(tmp_path: Path) -> None:
             await until(lambda: jobs_of(here.field)["a"].polls > 1)
             wider = written(ports, {"a": ("bus-1", 1, 0.1), "b": ("bus-2", 2, 0.1)})
             write_durably(tmp_path / FOLDER / INBOX, bundle(9, wider, plain=PROFILE))
-            await until(lambda: here.shelf.trial == 9)
+            # The trial has begun, with its time taken, once the new device is polled.
+            await until(lambda: here.shelf.trial == 9 and "b" in jobs_of(here.field))
             here.clock.at_ms += 6_000
             await until(lambda: here.shelf.running == 9)
             here.office.is_there = True
