@@ -25,6 +25,34 @@ from cloud.store.schema import account, allocation, invoice, late_fee_rule, paym
 # Days overdue at which an arrears bucket begins.
 BUCKETS = (1, 31, 61, 91)
 
+# A credit note, beside the invoice it takes back. Built once, as are the conditions below: building them
+# costs more than asking.
+_NOTE = invoice.alias("note")
+
+# A document that may ask for something: an invoice no credit note took back; and a credit note that takes
+# back an invoice of less than nothing, whose credit the customer keeps and which is therefore to be paid.
+_STANDS = sa.or_(
+    sa.and_(
+        invoice.c.kind == InvoiceKind.INVOICE.value,
+        ~sa.exists().where(
+            _NOTE.c.tenant_id == invoice.c.tenant_id,
+            _NOTE.c.corrects_id == invoice.c.id,
+            _NOTE.c.kind == InvoiceKind.CREDIT_NOTE.value,
+            _NOTE.c.account_id == invoice.c.account_id,
+            _NOTE.c.period_id == invoice.c.period_id,
+        ),
+    ),
+    sa.and_(invoice.c.kind == InvoiceKind.CREDIT_NOTE.value, invoice.c.total_fen > 0),
+)
+
+# What was paid of the invoice at hand.
+_PAID: sa.ScalarSelect[int] = (
+    sa.select(sa.func.coalesce(sa.func.sum(allocation.c.principal_fen), 0))
+    .where(allocation.c.tenant_id == invoice.c.tenant_id, allocation.c.invoice_id == invoice.c.id)
+    .correlate(invoice)
+    .scalar_subquery()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrears:
@@ -144,8 +172,9 @@ def open_invoices(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId, l
         sa.select(invoice.c.id, invoice.c.account_id, invoice.c.number, invoice.c.due_on, invoice.c.total_fen)
         .where(
             invoice.c.account_id.in_(account_ids),
-            *_standing(tx),
-            invoice.c.total_fen > _paid(tx),
+            invoice.c.tenant_id == tx.tenant_id,
+            _STANDS,
+            invoice.c.total_fen > _PAID,
         )
         .order_by(invoice.c.due_on, invoice.c.id)
     ).all()
@@ -180,7 +209,12 @@ def owing_accounts(tx: Tx, site_id: SiteId) -> set[AccountId]:
         .join(
             account, sa.and_(account.c.tenant_id == invoice.c.tenant_id, account.c.id == invoice.c.account_id)
         )
-        .where(account.c.site_id == site_id, *_standing(tx), invoice.c.total_fen > _paid(tx))
+        .where(
+            account.c.site_id == site_id,
+            invoice.c.tenant_id == tx.tenant_id,
+            _STANDS,
+            invoice.c.total_fen > _PAID,
+        )
     )
     return {AccountId(row.account_id) for row in rows}
 
@@ -204,7 +238,7 @@ def prepaid_balances(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId
 
 def list_arrears(tx: Tx, site_id: SiteId, as_of: date) -> list[Arrears]:
     """Return who at a site owes something overdue, the most first."""
-    left = invoice.c.total_fen - _paid(tx)
+    left = invoice.c.total_fen - _PAID
     edges = [as_of - timedelta(days=days) for days in BUCKETS]
     ages = [
         sa.func.sum(sa.case((sa.and_(invoice.c.due_on <= newest, invoice.c.due_on > oldest), left), else_=0))
@@ -229,7 +263,13 @@ def list_arrears(tx: Tx, site_id: SiteId, as_of: date) -> list[Arrears]:
                 space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id)
             )
         )
-        .where(account.c.site_id == site_id, *_standing(tx), invoice.c.due_on < as_of, left > 0)
+        .where(
+            account.c.site_id == site_id,
+            invoice.c.tenant_id == tx.tenant_id,
+            _STANDS,
+            invoice.c.due_on < as_of,
+            left > 0,
+        )
         .group_by(account.c.id, account.c.number, account.c.holder_name, space.c.code)
     )
     found = [
@@ -273,39 +313,6 @@ def rules_of(tx: Tx, site_id: SiteId) -> list[tuple[date, LateFeeRule]]:
         .order_by(late_fee_rule.c.from_on)
     )
     return [(row.from_on, late_fee_rule_from_json(row.rule)) for row in rows]
-
-
-def _standing(tx: Tx) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a document that may ask for something.
-
-    An invoice no credit note took back; and a credit note that takes back an invoice of less than nothing,
-    whose credit the customer keeps and which is therefore to be paid.
-    """
-    note = invoice.alias("note")
-    taken_back = sa.exists().where(
-        note.c.tenant_id == invoice.c.tenant_id,
-        note.c.corrects_id == invoice.c.id,
-        note.c.kind == InvoiceKind.CREDIT_NOTE.value,
-        note.c.account_id == invoice.c.account_id,
-        note.c.period_id == invoice.c.period_id,
-    )
-    return [
-        invoice.c.tenant_id == tx.tenant_id,
-        sa.or_(
-            sa.and_(invoice.c.kind == InvoiceKind.INVOICE.value, ~taken_back),
-            sa.and_(invoice.c.kind == InvoiceKind.CREDIT_NOTE.value, invoice.c.total_fen > 0),
-        ),
-    ]
-
-
-def _paid(tx: Tx) -> sa.ColumnElement[int]:
-    """Return what was paid of the invoice at hand."""
-    return (
-        sa.select(sa.func.coalesce(sa.func.sum(allocation.c.principal_fen), 0))
-        .where(allocation.c.tenant_id == tx.tenant_id, allocation.c.invoice_id == invoice.c.id)
-        .correlate(invoice)
-        .scalar_subquery()
-    )
 
 
 def _uses(tx: Tx, which: sa.ColumnElement[bool]) -> list[Use]:

@@ -6,16 +6,19 @@ tests.billing.books --steps 1000000` is the long run.
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
 
 from cloud.domain.errors import Conflict, Forbidden
@@ -263,7 +266,9 @@ def run(path: Path, seed: int, steps: int) -> Counter[str]:
 def begin(path: Path, seed: int) -> Books:
     """Open a property with some accounts and two clerks."""
     rng = random.Random(seed)
-    books = Books(Database("sqlite:///" + str(path), clock=lambda: books.now_ms), rng, 1_790_000_000_000)
+    books: Books = Books(
+        Database("sqlite:///" + str(path), clock=lambda: books.now_ms), rng, 1_790_000_000_000
+    )
 
     def work(tx: Tx) -> None:
         add_tenant(tx, "one", "one")
@@ -291,32 +296,43 @@ def _clerk(tx: Tx, login: str) -> User:
 
 
 def main(arguments: list[str]) -> int:
-    """Keep books until so many steps are done; print how many and how fast."""
+    """Keep books until so many steps are done, a process a core; print how many and how fast."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)
-    started, done, seed = time.monotonic(), Counter[str](), given.seed
+    started, done = time.monotonic(), Counter[str]()
+    sizes = [min(STEPS_A_BOOK, given.steps - first) for first in range(0, given.steps, STEPS_A_BOOK)]
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "template.db"
         upgrade(f"sqlite:///{template}")
-        left = given.steps
-        while left > 0:
-            path = Path(folder) / "books.db"
-            for old in Path(folder).glob("books.db*"):
-                old.unlink()
-            shutil.copy(template, path)
-            done += run(path, seed, min(left, STEPS_A_BOOK))
-            left -= STEPS_A_BOOK
-            seed += 1
-            if (seed - given.seed) % 20 == 0:
-                print(
-                    f"{given.steps - max(left, 0):>9} steps, {time.monotonic() - started:.0f} s", flush=True
-                )
+        with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
+            books = [
+                pool.submit(_keep, template, seed, size) for seed, size in enumerate(sizes, start=given.seed)
+            ]
+            for number, finished in enumerate(as_completed(books), start=1):
+                done += finished.result()
+                if number % 20 == 0:
+                    print(f"{sum(done.values()):>9} steps, {time.monotonic() - started:.0f} s", flush=True)
     for name, count in sorted(done.items()):
         print(f"{count:>9}  {name}")
-    print(f"{given.steps} steps, {seed - given.seed} books, all balanced to 0 fen")
+    seconds = time.monotonic() - started
+    print(f"{given.steps} steps, {len(sizes)} books in {seconds:.0f} s, all balanced to 0 fen")
     return 0
+
+
+def _keep(template: Path, seed: int, steps: int) -> Counter[str]:
+    """Keep one set of books in a file of its own; an error names the seed to do it again with."""
+    path = template.with_name(f"books-{seed}.db")
+    shutil.copy(template, path)
+    try:
+        return run(path, seed, steps)
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}: {error}") from error
+    finally:
+        for left in template.parent.glob(f"{path.name}*"):
+            left.unlink()
 
 
 if __name__ == "__main__":
