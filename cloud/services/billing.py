@@ -32,7 +32,7 @@ from cloud.domain.user import User
 from cloud.services import payments
 from cloud.services.assessment import Assessment, assess
 from cloud.services.invoice_rows import invoice_of, usage_of
-from cloud.store import audit, invoices, ledger, numbers, periods, premises, subjects, usage
+from cloud.store import audit, invoices, ledger, numbers, people, periods, premises, subjects, usage
 from cloud.store.db import Tx
 from cloud.store.periods import Hold
 from cloud.store.subjects import Subject
@@ -136,9 +136,11 @@ def issue_invoices(tx: Tx, actor: User, period_id: PeriodId, account_ids: Sequen
     it but the hold.
     """
     require(actor, Action.BILL_ACCOUNTS)
-    period = _period(tx, period_id, is_locked=True)
+    period = _period(tx, period_id, is_kept=True)
     if period.state is not PeriodState.CLOSING:
         raise Conflict(f"period {period.code} is {period.state.value}; begin its closing first")
+    # Another run may be billing the same accounts: whoever comes second sees what the first has done.
+    people.lock_accounts(tx, account_ids)
     site = _site(tx, period.site_id)
     zone = time_zone(site.time_zone)
     billed = invoices.billed_accounts(tx, period_id, account_ids)
@@ -170,9 +172,10 @@ def hold_defective(
 ) -> UsageProblem:
     """Hold an account the program failed to bill, so that it is seen and its neighbours are not held up."""
     require(actor, Action.BILL_ACCOUNTS)
-    period = _period(tx, period_id, is_locked=True)
+    period = _period(tx, period_id, is_kept=True)
     if period.state is not PeriodState.CLOSING:
         raise Conflict(f"period {period.code} is {period.state.value}; begin its closing first")
+    people.lock_accounts(tx, [account_id])
     problem = UsageProblem(ProblemKind.DEFECT, "", tx.now_ms, detail)
     periods.replace_holds(tx, period_id, [], {account_id: (problem,)})
     return problem
@@ -280,8 +283,8 @@ def _site(tx: Tx, site_id: SiteId) -> Site:
     return site
 
 
-def _period(tx: Tx, period_id: PeriodId, *, is_locked: bool = False) -> BillingPeriod:
-    period = periods.find_period(tx, period_id, is_locked=is_locked)
+def _period(tx: Tx, period_id: PeriodId, *, is_locked: bool = False, is_kept: bool = False) -> BillingPeriod:
+    period = periods.find_period(tx, period_id, is_locked=is_locked, is_kept=is_kept)
     if period is None:
         raise NotFound(f"there is no billing period {period_id}")
     return period

@@ -183,6 +183,11 @@ class Database:
         job = _Work(self, tenant_id, is_read=False, run=lambda tx: work(tx, *args, **kwargs))
         return self._writers.submit(Lane.LIVE, job).result()
 
+    @property
+    def writers(self) -> int:
+        """Return how many transactions may write at once: one on SQLite."""
+        return self._writers.count
+
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""
         self._readers.close()

@@ -12,6 +12,7 @@ from cloud.domain.ids import AccountId, InvoiceId, PeriodId, ServicePointId, Sit
 from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
 from cloud.domain.periods import PeriodCode, ServicePeriod
 from cloud.store.db import Tx
+from cloud.store.many_rows import insert_rows
 from cloud.store.schema import account, billing_period, invoice, invoice_line, space
 
 
@@ -68,7 +69,7 @@ def insert_invoices(tx: Tx, added: Sequence[NewInvoice]) -> None:
     if not added:
         return
     # Add documents.
-    tx.conn.execute(sa.insert(invoice), [_invoice_row(tx, one) for one in added])
+    insert_rows(tx, invoice, [_invoice_row(tx, one) for one in added])
     lines = [
         _line_row(tx, one.invoice_id, number, line)
         for one in added
@@ -76,7 +77,7 @@ def insert_invoices(tx: Tx, added: Sequence[NewInvoice]) -> None:
     ]
     if lines:
         # Add their lines.
-        tx.conn.execute(sa.insert(invoice_line), lines)
+        insert_rows(tx, invoice_line, lines)
 
 
 def billed_accounts(tx: Tx, period_id: PeriodId, account_ids: Sequence[AccountId]) -> set[AccountId]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from cloud.domain.ids import AccountId, InvoiceId, LedgerEntryId
 from cloud.domain.ledger import CHART, Entry, EntryKind
 from cloud.store.db import Tx
+from cloud.store.many_rows import insert_rows
 from cloud.store.schema import ledger_account, ledger_entry, posting
 
 
@@ -34,8 +35,9 @@ def insert_entries(tx: Tx, entries: Sequence[Entry]) -> list[LedgerEntryId]:
         return []
     ids = [LedgerEntryId(tx.new_id()) for _ in entries]
     # Add entries.
-    tx.conn.execute(
-        sa.insert(ledger_entry),
+    insert_rows(
+        tx,
+        ledger_entry,
         [
             {
                 "tenant_id": tx.tenant_id,
@@ -50,8 +52,9 @@ def insert_entries(tx: Tx, entries: Sequence[Entry]) -> list[LedgerEntryId]:
         ],
     )
     # Add their postings.
-    tx.conn.execute(
-        sa.insert(posting),
+    insert_rows(
+        tx,
+        posting,
         [
             {
                 "tenant_id": tx.tenant_id,

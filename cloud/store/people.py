@@ -1,5 +1,6 @@
 """Accounts and what is supplied to them."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -23,10 +24,19 @@ def lock_account(tx: Tx, account_id: AccountId) -> None:
 
     What is owed and what is credit are sums: two who read the same sum would both use it.
     """
-    # Who else moves this account's money waits here.
+    lock_accounts(tx, [account_id])
+
+
+def lock_accounts(tx: Tx, account_ids: Collection[AccountId]) -> None:
+    """Let nobody else bill these accounts or move their money until the transaction ends.
+
+    In the order of their ids, so that two who want the same accounts do not wait for each other.
+    """
+    # Who else moves these accounts' money waits here.
     tx.conn.execute(
         sa.select(account.c.id)
-        .where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
+        .where(account.c.tenant_id == tx.tenant_id, account.c.id.in_(sorted(account_ids)))
+        .order_by(account.c.id)
         .with_for_update(key_share=True)
     )
 

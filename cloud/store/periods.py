@@ -43,11 +43,18 @@ def insert_period(tx: Tx, site_id: SiteId, code: PeriodCode, dates: ServicePerio
     )
 
 
-def find_period(tx: Tx, period_id: PeriodId, *, is_locked: bool = False) -> BillingPeriod | None:
-    """Return a period, or None. Locked, it stays as it is until the transaction ends."""
+def find_period(
+    tx: Tx, period_id: PeriodId, *, is_locked: bool = False, is_kept: bool = False
+) -> BillingPeriod | None:
+    """Return a period, or None. Locked or kept, it stays as it is until the transaction ends.
+
+    Many may keep it at once: the groups of a run do. Whoever locks it waits until nobody keeps it.
+    """
     query = _select(tx).where(billing_period.c.id == period_id)
-    # Which period is this? A closing holds the row, so that a second run waits its turn.
-    row = tx.conn.execute(query.with_for_update() if is_locked else query).one_or_none()
+    if is_locked or is_kept:
+        query = query.with_for_update(read=is_kept)
+    # Which period is this?
+    row = tx.conn.execute(query).one_or_none()
     return None if row is None else _period_from_row(row)
 
 

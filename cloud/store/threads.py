@@ -95,6 +95,7 @@ class TransactionThreads:
         self._waiting_max = waiting_max
         self._run_job = run
         self._closed = False
+        self.count = count
         self._threads = [
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
             for number in range(1, count + 1)

@@ -19,6 +19,7 @@ from cloud.domain.periods import ServicePeriod
 from cloud.domain.rating import SliceMethod
 from cloud.domain.usage import DialReading, Judgement, UsageSegment
 from cloud.store.db import Tx
+from cloud.store.many_rows import insert_rows
 from cloud.store.schema import invoice, usage
 
 
@@ -78,7 +79,7 @@ def insert_usage(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows of `usage_row`."""
     if rows:
         # Add billed usage.
-        tx.conn.execute(sa.insert(usage), rows)
+        insert_rows(tx, usage, rows)
 
 
 def history_of(
