@@ -28,6 +28,7 @@ class Meter(asyncio.Protocol):
 
     def __init__(self, registers: bytes) -> None:
         self._registers = registers
+        self._answers: dict[bytes, bytes] = {}  # by question, both without their transaction id
         self._pending = b""
         self._asked_at = 0.0
 
@@ -40,21 +41,25 @@ class Meter(asyncio.Protocol):
         """Answer every whole read request; anything else is answered with exception 1."""
         data = self._pending + data
         while len(data) >= _HEADER.size:
-            transaction, protocol, _, unit, function, address, count = _HEADER.unpack_from(data)
-            data = data[_HEADER.size :]
-            values = self._registers[2 * address : 2 * (address + count)]
-            if function == 3 and len(values) == 2 * count:
-                pdu = bytes((3, len(values))) + values
-            else:
-                pdu = bytes((function | 0x80, 1))
-            head = struct.pack(">HHHB", transaction, protocol, len(pdu) + 1, unit)
-            self._transport.write(head + pdu)
+            question, rest = data[2 : _HEADER.size], data[_HEADER.size :]
+            answer = self._answers.get(question)
+            if answer is None:
+                answer = self._answers[question] = self._answer(question)
+            self._transport.write(data[:2] + answer)
+            data = rest
             Meter.served += 1
             now = time.monotonic()
             if self._asked_at:
                 Meter.intervals_s.append(now - self._asked_at)
             self._asked_at = now
         self._pending = data
+
+    def _answer(self, question: bytes) -> bytes:
+        protocol, _, unit, function, address, count = _HEADER.unpack(b"\0\0" + question)[1:]
+        values = self._registers[2 * address : 2 * (address + count)]
+        is_served = function == 3 and len(values) == 2 * count
+        pdu = bytes((3, len(values))) + values if is_served else bytes((function | 0x80, 1))
+        return struct.pack(">HHB", protocol, len(pdu) + 1, unit) + pdu
 
 
 async def main(meters: int, registers: int) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.buffer_store import KeptBlock, checked_block, connect_file
+from edge.buffer_block import KeptBlock, checked_block
+from edge.buffer_store import connect_file
 
 # Asking for rows one by one costs some ten microseconds each, and a start may take seconds at most.
 _ROWIDS_TRIED_MAX = 50_000

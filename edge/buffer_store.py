@@ -7,15 +7,12 @@ put aside. Counters move in the same transaction as the rows they count.
 
 import logging
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlite_utils import Database, Migrations
-
+from edge.buffer_block import KeptBlock, ValueClass, block_from_row, checked_block
 from edge.errors import StorageFault
 from protocol.envelope import Block, encode_events, encode_readings
 from protocol.event import Event
@@ -35,118 +32,6 @@ _NEWER_VERSIONS_MAX = 100
 
 Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
 
-_migrations = Migrations("buffer")
-
-
-class ValueClass(IntEnum):
-    """What a block is worth when room runs out; smaller goes first."""
-
-    TELEMETRY = 0
-    BILLING = 1  # readings of billed points
-    EVIDENCED = 2  # readings with their raw frame: period boundaries are among them
-    EVENT = 3
-
-
-@_migrations(name="0001_first")
-def _first(db: Database) -> None:
-    statements = (
-        """CREATE TABLE store (
-            id INTEGER PRIMARY KEY CHECK (id = 1),
-            epoch INTEGER NOT NULL CHECK (epoch > 0),
-            created_at_ms INTEGER NOT NULL
-        ) STRICT""",
-        """CREATE TABLE stream (
-            name TEXT PRIMARY KEY,
-            next_seq INTEGER NOT NULL DEFAULT 1,
-            stored_rows INTEGER NOT NULL DEFAULT 0,
-            acked_rows INTEGER NOT NULL DEFAULT 0,
-            evicted_rows INTEGER NOT NULL DEFAULT 0,
-            put_aside_rows INTEGER NOT NULL DEFAULT 0
-        ) STRICT""",
-        """CREATE TABLE block (
-            stream TEXT NOT NULL REFERENCES stream (name),
-            first_seq INTEGER NOT NULL CHECK (first_seq > 0),
-            row_count INTEGER NOT NULL CHECK (row_count > 0),
-            value_class INTEGER NOT NULL,
-            oldest_at_ms INTEGER NOT NULL,
-            payload BLOB NOT NULL,
-            PRIMARY KEY (stream, first_seq)
-        ) STRICT""",
-        """CREATE TABLE put_aside (
-            stream TEXT NOT NULL,
-            first_seq INTEGER NOT NULL,
-            row_count INTEGER NOT NULL,
-            payload BLOB NOT NULL,
-            code TEXT NOT NULL,
-            detail TEXT NOT NULL,
-            put_aside_at_ms INTEGER NOT NULL,
-            PRIMARY KEY (stream, first_seq)
-        ) STRICT""",
-        """CREATE TABLE rule_state (
-            rule_id TEXT PRIMARY KEY,
-            state BLOB NOT NULL
-        ) STRICT""",
-    )
-    for statement in statements:
-        db.execute(statement)
-    db.execute("INSERT INTO stream (name) VALUES ('event'), ('history')")
-
-
-@_migrations(name="0002_checksum")
-def _checksum(db: Database) -> None:
-    # SQLite has none of its own: a flipped bit inside a payload would be sent as a value.
-    db.execute("ALTER TABLE block ADD COLUMN checksum INTEGER")
-    rows = db.execute(
-        "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload FROM block"
-    ).fetchall()
-    for rowid, *columns in rows:
-        db.execute(
-            "UPDATE block SET checksum = ? WHERE rowid = ?", (_kept_from_row(columns).checksum(), rowid)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class KeptBlock:
-    """A block as it is stored; an empty payload is one that was given up."""
-
-    stream: Stream
-    first_seq: int
-    row_count: int
-    value_class: ValueClass
-    oldest_at_ms: int
-    payload: bytes
-
-    def checksum(self) -> int:
-        """Return what tells a damaged block: CRC-32 of all that it says."""
-        head = (self.stream.value, self.first_seq, self.row_count, int(self.value_class), self.oldest_at_ms)
-        return zlib.crc32(self.payload, zlib.crc32(repr(head).encode()))
-
-
-def _stream(name: str) -> Stream:
-    try:
-        return Stream(name)
-    except ValueError as error:
-        raise sqlite3.DatabaseError(f"stream {name!r} is not one of {[s.value for s in Stream]}") from error
-
-
-def _kept_from_row(row: Sequence[Any]) -> KeptBlock:
-    stream, first_seq, row_count, value_class, oldest_at_ms, payload = row
-    try:
-        return KeptBlock(
-            Stream(stream), first_seq, row_count, ValueClass(value_class), oldest_at_ms, bytes(payload)
-        )
-    except (TypeError, ValueError) as error:
-        raise sqlite3.DatabaseError(f"block {stream!r} {first_seq!r} is damaged: {error}") from error
-
-
-def checked_block(row: Sequence[Any]) -> KeptBlock:
-    """Return the block of a row that ends with its checksum; sqlite3.DatabaseError if that does not fit."""
-    *columns, checksum = row
-    block = _kept_from_row(columns)
-    if block.checksum() != checksum:
-        raise sqlite3.DatabaseError(f"block {block.stream.value} {block.first_seq} is damaged: its checksum")
-    return block
-
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
@@ -159,6 +44,13 @@ class StreamState:
     put_aside_rows: int
     pending_rows: int
     oldest_row_at_ms: int | None
+
+
+def _stream(name: str) -> Stream:
+    try:
+        return Stream(name)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"stream {name!r} is not one of {[s.value for s in Stream]}") from error
 
 
 class Store:
@@ -219,7 +111,7 @@ class Store:
                         " FROM block WHERE stream = ? AND first_seq = ?",
                         (stream.value, first_seq),
                     ).fetchone()
-                    block = replace(_kept_from_row(row), first_seq=next_seq)
+                    block = replace(block_from_row(row), first_seq=next_seq)
                     self._connection.execute(
                         "UPDATE block SET first_seq = ?, checksum = ? WHERE stream = ? AND first_seq = ?",
                         (next_seq, block.checksum(), stream.value, first_seq),
@@ -327,7 +219,7 @@ class Store:
                 "SELECT length(payload), stream, first_seq, row_count, value_class, oldest_at_ms, x''"
                 " FROM block WHERE payload <> x'' ORDER BY value_class, oldest_at_ms"
             ).fetchall():
-                emptied = _kept_from_row(columns)
+                emptied = block_from_row(columns)
                 if excess <= 0:
                     break
                 if emptied.first_seq <= in_flight.get(emptied.stream, 0):
@@ -446,9 +338,12 @@ def open_store(
     try:
         version = _version(connection, path)
         _configure(connection)
-        _migrations.apply(Database(connection))
-        # A damaged file is evidence: nothing is written before it is known to be sound.
         if version != SCHEMA_VERSION:
+            # Here and not above: only a new or an older store pays for it, see there.
+            from edge.buffer_schema import migrate
+
+            migrate(connection)
+            # A damaged file is evidence: nothing is written before it is known to be sound.
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         # The epoch of this store, chosen once.
         connection.execute(

@@ -49,7 +49,7 @@ class CounterGuard:
     rule_id = "counters"
 
     def __init__(self, limits: Mapping[str, CounterLimits]) -> None:
-        self._limits = limits
+        self.limits = limits  # by point key: what is billed, and nothing else
         self._baselines: dict[str, _Baseline] = {}
         self._saved_at_ms = 0
         self._state = b""
@@ -57,13 +57,9 @@ class CounterGuard:
 
     def change(self, limits: Mapping[str, CounterLimits]) -> None:
         """Go on with these limits; a point that stays keeps its measure, whatever now reads it."""
-        self._limits = limits
+        self.limits = limits
         self._baselines = {key: base for key, base in self._baselines.items() if key in limits}
         self._is_changed = True
-
-    def watches(self, point_key: str) -> bool:
-        """Tell whether the point is billed."""
-        return point_key in self._limits
 
     def judge(self, reading: Reading) -> tuple[Reading, Sequence[Event]]:
         """Return the reading, held where it must be, and an event where that begins or ends."""
@@ -92,7 +88,7 @@ class CounterGuard:
     def _doubt(self, reading: Reading, base: _Baseline) -> str:
         """Say what is impossible about the reading, or nothing."""
         assert reading.value_micro is not None
-        limits = self._limits[reading.point_key]
+        limits = self.limits[reading.point_key]
         counted = reading.value_micro - base.value_micro
         most = limits.max_per_h_micro * (reading.measured_at_ms - base.at_ms + _SLACK_MS) // _HOUR_MS
         before, now = decimal_from_micro(base.value_micro), decimal_from_micro(reading.value_micro)
@@ -126,7 +122,7 @@ class CounterGuard:
     def restore(self, state: bytes) -> None:
         """Take up the baselines."""
         baselines = msgspec.msgpack.decode(state, type=dict[str, _Baseline])
-        self._baselines = {key: base for key, base in baselines.items() if key in self._limits}
+        self._baselines = {key: base for key, base in baselines.items() if key in self.limits}
 
 
 def _event(reading: Reading, state: EventState, message: str) -> Event:

@@ -13,6 +13,8 @@ from enum import IntEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from edge.clock import Clock
 from edge.errors import EdgeError, quality_of
 from protocol.evidence import Evidence
@@ -44,9 +46,8 @@ class Receiver(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request.
+class Ask(msgspec.Struct, frozen=True):
+    """One request. A struct, as is what is heard: a hundred are made a second, at a tenth of the cost.
 
     `identity` is all that an answer shows of its question, `question` what the identity leaves open.
     Where a question can be followed by another of the same identity, a late answer could be taken
@@ -63,8 +64,7 @@ class Ask:
     timeout_ms: int | None = None  # where it differs from the line's
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A completed exchange. `measured_at_ms` is its middle."""
 
     request: bytes

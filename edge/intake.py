@@ -152,21 +152,22 @@ class Intake:
         found = list(events)
         if told_by:
             self._touched.add(told_by)
-        watchers, latest, watches = self._watchers, self.latest, self._guard.watches
+        watchers, latest, billed = self._watchers, self.latest, self._guard.limits
         now_ms = self._clock.monotonic_ms()
         judged: list[Reading] = []
         for reading in readings:
             key = reading.point_key
-            if watches(key):
+            if key in billed:
                 reading, doubts = self._guard.judge(reading)
                 found += doubts
             judged.append(reading)
             latest[key] = reading
             if reading.quality is _GOOD:
                 self.good_readings += 1
-            for rule in watchers.get(key, ()):
-                self._touched.add(rule.rule_id)
-                found += rule.observe(reading, now_ms)
+            if key in watchers:
+                for rule in watchers[key]:
+                    self._touched.add(rule.rule_id)
+                    found += rule.observe(reading, now_ms)
         if found:
             self._react(found, now_ms)
         return self._store(judged, found, self._states() if found else None)

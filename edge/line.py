@@ -154,7 +154,8 @@ class Line:
         is open, LineDown when the bus is.
         """
         device = self.device(ask.address)
-        await self._keep_apart(ask)
+        if ask.identity in self._held_back:
+            await self._keep_apart(ask)
         await self._take_turn(priority)
         began_at = self._loop.time()
         try:
@@ -292,11 +293,12 @@ class Line:
         finally:
             deadline.cancel()
             self._listening = None
-        round_trip_us = int((loop.time() - sent_at) * 1_000_000)
+        round_trip_s = loop.time() - sent_at
+        round_trip_us = int(round_trip_s * 1_000_000)
         device.answered += 1
         device.round_trips_us.append(round_trip_us)
-        self._round_trip_s += (round_trip_us / 1_000_000 - self._round_trip_s) / 8
-        thought_s = max(0.0, loop.time() - sent_at - (len(ask.wire) + len(reply)) * self._character_s)
+        self._round_trip_s += (round_trip_s - self._round_trip_s) / 8
+        thought_s = max(0.0, round_trip_s - (len(ask.wire) + len(reply)) * self._character_s)
         weight = min(device.answered, _TURNAROUNDS_BELIEVED)
         device.turnaround_s += (thought_s - device.turnaround_s) / weight
         self._note_answer(ask, device)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 # Intervals shorter than this are spread over the interval rather than all begun on the multiple, in
 # so many slots: being woken is most of what a poll costs, and polls of one slot share their wake-ups.
 _ALIGNED_FROM_S = 60.0
-_SLOTS = 4
+_SLOTS = 2
 # Lines wake at multiples of this by the loop's clock, so that what is due together wakes together.
 _TICK_S = 0.01
 # A timer may fire before its time by this share of the interval and still count as on time.
@@ -108,6 +108,7 @@ class Poller:
         self._intake = intake
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._ticks: dict[int, list[asyncio.Future[None]]] = {}
         self._is_stopping, self._stopped, self._has_ended = False, asyncio.Event(), asyncio.Event()
         self._by_line: dict[LineId, _LineJobs] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -216,7 +217,7 @@ class Poller:
                 due, i = heapq.heappop(waiting)
                 heapq.heappush(ready, (jobs[i].priority, due, i))
             if not ready:
-                await self._sleep(here, math.ceil(waiting[0][0] / _TICK_S) * _TICK_S if waiting else None)
+                await self._sleep(here, math.ceil(waiting[0][0] / _TICK_S) if waiting else None)
                 continue
             _, _, i = heapq.heappop(ready)
             job = jobs[i]
@@ -226,17 +227,24 @@ class Poller:
             self._schedule(here.line, job)
             heapq.heappush(waiting, (job.due, i))
 
-    async def _sleep(self, here: _LineJobs, until: float | None) -> None:
-        """Sleep until a loop time, or until woken. `asyncio.timeout` would cost as much as the poll."""
+    async def _sleep(self, here: _LineJobs, tick: int | None) -> None:
+        """Sleep until a tick of the loop's clock, or until woken; one timer wakes all who wait for a tick."""
         woken = self._loop.create_future()
-        timer = None if until is None else self._loop.call_at(until, _wake, woken)
+        if tick is not None:
+            waiting = self._ticks.get(tick)
+            if waiting is None:
+                waiting = self._ticks[tick] = []
+                self._loop.call_at(tick * _TICK_S, self._strike, tick)
+            waiting.append(woken)
         here.asleep.add(woken)
         try:
             await woken
         finally:
-            if timer is not None:
-                timer.cancel()
             here.asleep.discard(woken)
+
+    def _strike(self, tick: int) -> None:
+        for sleeper in self._ticks.pop(tick):
+            _wake(sleeper)
 
     @staticmethod
     def _has_gone(here: _LineJobs, job: Job) -> bool:
@@ -290,9 +298,10 @@ class Poller:
         self._intake.note(LINE_DOWN, here.line_id, is_offline=line.is_down, reason=line.down_reason)
         if not line.is_down:
             breaker = line.device(device.address).breaker
+            reason = ""
             if breaker.is_open:
                 self._unsettled |= {device.device_id} & self._settled.keys()
-            reason = f"no answer to {breaker.failures} questions in a row"
+                reason = f"no answer to {breaker.failures} questions in a row"
             self._intake.note(DEVICE_OFFLINE, device.device_id, is_offline=breaker.is_open, reason=reason)
 
     def _schedule(self, line: Line, job: Job) -> None:

@@ -11,8 +11,10 @@ Fields may be added at the end with a default, never re-meant; unknown trailing 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
+from operator import sub
+from typing import TypeVar
 
 import msgspec
 
@@ -33,6 +35,8 @@ from protocol.sync import BLOCKS_PER_BATCH_MAX, ROWS_PER_BATCH_MAX, Stream
 
 ENVELOPE_VERSION = 1
 SEQ_MAX = 2**62  # of an epoch or a row number: both fit a signed 64-bit column
+
+_Cell = TypeVar("_Cell")
 
 
 class _EvidenceRow(msgspec.Struct, array_like=True, frozen=True):
@@ -174,25 +178,39 @@ def encode_readings(readings: Sequence[Reading]) -> bytes:
     points: dict[str, int] = {}
     reasons: dict[str, int] = {"": 0}
     evidence: dict[Evidence, int] = {}
-    columns = _HistoryColumns([], [], [], [], [], [], [], [], [], [])
-    previous_ms = 0
-    for reading in readings:
-        columns.point.append(points.setdefault(reading.point_key, len(points)))
-        columns.measured_at_ms.append(reading.measured_at_ms - previous_ms)
-        previous_ms = reading.measured_at_ms
-        columns.value_micro.append(reading.value_micro)
-        columns.quality.append(int(reading.quality))
-        columns.reason.append(reasons.setdefault(reading.reason, len(reasons)))
-        columns.clock_quality.append(int(reading.clock_quality))
-        at = -1 if reading.evidence is None else evidence.setdefault(reading.evidence, len(evidence))
-        columns.evidence_of.append(at)
-    columns.points.extend(points)
-    columns.reasons.extend(fitting(reason) for reason in reasons)
-    columns.evidence.extend(_evidence_row(e) for e in evidence)
-    for column in (columns.quality, columns.reason, columns.clock_quality, columns.evidence_of):
-        if len(column) > 1 and column.count(column[0]) == len(column):
-            del column[1:]
-    return _block_encoder.encode(columns)
+    # Column by column: a pass that does one thing costs a third of one that does seven.
+    point = [points.setdefault(reading.point_key, len(points)) for reading in readings]
+    times = [reading.measured_at_ms for reading in readings]
+    reason = _column([reading.reason for reading in readings], lambda text: _index(reasons, text))
+    shown = _column(
+        [reading.evidence for reading in readings],
+        lambda exchange: -1 if exchange is None else _index(evidence, exchange),
+    )
+    return _block_encoder.encode(
+        _HistoryColumns(
+            list(points),
+            [fitting(text) for text in reasons],
+            [_evidence_row(exchange) for exchange in evidence],
+            point,
+            list(map(sub, times, [0, *times])),
+            [reading.value_micro for reading in readings],
+            _column([reading.quality for reading in readings], int),
+            reason,
+            _column([reading.clock_quality for reading in readings], int),
+            shown,
+        )
+    )
+
+
+def _column(cells: list[_Cell], number_of: Callable[[_Cell], int]) -> list[int]:
+    """Return the numbers of the cells, only one if all are the same, as they mostly are."""
+    if cells and cells.count(cells[0]) == len(cells):
+        return [number_of(cells[0])]
+    return [number_of(cell) for cell in cells]
+
+
+def _index(words: dict[_Cell, int], word: _Cell) -> int:
+    return words.setdefault(word, len(words))
 
 
 def decode_readings(payload: bytes, count: int) -> list[Reading]:

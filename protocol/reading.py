@@ -28,7 +28,10 @@ class Quality(IntEnum):
     @property
     def has_value(self) -> bool:
         """Tell whether a reading of this quality carries a value."""
-        return self < Quality.NO_REPLY
+        return self < _FIRST_WITHOUT_VALUE
+
+
+_FIRST_WITHOUT_VALUE = int(Quality.NO_REPLY)
 
 
 class ClockQuality(IntEnum):
@@ -54,7 +57,8 @@ class Reading(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
-        if (self.value_micro is not None) != self.quality.has_value:
+        # Not `quality.has_value`: this is called for every reading there ever is.
+        if (self.value_micro is None) is (self.quality < _FIRST_WITHOUT_VALUE):
             raise ProtocolError(
                 f"{self.point_key}: quality {self.quality.name} with value {self.value_micro}"
             )

@@ -55,7 +55,7 @@ class _Reader:
     """A block with everything prepared that its polls repeat."""
 
     block: Block
-    function_code: modbus.FunctionCode
+    request: modbus.Request
     wire: bytes  # as asked with transaction id 0
     reply_length: int
     takers: tuple[tuple[str, Converter, bool], ...]  # point key, converter, is billed
@@ -71,8 +71,8 @@ class ModbusReceiver:
 
     __slots__ = ("_reader", "values")
 
-    def __init__(self, request: modbus.Request, framing: modbus.Framing) -> None:
-        self._reader = modbus.ReplyReader(request, framing)
+    def __init__(self, request: modbus.Request, framing: modbus.Framing, number: int = 0) -> None:
+        self._reader = modbus.ReplyReader(request, framing, number or request.transaction_id)
         self.values: tuple[int, ...] = ()
 
     def feed(self, data: bytes) -> bytes | None:
@@ -231,7 +231,7 @@ class ModbusDriver:
         request = modbus.Request(self._unit_id, code, block.start, block.quantity)
         return _Reader(
             block,
-            code,
+            request,
             modbus.encode_request(request, self._framing),
             modbus.reply_length(request, self._framing),
             tuple(
@@ -247,17 +247,14 @@ class ModbusDriver:
         )
 
     async def _exchange(self, reader: _Reader) -> tuple[Heard, tuple[int, ...]]:
-        block, number, wire, identity = reader.block, 0, reader.wire, None
+        number, wire, identity = 0, reader.wire, None
         if self._framing is modbus.Framing.TCP:
             number = self._bus.next_number()
             wire = number.to_bytes(2) + wire[2:]  # the header's first two bytes; the rest is prepared
         else:
-            identity = (self._unit_id, reader.function_code, reader.reply_length)
-        request = modbus.Request(
-            self._unit_id, reader.function_code, block.start, block.quantity, transaction_id=number
-        )
-        receiver = ModbusReceiver(request, self._framing)
-        ask = Ask(self.device.address, wire, reader.reply_length, receiver, identity, block.start)
+            identity = (self._unit_id, reader.request.function_code, reader.reply_length)
+        receiver = ModbusReceiver(reader.request, self._framing, number)
+        ask = Ask(self.device.address, wire, reader.reply_length, receiver, identity, reader.request.start)
         heard = await self._bus.exchange(ask, reader.priority)
         return heard, receiver.values
 

@@ -21,6 +21,8 @@ Converter: TypeAlias = Callable[[Sequence[int]], int | None]
 _Raw: TypeAlias = Callable[[Sequence[int]], int | Decimal | None]
 
 
+# The sign bit of each plain integer: 0 for those without.
+_SIGNS = {"uint16": 0, "int16": 0x8000, "uint32": 0, "int32": 0x8000_0000}
 # No device shows more digits than this; a larger number is another thing, or none.
 _EXPONENT_MAX = 9
 
@@ -48,7 +50,11 @@ def converter(point: PointProfile, start: int) -> Converter:
         raw = _with_exponent(raw, source.exponent, source.exponent.address - start)
     if point.quantity.kind is Kind.STATE:
         return _state(point, raw)
-    return _scaled(raw, source.scale * MICRO)
+    factor = source.scale * MICRO
+    if _is_bare(source) and factor == int(factor):
+        # Most points by far: one call a value instead of two.
+        return _integer(source, source.address - start, int(factor))
+    return _scaled(raw, factor)
 
 
 def told_value(point: PointProfile, reading: Reading) -> str:
@@ -65,25 +71,35 @@ def _raw_reader(source: ModbusSource, at: int) -> _Raw:
     if source.bit is not None:
         bit = source.bit
         return lambda words: words[at] >> bit & 1
-    match source.encoding, source.word_order:
-        case "uint16", "ABCD" | "CDAB":
-            return lambda words: words[at]
-        case "int16", "ABCD" | "CDAB":
-            return lambda words: (words[at] ^ 0x8000) - 0x8000
-        case "uint32", "ABCD":
-            return lambda words: words[at] << 16 | words[at + 1]
-        case "uint32", "CDAB":
-            return lambda words: words[at + 1] << 16 | words[at]
-        case "int32", "ABCD":
-            return lambda words: ((words[at] << 16 | words[at + 1]) ^ 0x80000000) - 0x80000000
-        case "int32", "CDAB":
-            return lambda words: ((words[at + 1] << 16 | words[at]) ^ 0x80000000) - 0x80000000
+    if _is_integer(source):
+        return _integer(source, at, 1)
     order = WordOrder(source.word_order)
     if source.encoding == "uint24":
         return lambda words: int.from_bytes(ordered_bytes(words[at : at + 2], order)[:3])
     kind = NumberKind(source.encoding)
     end = at + kind.register_count
     return lambda words: decode_number(words[at:end], kind, order)
+
+
+def _is_integer(source: ModbusSource) -> bool:
+    """Tell whether it is one of the plain integers in one of the usual word orders."""
+    return source.encoding in _SIGNS and source.word_order in ("ABCD", "CDAB")
+
+
+def _is_bare(source: ModbusSource) -> bool:
+    """Tell whether nothing but the integer itself makes the value."""
+    is_whole = not source.table.is_bits and source.bit is None and not source.absent
+    return is_whole and source.fraction is None and source.exponent is None and _is_integer(source)
+
+
+def _integer(source: ModbusSource, at: int, factor: int) -> Callable[[Sequence[int]], int]:
+    sign = _SIGNS[source.encoding]
+    if source.width == 1:
+        return lambda words: ((words[at] ^ sign) - sign) * factor
+    high, low = (at, at + 1) if source.word_order == "ABCD" else (at + 1, at)
+    if not sign:
+        return lambda words: (words[high] << 16 | words[low]) * factor
+    return lambda words: (((words[high] << 16 | words[low]) ^ sign) - sign) * factor
 
 
 def _with_absent(raw: _Raw, source: ModbusSource, at: int) -> _Raw:

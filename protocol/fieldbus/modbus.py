@@ -11,6 +11,7 @@ pymodbus's exceptions end here: callers meet ProtocolError only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import unpack
 
 from pymodbus.pdu import ExceptionResponse, ModbusPDU, bit_message, register_message
 
@@ -30,6 +31,7 @@ from protocol.fieldbus.modbus_frame import (
     FunctionCode,
     build_frame,
     decode_pdu,
+    pdu_bytes,
     rtu_length,
     tcp_length,
 )
@@ -166,10 +168,12 @@ class ReplyReader:
     was on the wire, b"" before.
     """
 
-    __slots__ = ("_buffer", "_framing", "_request", "_seen", "frame")
+    __slots__ = ("_buffer", "_framing", "_request", "_seen", "_transaction_id", "frame")
 
-    def __init__(self, request: Request, framing: Framing) -> None:
+    def __init__(self, request: Request, framing: Framing, transaction_id: int | None = None) -> None:
+        """`transaction_id` is that of the request where it was sent under another than its own."""
         self._request = request
+        self._transaction_id = request.transaction_id if transaction_id is None else transaction_id
         self._framing = framing
         self._buffer = b""
         self._seen = ""
@@ -197,7 +201,7 @@ class ReplyReader:
             if len(candidate) < 5:
                 continue
             try:
-                values = reply_values(self._request, decode_pdu(candidate, Framing.RTU, is_request=False))
+                values = _values_of(candidate, Framing.RTU, self._request)
                 self.frame = candidate
                 return values  # noqa: TRY300 - the way out of the search
             except FrameError as error:
@@ -220,15 +224,28 @@ class ReplyReader:
             if len(self._buffer) < length:
                 return None
             frame, self._buffer = self._buffer[:length], self._buffer[length:]
-            if int.from_bytes(frame[:2]) != self._request.transaction_id:
-                self._seen = (
-                    f"transaction {int.from_bytes(frame[:2])} in reply to {self._request.transaction_id}"
-                )
+            if int.from_bytes(frame[:2]) != self._transaction_id:
+                self._seen = f"transaction {int.from_bytes(frame[:2])} in reply to {self._transaction_id}"
                 continue
-            values = reply_values(self._request, decode_pdu(frame, Framing.TCP, is_request=False))
+            values = _values_of(frame, Framing.TCP, self._request)
             self.frame = frame
             return values
         return None
+
+
+def _values_of(frame: bytes, framing: Framing, request: Request) -> tuple[int, ...]:
+    """Return what a reply frame says, as `reply_values` does of its PDU.
+
+    Registers, which nearly all replies bring, are unpacked at once: pymodbus takes them one by one and
+    writes each reply out for its log.
+    """
+    code = request.function_code
+    unit_id = frame[0 if framing is Framing.RTU else TCP_HEADER]
+    if code in READS_REGISTERS and unit_id == request.unit_id:
+        content = pdu_bytes(frame, framing, is_request=False)
+        if content[0] == code:
+            return _as_asked(unpack(f">{content[1] // 2}H", content[2:]), request.quantity, "registers")
+    return reply_values(request, decode_pdu(frame, framing, is_request=False))
 
 
 class RequestReader:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.buffer_store import Store, ValueClass, open_store
+from edge.buffer_block import ValueClass
+from edge.buffer_store import Store, open_store
 from edge.errors import StorageFault
 from edge.intents import Intents, Open
 from protocol.command import Action, Command, CommandState

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Self
 
-from edge.buffer_store import ROWS_PER_BLOCK_MAX, Store, ValueClass
+from edge.buffer_block import ValueClass
+from edge.buffer_store import ROWS_PER_BLOCK_MAX, Store
 from protocol.envelope import decode_events, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from edge.buffer import Buffer
-from edge.buffer_store import Store, ValueClass, open_store
+from edge.buffer_block import ValueClass
+from edge.buffer_store import Store, open_store
 from edge.errors import StorageFault
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
