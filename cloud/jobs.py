@@ -17,7 +17,16 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from cloud.domain.gateway import GatewayState
 from cloud.domain.ids import GatewayId, TenantId
 from cloud.domain.user import SessionLimits, system_user
-from cloud.services import alarm_handling, calendar, commands, dispatching, gateways, packing, tenants
+from cloud.services import (
+    alarm_handling,
+    announcements,
+    calendar,
+    commands,
+    dispatching,
+    gateways,
+    packing,
+    tenants,
+)
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -30,6 +39,8 @@ COMMANDS_INTERVAL_S = 5
 ALARMS_INTERVAL_S = 5
 # A repair that is late is told of at most this long after it became so.
 REPAIRS_INTERVAL_S = 30
+# The notices of an announcement follow it at most this long after.
+ANNOUNCEMENTS_INTERVAL_S = 10
 # Soon enough after midnight, wherever in the world a site is.
 CALENDAR_INTERVAL_S = 15 * 60
 # Days are packed two days after they ended; an hour more or less is nothing.
@@ -60,6 +71,7 @@ class Jobs:
             (self.pack_days, PACKING_INTERVAL_S),
             (self.escalate_alarms, ALARMS_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
+            (self.tell_announcements, ANNOUNCEMENTS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
         scheduler.start()
@@ -98,6 +110,12 @@ class Jobs:
         """Tell of the repairs that are later than was promised."""
         for tenant_id in await self._tenants():
             await self.database.write(tenant_id, dispatching.escalate)
+
+    async def tell_announcements(self) -> None:
+        """Hand the notices of announcements to the outbox, some homes at a time."""
+        for tenant_id in await self._tenants():
+            while await self.database.write(tenant_id, announcements.tell_some):
+                pass
 
     async def pack_days(self) -> None:
         """Pack the readings of days long past, a few registers at a time behind everything else."""

@@ -5,6 +5,7 @@ from itertools import chain
 from cloud.api import (
     accounts,
     alarms,
+    announcements,
     audit,
     commands,
     configurations,
@@ -46,6 +47,7 @@ from cloud.api.route import Route
 _NOUNS = (
     accounts,
     alarms,
+    announcements,
     audit,
     commands,
     configurations,

@@ -77,6 +77,10 @@ MENU: Sequence[Group] = (
         ),
     ),
     Group(
+        mark("Community"),
+        (Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY),),
+    ),
+    Group(
         mark("Records"),
         (
             Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),

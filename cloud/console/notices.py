@@ -20,6 +20,8 @@ _VALUE_LENGTH_MAX = 60
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "announcement-published": mark("Published to %(count)s homes"),
+        "announcement-taken-back": mark("Taken back; no resident sees it any more"),
         "day-closed": mark("%(name)s counted: %(amount)s"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),

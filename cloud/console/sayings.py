@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.language import Language, mark
 
 # "{}" stands for a value or for another saying; the first shape that fits the whole text is used.
@@ -274,7 +275,7 @@ def say(text: str, language: Language) -> str:
 def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
     return [
         (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
-        for shape in _SHAPES
+        for shape in (*_SHAPES, *COMMUNITY_SHAPES)
     ]
 
 

@@ -30,6 +30,7 @@ class Action(Enum):
     ENTER_READINGS = "enter_readings"
     INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
+    MANAGE_COMMUNITY = "manage_community"
     MANAGE_CONTACTS = "manage_contacts"
     MANAGE_DUNNING = "manage_dunning"
     MANAGE_EQUIPMENT = "manage_equipment"
@@ -47,6 +48,7 @@ class Action(Enum):
     READ_ALARMS = "read_alarms"
     READ_AUDIT = "read_audit"
     READ_COMMANDS = "read_commands"
+    READ_COMMUNITY = "read_community"
     READ_EQUIPMENT = "read_equipment"
     READ_GATEWAYS = "read_gateways"
     READ_INVOICES = "read_invoices"
@@ -64,6 +66,7 @@ class Action(Enum):
     RECORD_REPAIRS = "record_repairs"
     REQUEST_REPAIRS = "request_repairs"
     REVEAL_PERSONAL_DATA = "reveal_personal_data"
+    USE_COMMUNITY = "use_community"
     USE_OWN_PRIVACY = "use_own_privacy"
     WORK_REPAIRS = "work_repairs"
 
@@ -93,6 +96,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
         Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
+        Action.MANAGE_COMMUNITY: _MANAGERS,
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_DUNNING: _MONEY,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
@@ -111,6 +115,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_ALARMS: _READS_SITE,
         Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
         Action.READ_COMMANDS: _ON_SITE | {Role.AUDITOR},
+        Action.READ_COMMUNITY: _READS_SITE,
         Action.READ_EQUIPMENT: _READS_SITE,
         Action.READ_GATEWAYS: _READS_TECHNICAL,
         Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`
@@ -128,6 +133,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.RECORD_REPAIRS: _ON_SITE,
         Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
         Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
+        Action.USE_COMMUNITY: _MANAGERS | {Role.RESIDENT},  # a resident: for own homes
         Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own
         Action.WORK_REPAIRS: _TECHNICAL,
     }

@@ -11,6 +11,7 @@ SeriesId = NewType("SeriesId", int)
 
 AccountId = NewType("AccountId", str)
 AlarmId = NewType("AlarmId", str)
+AnnouncementId = NewType("AnnouncementId", str)
 BuildingId = NewType("BuildingId", str)
 CommandId = NewType("CommandId", str)
 DeliveryId = NewType("DeliveryId", str)

@@ -108,9 +108,13 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     while run["state"] == "printing":
         await asyncio.sleep(0.05)
         run = await homes.get(f"/api/v1/print_runs/{run['run_id']}")
+    announcement = await homes.post(
+        f"{site}/announcements", {"title": "停水", "text": "周四 9 点到 11 点停水。"}
+    )
     return {
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
+        "announcement_id": announcement["announcement_id"],
         "command_id": alarm["alarm_id"],
         "configuration_id": draft["configuration_id"],
         "contact_id": contact["contact_id"],

@@ -3,14 +3,14 @@
 import json
 
 from cloud.domain.gateway import GatewayIdentity
-from cloud.domain.ids import SeriesId, SiteId
+from cloud.domain.ids import SeriesId, SiteId, UserId
 from cloud.domain.meter import MeterRow
 from cloud.domain.site_document import site_document_from_json
-from cloud.domain.user import Role, User, system_user
+from cloud.domain.user import Locale, Role, User, system_user
 from cloud.services import meters, premises
 from cloud.services.setup import load_building
-from cloud.store import gateways
-from cloud.store.db import Database
+from cloud.store import gateways, users
+from cloud.store.db import Database, Tx
 from protocol.reading import Reading
 from tests.cloud.garden import add_manager, history_block, post
 from tests.databases import START_MS, TENANT
@@ -107,3 +107,21 @@ class House:
         accounts = self.database.read_now(TENANT, premises.list_accounts, self.manager, self.site_id).items
         own = frozenset(account.account_id for account in accounts if account.number == number)
         return User(self.manager.user_id, TENANT, Role.RESIDENT, number, account_ids=own)
+
+
+def add_login(house: House, login: str, role: Role, number: str = "") -> User:
+    """Let somebody sign in: staff, or with an account's number who lives there."""
+    accounts = house.resident(number).account_ids if number else frozenset()
+
+    def work(tx: Tx) -> UserId:
+        user_id = users.insert_user(tx, login, login, role, Locale.CHINESE, "!")
+        assert user_id is not None
+        users.add_accounts(tx, user_id, accounts)
+        return user_id
+
+    return User(house.database.write_now(TENANT, work), TENANT, role, login, account_ids=accounts)
+
+
+def add_resident(house: House, login: str, number: str) -> User:
+    """Let somebody of an account sign in."""
+    return add_login(house, login, Role.RESIDENT, number)

@@ -3,27 +3,16 @@
 import pytest
 
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
-from cloud.domain.ids import AccountId, UserId
-from cloud.domain.user import Locale, Role, User
+from cloud.domain.user import Role, User
 from cloud.domain.visit import Visit, VisitState
 from cloud.services import notices, visits
-from cloud.store import schema, users
-from cloud.store.db import Database, Tx
+from cloud.store import schema
+from cloud.store.db import Database
 from tests.cloud.garden import rows_of
-from tests.cloud.house import House
+from tests.cloud.house import House, add_login, add_resident
 from tests.databases import TENANT, FakeClock
 
 _HOUR_MS = 3_600_000
-
-
-def _add(house: House, login: str, role: Role, accounts: frozenset[AccountId] = frozenset()) -> User:
-    def work(tx: Tx) -> UserId:
-        user_id = users.insert_user(tx, login, login, role, Locale.CHINESE, "!")
-        assert user_id is not None
-        users.add_accounts(tx, user_id, accounts)
-        return user_id
-
-    return User(house.database.write_now(TENANT, work), TENANT, role, login, account_ids=accounts)
 
 
 @pytest.fixture
@@ -33,12 +22,12 @@ def house(database: Database) -> House:
 
 @pytest.fixture
 def host(house: House) -> User:
-    return _add(house, "host", Role.RESIDENT, house.resident("A-101").account_ids)
+    return add_resident(house, "host", "A-101")
 
 
 @pytest.fixture
 def guard(house: House) -> User:
-    return _add(house, "guard", Role.GUARD)
+    return add_login(house, "guard", Role.GUARD)
 
 
 def _invite(
@@ -118,7 +107,7 @@ def test_a_visit_taken_back_lets_nobody_in_and_a_neighbour_cannot_take_it_back(
     house: House, host: User, guard: User, clock: FakeClock
 ) -> None:
     invited = _invite(house, host, clock)
-    neighbour = _add(house, "neighbour", Role.RESIDENT, house.resident("A-201").account_ids)
+    neighbour = add_resident(house, "neighbour", "A-201")
 
     with pytest.raises(NotFound):
         house.database.write_now(TENANT, visits.take_back, neighbour, invited.visit_id)

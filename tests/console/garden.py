@@ -36,6 +36,7 @@ from simulator.faults import FaultBook
 from simulator.models import Building
 from simulator.site_document import Occasion, site_document
 from tests.console.garden_commands import ask
+from tests.console.garden_community import announce
 from tests.console.garden_configurations import configure
 
 TENANT = TenantId(1)
@@ -122,6 +123,7 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     everybody = database.read_now(TENANT, running.all_accounts).by_site[site_id]
     database.write_now(TENANT, running.update, site_id, everybody)
     _tell_of_repairs(database, site_id)
+    announce(database, site_id)
     return gateway
 
 

@@ -25,6 +25,7 @@ _STAFF = (
     "/premises", "/accounts/A-00101?pay=1", "/payments", "/payments/day", "/tables",
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
     "/people", "/people?q=1-101", "/people/new", "/guard", "/visitors", "/premises/1-101/move",
+    "/announcements", "/announcements/new",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -35,6 +36,7 @@ _RESIDENT = (
     "/home/pay",
     "/home/privacy",
     "/home/visitors",
+    "/home/announcements",
     "/home/repairs",
     "/home/repairs/new",
     "/home/repairs/DG-R-2026-0001",

@@ -4,6 +4,7 @@ upkeep, repairs, what other systems are told, and what the doors keep for themse
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
 
+from cloud.store.schema.announcement import announcement, announcement_home, announcement_read
 from cloud.store.schema.billing import (
     allocation,
     billing_hold,
@@ -115,6 +116,9 @@ __all__ = [
     "alarm_act",
     "alarm_entry",
     "allocation",
+    "announcement",
+    "announcement_home",
+    "announcement_read",
     "app_user",
     "audit_entry",
     "billing_hold",
