@@ -151,7 +151,7 @@ async def visitor(served: Served, browser: Browser) -> AsyncIterator[Visitor]:
             locale=language,
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         await context.add_cookies([{"name": "gatehouse_language", "value": language, "url": served.url}])
         tab = Visit(await context.new_page(), served.url)
         tab.page.on("console", lambda message: _note(tab, message.type, message.text))

@@ -36,6 +36,16 @@ export function listenForKeys(page) {
     const at = found.indexOf(page.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
     found[(at + found.length) % found.length]?.focus();
   });
+  // What answers an older word is not to be chosen by somebody who has typed on.
+  page.addEventListener("input", (event) => {
+    if (event.target.matches("#finder input")) page.getElementById("found").inert = true;
+  });
+  page.addEventListener("htmx:after:swap", (event) => {
+    const input = event.target;
+    if (!input.matches?.("#finder input")) return;
+    const answers = new URL(event.detail.ctx.request.action, window.location).searchParams.get("q");
+    page.getElementById("found").inert = answers !== input.value;
+  });
 }
 
 function openFinder(finder) {
