@@ -84,7 +84,7 @@ class Desk:
         if command.gateway_id != self.gateway_id:
             # Not ours to answer for: naming its id in a result would let one gateway settle another's.
             return Turned("", CommandState.REFUSED, f"command for gateway {command.gateway_id}, not for us")
-        refusal = self._repetition(command) or self._policy_refusal(command)
+        refusal = self._repetition(command) or self._policy_refusal(command.action, command.device_id)
         if refusal:
             return Turned(command.command_id, CommandState.REFUSED, refusal)
         handed_out_at = self._nonces.get(command.nonce)
@@ -93,9 +93,8 @@ class Desk:
         age_ms = now_mono_ms - handed_out_at
         if age_ms > command.ttl_ms:
             return self._expired(command, f"up to {age_ms} ms old, it was good for {command.ttl_ms} ms")
-        for interlock in self.interlocks:
-            if command.action in interlock.actions and interlock.is_held():
-                return Turned(command.command_id, CommandState.REFUSED, interlock.reason)
+        if held := self._interlock_refusal(command.action):
+            return Turned(command.command_id, CommandState.REFUSED, held)
         if not self._within_rate(command, now_mono_ms):
             most = ACTION_RULES[command.action].per_device_per_minute_max
             reason = f"more than {most} {command.action.value} a minute for {command.device_id}"
@@ -109,11 +108,22 @@ class Desk:
             return f"counter {command.counter} is not above {self.last_counter()}: out of order or replayed"
         return ""
 
-    def _policy_refusal(self, command: Command) -> str:
+    def own_refusal(self, action: Action, device_id: str) -> str:
+        """Return why not even the box itself may do something now; "" where it may.
+
+        How often is for the reader to say: at eight in the morning a door opens for one after another.
+        """
+        return self._policy_refusal(action, device_id) or self._interlock_refusal(action)
+
+    def _policy_refusal(self, action: Action, device_id: str) -> str:
         for line in self.policy:
-            if command.action in line.actions and fnmatch.fnmatchcase(command.device_id, line.devices):
+            if action in line.actions and fnmatch.fnmatchcase(device_id, line.devices):
                 return ""
-        return f"the local policy does not allow {command.action.value} for {command.device_id}"
+        return f"the local policy does not allow {action.value} for {device_id}"
+
+    def _interlock_refusal(self, action: Action) -> str:
+        held = (one.reason for one in self.interlocks if action in one.actions and one.is_held())
+        return next(held, "")
 
     def _expired(self, command: Command, why: str) -> Turned:
         return Turned(command.command_id, CommandState.EXPIRED, f"too late: {why}")

@@ -14,12 +14,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from edge.access import Judge
 from edge.buffer_store import Connect, connect_file
 from edge.clock import Clock
 from edge.configurations import Configurations
 from edge.configurator import Configurator, Trust, config_at_start, open_configurations, trust_of
 from edge.downlink import Downlink, open_downlink
 from edge.field import Field, open_field
+from edge.gatekeeper import Gatekeeper
+from edge.grants import FOLDER as GRANTS_FOLDER
+from edge.grants import GrantFetcher, GrantShelf
 from edge.hatch import serve_hatch
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.home_assistant import HomeAssistant
@@ -115,6 +119,7 @@ async def open_cloud(
     boot_id: str,
     on_welcome: Callable[[Welcome], None],
     shelf: Configurations | None = None,
+    grants: GrantShelf | None = None,
 ) -> AsyncIterator[Cloud]:
     """Make a lane a stream, each with its own connection, and the greeter with a third."""
     if identity is None:
@@ -136,14 +141,21 @@ async def open_cloud(
         keeper = Keeper(identity, client, clock)
 
         async def hello() -> Hello:
-            return await _hello(field, clock, boot_id, shelf, identity.credential.lease)
+            return await _hello(field, clock, boot_id, shelf, grants, identity.credential.lease)
 
         greeter = Greeter(client, hello, on_welcome, rng, keeper.turned_away)
         greeter.heeders += [keeper.heed, *(lane.heed for lane in lanes.values())]
         yield Cloud(lanes, greeter, keeper.run)
 
 
-async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations | None, lease: str) -> Hello:
+async def _hello(
+    field: Field,
+    clock: Clock,
+    boot_id: str,
+    shelf: Configurations | None,
+    grants: GrantShelf | None,
+    lease: str,
+) -> Hello:
     state = await field.buffer.state()
     online, offline = count_devices(field)
     oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
@@ -160,6 +172,7 @@ async def _hello(field: Field, clock: Clock, boot_id: str, shelf: Configurations
         configuration=0 if shelf is None else shelf.trial or shelf.running,
         configuration_highest=0 if shelf is None else shelf.highest,
         lease=lease,
+        grants=None if grants is None else (0, 0) if grants.current is None else grants.current.order,
     )
 
 
@@ -181,10 +194,11 @@ async def run_agent(own: Config, stop: asyncio.Event, outside: Outside | None = 
     trust = None if identity is None else trust_of(identity.credential)
     shelf = open_configurations(own, clock)
     config = config_at_start(own, trust, shelf)
+    grants = _grants_of(own, trust)
     async with (
         open_field(config, clock, rng, outside.connect) as field,
         open_cloud(
-            identity, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf
+            identity, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf, grants
         ) as cloud,
     ):
         inspector = Inspector(field, cloud, clock, boot_id)
@@ -194,8 +208,40 @@ async def run_agent(own: Config, stop: asyncio.Event, outside: Outside | None = 
         async with (
             _open_commands(own, identity, field, clock) as downlink,
             _open_configurator(own, identity, field, cloud, trust, shelf, clock) as configurator,
+            _open_gatekeeper(identity, field, cloud, grants, downlink, clock) as fetcher,
         ):
-            await _run_parts(own, clock, field, cloud, inspector, downlink, configurator, stop)
+            await _run_parts(own, clock, field, cloud, inspector, downlink, configurator, fetcher, stop)
+
+
+def _grants_of(own: Config, trust: Trust | None) -> GrantShelf | None:
+    """Return the grants kept beside the buffer, where the box may open doors and knows whose word counts."""
+    if own.commands is None or trust is None:
+        return None
+    return GrantShelf(own.buffer.path.with_name(GRANTS_FOLDER), trust)
+
+
+@contextlib.asynccontextmanager
+async def _open_gatekeeper(
+    identity: Identity | None,
+    field: Field,
+    cloud: Cloud,
+    shelf: GrantShelf | None,
+    downlink: Downlink | None,
+    clock: Clock,
+) -> AsyncIterator[GrantFetcher | None]:
+    """Put somebody at the doors who decides by the grants, and open the connection they come by."""
+    if identity is None or cloud.greeter is None or shelf is None or downlink is None:
+        yield None
+        return
+    judge = Judge(downlink.has_opened)
+    keeper = Gatekeeper(judge, downlink, field.intake, clock)
+    if shelf.current is not None:
+        keeper.take(shelf.current)
+    field.doorway.porter = keeper
+    async with CloudClient(identity) as client:
+        fetcher = GrantFetcher(shelf, client, keeper.take)
+        cloud.greeter.heeders.append(fetcher.heed)
+        yield fetcher
 
 
 @contextlib.asynccontextmanager
@@ -250,6 +296,7 @@ async def _run_parts(
     inspector: Inspector,
     downlink: Downlink | None,
     configurator: Configurator | None,
+    fetcher: GrantFetcher | None,
     stop: asyncio.Event,
 ) -> None:
     parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -270,6 +317,8 @@ async def _run_parts(
         parts["downlink"] = downlink.run
     if configurator is not None:
         parts["configurator"] = configurator.run
+    if fetcher is not None:
+        parts["grants"] = fetcher.run
     parts["home-assistant"] = lambda: _show_in_home_assistant(field)
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)

@@ -29,7 +29,6 @@ from protocol.command import (
     ACTION_RULES,
     COMMAND_RESULT,
     Action,
-    Command,
     CommandState,
     Nonce,
     Report,
@@ -51,6 +50,8 @@ _RECONNECT_S = (1.0, 30.0)
 
 # Failures by which a device surely has not acted.
 _NOT_DONE = (Refused, LineDown, Offline)
+# Those by which it may have.
+_IN_DOUBT: tuple[type[Exception], ...] = (Unconfirmed, *EXCHANGE_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +174,69 @@ class Downlink:
                 return Outcome(CommandState.UNKNOWN, str(error))
             except EXCHANGE_FAILURES as error:
                 if not rule.may_repeat:
-                    return await self._doubted(command, actuator, str(error))
+                    return await self._doubted(command.action, command.device_id, actuator, str(error))
                 if self._clock.monotonic_ms() + _REPEAT_PAUSE_S * 1000 > admitted.deadline_mono_ms:
-                    return await self._doubted(command, actuator, str(error))
+                    return await self._doubted(command.action, command.device_id, actuator, str(error))
                 await asyncio.sleep(_REPEAT_PAUSE_S)
                 continue
             took_ms = self._clock.monotonic_ms() - began_at_ms
             log.info("command carried out", extra={"command": command.command_id, "took_ms": took_ms})
-            return await self._doubted(command, actuator, "", said)
+            return await self._doubted(command.action, command.device_id, actuator, "", said)
 
-    async def _doubted(self, command: Command, actuator: Actuator, error: str, said: str = "") -> Outcome:
+    async def _doubted(
+        self, action: Action, device_id: str, actuator: Actuator, error: str, said: str = ""
+    ) -> Outcome:
         """Read back what the device shows: only that decides between done and unknown."""
-        confirmed_by = ACTION_RULES[command.action].confirmed_by
+        confirmed_by = ACTION_RULES[action].confirmed_by
         if confirmed_by is None:
             state = CommandState.UNKNOWN if error else CommandState.DONE
             return Outcome(state, error or said)
         point, expected = confirmed_by
-        shown = await read_back(self._intake, self._clock, actuator, command.device_id, point, expected)
+        shown = await read_back(self._intake, self._clock, actuator, device_id, point, expected)
         if shown == expected:
             return Outcome(CommandState.DONE, f"{point} reads {expected}")
         still = f"{point} still reads {shown or 'nothing'}"
         return Outcome(CommandState.UNKNOWN, error or (f"{still}; {said}" if said else still))
+
+    def has_opened(self, badge_id: str) -> bool:
+        """Tell whether a badge that lets in once has done so."""
+        return self._intents.has_opened(badge_id)
+
+    def own_refusal(self, device_id: str) -> str:
+        """Return why the box may not open a door for a badge now; "" where it may."""
+        actuator = self._actuators.get(DeviceId(device_id))
+        if actuator is None or Action.DOOR_UNLOCK not in actuator.actions:
+            return f"{device_id} cannot {Action.DOOR_UNLOCK.value}"
+        return self._desk.own_refusal(Action.DOOR_UNLOCK, device_id)
+
+    async def open_door(self, device_id: str, badge_id: str, *, is_once: bool) -> Outcome:
+        """Open a door once because the box itself has decided so, and read back; written down before.
+
+        What cannot be written down is not done where it may be done only once; otherwise a full disk
+        keeps nobody out of their home.
+        """
+        number = None
+        try:
+            number = await asyncio.to_thread(
+                self._intents.accept_opening, badge_id, device_id, self._clock.wall_ms(), is_once=is_once
+            )
+        except StorageFault as error:
+            if is_once:
+                return Outcome(CommandState.REFUSED, f"it could not be written down: {error}")
+            log.warning("an opening is not written down", extra={"device": device_id, "reason": str(error)})
+        async with self._devices.setdefault(device_id, asyncio.Lock()):
+            actuator = self._actuators[DeviceId(device_id)]
+            try:
+                said = await actuator.act(Action.DOOR_UNLOCK, {})
+            except _NOT_DONE as error:
+                outcome = Outcome(CommandState.REFUSED, str(error))
+            except _IN_DOUBT as error:
+                outcome = await self._doubted(Action.DOOR_UNLOCK, device_id, actuator, str(error))
+            else:
+                outcome = await self._doubted(Action.DOOR_UNLOCK, device_id, actuator, "", said)
+        if number is not None:
+            await asyncio.to_thread(self._intents.settle_opening, number, outcome.state)
+        return outcome
 
     async def _settle(
         self,

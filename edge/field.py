@@ -29,6 +29,7 @@ from edge.listener import MqttListener
 from edge.osdp_line import OsdpListener
 from edge.panel import Panel
 from edge.poller import Poller
+from edge.porter import Doorway
 from edge.reactions import Reactions
 from edge.reception import PanelReceiver
 from edge.rule import Rule, RuleScope
@@ -98,6 +99,7 @@ class Field:
         self._watches: dict[str, _Watch] = {}
         self._listening: dict[LineId, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.doorway = Doorway()
         self.reactions = Reactions(config.reactions)
         self.intake = Intake(buffer, (), Offline(), self._guard, clock, self.reactions)
         self.poller = Poller({}, (), self.intake, clock)
@@ -243,10 +245,17 @@ class Field:
             case MqttLine():
                 name = f"gatehouse-{config.gateway_code}-{line.line_id}"
                 listener: Unasked = MqttListener(
-                    line, devices, self.intake, self._evidence, self._clock, self._random, client_id=name
+                    line,
+                    devices,
+                    self.intake,
+                    self._evidence,
+                    self._clock,
+                    self._random,
+                    client_id=name,
+                    doorway=self.doorway,
                 )
             case OsdpLine():
-                listener = OsdpListener(line, devices, self.intake, self._clock)
+                listener = OsdpListener(line, devices, self.intake, self._clock, self.doorway)
             case ListenLine():
                 station = station_for(line, devices, self._clock, config.time_zone)
                 receiver = PanelReceiver(line, station, self.intake, self._clock)

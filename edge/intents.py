@@ -24,8 +24,22 @@ CREATE TABLE IF NOT EXISTS intent (
     detail TEXT NOT NULL DEFAULT ''
 ) STRICT
 """
+# What the box opened by itself, for whom. A badge that lets in once is remembered here.
+_OPENINGS = """
+CREATE TABLE IF NOT EXISTS opening (
+    id INTEGER PRIMARY KEY,
+    badge_id TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    is_once INTEGER NOT NULL,
+    decided_at_ms INTEGER NOT NULL,
+    outcome TEXT
+) STRICT
+"""
+_OPENINGS_INDEX = "CREATE INDEX IF NOT EXISTS opening_badge ON opening (badge_id) WHERE is_once"
 # Long enough to answer for what was done; a replay older than this still fails by its counter.
 _KEPT = 10_000
+# Of codes that let in once: they end within a month, and no door opens this often in one.
+_ONCE_KEPT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,8 @@ class Intents:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_SCHEMA)
+            for statement in (_SCHEMA, _OPENINGS, _OPENINGS_INDEX):
+                self._db.execute(statement)
         except BaseException:
             self._db.close()
             raise
@@ -105,3 +120,36 @@ class Intents:
             "SELECT command_id, device_id, action FROM intent WHERE outcome IS NULL ORDER BY counter"
         )
         return [Open(*row) for row in rows]
+
+    def accept_opening(self, badge_id: str, device_id: str, decided_at_ms: int, *, is_once: bool) -> int:
+        """Write down that a door is about to open for a badge; return the number of that opening.
+
+        Durable when this returns. StorageFault if it is not.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            added = self._db.execute(
+                "INSERT INTO opening (badge_id, device_id, is_once, decided_at_ms) VALUES (?, ?, ?, ?)",
+                (badge_id, device_id, is_once, decided_at_ms),
+            ).lastrowid
+            assert added is not None, "a row that was added has a number"
+            self._db.execute("DELETE FROM opening WHERE NOT is_once AND id <= ?", (added - _KEPT,))
+            self._db.execute("DELETE FROM opening WHERE id <= ?", (added - _ONCE_KEPT,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StorageFault(f"book of commands: {error}") from error
+        return added
+
+    def settle_opening(self, number: int, outcome: CommandState) -> None:
+        """Write how an opening ended."""
+        self._db.execute("UPDATE opening SET outcome = ? WHERE id = ?", (outcome.value, number))
+
+    def has_opened(self, badge_id: str) -> bool:
+        """Tell whether a badge that lets in once has opened a door, or may have."""
+        row = self._db.execute(
+            "SELECT 1 FROM opening WHERE is_once AND badge_id = ? AND outcome IS NOT ?",
+            (badge_id, CommandState.REFUSED.value),
+        ).fetchone()
+        return row is not None

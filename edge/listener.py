@@ -10,6 +10,7 @@ import json
 import logging
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import aiomqtt
 
@@ -21,6 +22,7 @@ from edge.drivers.mqtt_values import Told
 from edge.drivers.sparkplug import NAMESPACE, PROTOCOL, SparkplugNode, sparkplug_nodes
 from edge.errors import LineDown, NoReply
 from edge.intake import Intake
+from edge.porter import Doorway, Shown
 from edge.rules.offline import LINE_DOWN
 from edge.supervise import heed_cancelling
 from protocol.errors import FrameError
@@ -35,6 +37,8 @@ _FIRST_PAUSE_S = 1.0
 _PAUSE_MAX_S = 60.0
 # Messages of QoS 0 that arrive faster than they are taken in; those of QoS 1 the broker holds back.
 _QUEUED_MAX = 1000
+# A broker hands over what it kept for us at once; a code that comes later was typed now.
+_KEPT_ARRIVES_WITHIN_MS = 2_000
 _ZIGBEE2MQTT = "mqtt-zigbee2mqtt"
 
 
@@ -51,6 +55,7 @@ class MqttListener:
         rng: random.Random,
         *,
         client_id: str,
+        doorway: Doorway | None = None,
     ) -> None:
         self.line = line
         self.is_connected = False
@@ -62,6 +67,8 @@ class MqttListener:
         self._random = rng
         self._client_id = client_id
         self._failures = 0
+        self._doorway = doorway or Doorway()
+        self._connected_at_ms = 0
         self._client: aiomqtt.Client | None = None
         ours = list(devices)
         self._devices = {
@@ -100,8 +107,8 @@ class MqttListener:
         while True:
             try:
                 await self._listen()
-            except (aiomqtt.MqttError, LineDown, OSError) as error:
-                self._fall(str(error))
+            except* (aiomqtt.MqttError, LineDown, OSError) as away:
+                self._fall(str(away.exceptions[0]))
             pause_s = min(_PAUSE_MAX_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 8))
             await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
 
@@ -136,6 +143,7 @@ class MqttListener:
                 state = self._host_state(is_online=True)
                 await client.publish(state.topic, state.payload, state.qos, state.retain)
             self.is_connected, self.down_reason, self._failures = True, "", 0
+            self._connected_at_ms = self._clock.monotonic_ms()
             self._intake.note(LINE_DOWN, line.line_id, is_offline=False, reason="")
             self._client = client
             unstored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -153,10 +161,19 @@ class MqttListener:
                     client._client.publish(state.topic, state.payload, state.qos, state.retain)
 
     async def _hear(self, client: aiomqtt.Client, unstored: asyncio.Future[None]) -> None:
-        async for message in client.messages:
-            for topic, payload in self._take(client, message, unstored):
-                await client.publish(topic, payload)
-            heed_cancelling()
+        async with asyncio.TaskGroup() as group:
+            async for message in client.messages:
+                told = self._take(client, message, unstored)
+                for topic, payload in told.publish:
+                    await client.publish(topic, payload)
+                if told.shown is not None and self._doorway.minds(told.shown.reader):
+                    group.create_task(self._doorway.attend(self._dated(told.shown)))
+                heed_cancelling()
+
+    def _dated(self, shown: Shown) -> Shown:
+        """Mark what comes right after connecting: the broker kept it while we were away, maybe for hours."""
+        age_ms = self._clock.monotonic_ms() - self._connected_at_ms
+        return replace(shown, may_be_late=age_ms < _KEPT_ARRIVES_WITHIN_MS)
 
     def _host_state(self, *, is_online: bool) -> aiomqtt.Will:
         """Return what tells Sparkplug nodes whether anybody listens."""
@@ -164,13 +181,11 @@ class MqttListener:
         topic = f"{NAMESPACE}/STATE/{self._client_id}"
         return aiomqtt.Will(topic, json.dumps(state), qos=1, retain=True)
 
-    def _take(
-        self, client: aiomqtt.Client, message: aiomqtt.Message, unstored: asyncio.Future[None]
-    ) -> tuple[tuple[str, bytes], ...]:
+    def _take(self, client: aiomqtt.Client, message: aiomqtt.Message, unstored: asyncio.Future[None]) -> Told:
         """Hand the message in and acknowledge it once it is on disk; what is no message, at once.
 
         Where the disk fails `unstored` says so: the connection ends, and the broker sends it again on
-        the next. Return what is to be published because of the message.
+        the next. Return what the message says.
         """
         self.messages += 1
         try:
@@ -181,7 +196,7 @@ class MqttListener:
                 "a message cannot be read", extra={"topic": message.topic.value, "reason": str(error)}
             )
             _acknowledge(client, message)
-            return ()
+            return Told()
         stored = self._intake.accept(told.readings, told.events)
 
         def settle(done: asyncio.Future[None]) -> None:
@@ -194,7 +209,7 @@ class MqttListener:
                 unstored.set_exception(LineDown(f"a message could not be stored: {error}"))
 
         stored.add_done_callback(settle)
-        return told.publish
+        return told
 
     def _told(self, message: aiomqtt.Message) -> Told:
         for speaker in self._speakers:

@@ -7,13 +7,14 @@ OsdpCommand: TypeAlias = dict[str, object]
 _STEP_MS = 100
 # Commands and colours by libosdp's numbers; its package need not be there to write them down.
 _OUTPUT, _LED, _BUZZER, _TEXT, _STATUS = 1, 2, 3, 4, 9
-_BLACK, _GREEN = 0, 2
+_BLACK, _RED, _GREEN = 0, 1, 2
 # Output control: on and off until told otherwise, both ending a timer; on for a time.
 _OFF, _ON, _ON_FOR = 1, 2, 5
 _TIMER_STEPS_MAX = 255  # libosdp keeps the timer in one byte
 _SET, _TEMPORARY = 1, 2
 _BEEP_TONE = 2
 _BEEP_STEPS, _LIGHT_STEPS = 1, 5
+_REFUSAL_BEEPS, _REFUSAL_LIGHT_STEPS = 3, 20
 _TEXT_PERMANENT, _TEXT_MAX = 1, 32
 _INPUT_REPORT, _LOCAL_REPORT = 0, 2
 
@@ -37,10 +38,21 @@ def beep() -> OsdpCommand:
     }
 
 
+def refusal_beeps() -> OsdpCommand:
+    """Return three short beeps: no."""
+    return beep() | {"off_count": _BEEP_STEPS, "rep_count": _REFUSAL_BEEPS}
+
+
 def short_light() -> OsdpCommand:
     """Return half a second of green."""
     timed = _light(_GREEN, _BLACK, _TEMPORARY, is_temporary=True)
     return timed | {"timer_count": _LIGHT_STEPS}
+
+
+def refusal_light() -> OsdpCommand:
+    """Return two seconds of red."""
+    timed = _light(_RED, _BLACK, _TEMPORARY, is_temporary=True)
+    return timed | {"timer_count": _REFUSAL_LIGHT_STEPS}
 
 
 def steady_light(*, is_on: bool) -> OsdpCommand:

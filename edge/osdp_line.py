@@ -19,12 +19,16 @@ from edge.drivers.osdp import (
     STATUS_CONDITIONS,
     card_event,
     keypad_event,
+    shown_card,
     state_readings,
 )
 from edge.errors import EXCHANGE_FAILURES, LineDown, StorageFault
 from edge.intake import Intake
+from edge.keypad import Keypad
 from edge.osdp_panel import OsdpEvent, OsdpPanel
+from edge.porter import Doorway, Shown
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
+from protocol.access import BadgeKind
 from protocol.event import Event
 from provisioning.config import DeviceConfig, DeviceId, OsdpLine
 
@@ -43,7 +47,14 @@ _KEY_LENGTH = 16
 class OsdpListener:
     """The readers of one line."""
 
-    def __init__(self, line: OsdpLine, devices: Sequence[DeviceConfig], intake: Intake, clock: Clock) -> None:
+    def __init__(
+        self,
+        line: OsdpLine,
+        devices: Sequence[DeviceConfig],
+        intake: Intake,
+        clock: Clock,
+        doorway: Doorway | None = None,
+    ) -> None:
         self.line = line
         self.down_reason = ""
         self.is_connected = False
@@ -53,6 +64,8 @@ class OsdpListener:
         self.devices = list(devices)
         self._intake = intake
         self._clock = clock
+        self._doorway = doorway or Doorway()
+        self._keypads = {device.device_id: Keypad() for device in devices}
         self._events: asyncio.Queue[tuple[int, OsdpEvent]] = asyncio.Queue(_EVENTS_MAX)
         self._states: dict[DeviceId, dict[str, bool]] = {device.device_id: {} for device in devices}
         self._closes_at_ms: dict[DeviceId, int] = {}  # when an output falls back by the reader's own timer
@@ -134,6 +147,16 @@ class OsdpListener:
 
         at_ms = self._clock.wall_ms()
         match event.get("event"):
+            case osdp.Event.CardRead if self._doorway.minds(device.device_id):
+                self.messages += 1
+                is_text = event.get("format") == osdp.CardFormat.ASCII
+                group.create_task(self._let_in(panel, shown_card(device, event, is_text=is_text)))
+            case osdp.Event.KeyPress if self._doorway.minds(device.device_id):
+                self.messages += 1
+                code = self._keypads[device.device_id].press(_keys(event), self._clock.monotonic_ms())
+                if code is not None:
+                    shown = Shown(device.device_id, BadgeKind.CODE, code)
+                    group.create_task(self._let_in(panel, shown))
             case osdp.Event.CardRead:
                 self.messages += 1
                 if await self._store(card_event(device, card_key, event, at_ms)):
@@ -171,6 +194,17 @@ class OsdpListener:
             ("LEDControl", osdp_commands.short_light()),
         )
         await self._command_each(panel, device_id, wanted)
+
+    async def _let_in(self, panel: OsdpPanel, shown: Shown) -> None:
+        """Have a badge decided about, and show at the reader what came of it."""
+        if await self._doorway.attend(shown):
+            await self._acknowledge_card(panel, shown.reader)
+            return
+        refused = (
+            ("AudibleControl", osdp_commands.refusal_beeps()),
+            ("LEDControl", osdp_commands.refusal_light()),
+        )
+        await self._command_each(panel, shown.reader, refused)
 
     async def _ask_states(self, panel: OsdpPanel, device_id: DeviceId) -> None:
         """Ask a reader that has just come how it stands; from then on it tells what changes."""
@@ -240,6 +274,11 @@ class OsdpListener:
         line = self.line
         key = None if line.key_file is None else _hex_key(line.key_file, _KEY_LENGTH)
         return key, _hex_key(line.card_key_file, 0)
+
+
+def _keys(event: OsdpEvent) -> bytes:
+    data = event.get("data")
+    return data if isinstance(data, bytes) else b""
 
 
 def _hex_key(path: Path, length: int) -> bytes:

@@ -146,6 +146,8 @@ class Hello(msgspec.Struct, frozen=True):
     configuration: int = 0  # the number of the one that runs; 0 for the gateway's own file
     configuration_highest: int = 0  # the highest number ever taken or turned down
     lease: str | None = None  # what the last Welcome gave; None from an agent that knows of no leases
+    # Number and time of issue of its grants, 0 before the first; None from an agent that decides at no door.
+    grants: tuple[int, int] | None = None
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -165,6 +167,7 @@ class Welcome(msgspec.Struct, frozen=True):
     wants_configuration: bool = False  # what runs there is not known here: tell it
     lease: str = ""
     authorities: str = ""
+    has_grants: bool = False  # newer grants than the gateway has wait for it
 
 
 _block_encoder = msgspec.msgpack.Encoder()

@@ -6,16 +6,15 @@ above all, never passes for one over a bundle.
 """
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from protocol.configuration import CONFIGURATION_BYTES_MAX, WATCH_S_MAX, WATCH_S_MIN
 from protocol.errors import UNREADABLE
 from provisioning.document import Document
-from provisioning.signing import key_id_of
+from provisioning.seal import SealBroken, seal, unseal
 
 BUNDLE_VERSION = 1
-_DOMAIN = b"gatehouse configuration v1\x00"
+_PURPOSE = "configuration"
 
 
 class BundleRefused(Exception):
@@ -39,39 +38,22 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return Document(self.text, self.profiles)
 
 
-class _Sealed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    payload: bytes
-    signature: bytes  # 64 bytes, RFC 8032
-    key_id: str
-
-
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
-_sealed_decoder = msgspec.msgpack.Decoder(_Sealed)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle)
 
 
 def sealed(bundle: Bundle, key: Ed25519PrivateKey) -> bytes:
     """Return the bundle as it travels and as it lies on disk."""
-    payload = _encoder.encode(bundle)
-    return _encoder.encode(_Sealed(payload, key.sign(_DOMAIN + payload), key_id_of(key.public_key())))
+    return seal(bundle, _PURPOSE, key)
 
 
 def opened(content: bytes, key: Ed25519PublicKey, gateway_id: str) -> Bundle:
     """Return the bundle; BundleRefused says what is wrong. Nothing is read before the signature has held."""
-    if len(content) > CONFIGURATION_BYTES_MAX:
-        raise BundleRefused(f"{len(content)} bytes, a configuration has at most {CONFIGURATION_BYTES_MAX}")
     try:
-        letter = _sealed_decoder.decode(content)
-    except UNREADABLE as error:
-        raise BundleRefused(f"these are not the bytes of a configuration: {error}") from error
-    if letter.key_id != key_id_of(key):
-        raise BundleRefused(f"signed by key {letter.key_id!r}, this gateway trusts {key_id_of(key)!r}")
+        payload = unseal(content, _PURPOSE, key, CONFIGURATION_BYTES_MAX)
+    except SealBroken as error:
+        raise BundleRefused(str(error)) from error
     try:
-        key.verify(letter.signature, _DOMAIN + letter.payload)
-    except InvalidSignature as error:
-        raise BundleRefused(f"the signature of key {letter.key_id!r} does not hold") from error
-    try:
-        bundle = _bundle_decoder.decode(letter.payload)
+        bundle = _bundle_decoder.decode(payload)
     except UNREADABLE as error:
         raise BundleRefused(f"signed, and not readable: {error}") from error
     if bundle.version != BUNDLE_VERSION:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from edge.clock import Clock
 from edge.driver import EvidenceKeeper, point_key
 from edge.drivers.mqtt_values import Told, value_of
+from edge.porter import Shown
+from protocol.access import BadgeKind
 from protocol.event import Event, EventState
 from protocol.evidence import Evidence
 from protocol.fieldbus.annotation import Fact
@@ -24,6 +26,8 @@ PROTOCOL = "mqtt-zigbee2mqtt"
 # What of a door's message says who did it; numbers of users, never of cards or PINs.
 _EVENT_ATTRIBUTES = ("action_source_name", "action_user")
 _AVAILABILITY = "availability"
+# Where keypads put what was typed (zigbee-herdsman-converters, ias_ace arm commands).
+_CODE = "action_code"
 
 
 class Zigbee2mqttDevice:
@@ -53,7 +57,16 @@ class Zigbee2mqttDevice:
             self._evidence_hour = hour
             evidence = Evidence(PROTOCOL, line, b"", payload, at_ms, 0)
         readings = self._readings(state, at_ms, clock, evidence, is_retained=is_retained)
-        return Told(readings, () if is_retained else self._events(state, at_ms))
+        if is_retained:
+            return Told(readings)
+        return Told(readings, self._events(state, at_ms), shown=self._shown(state))
+
+    def _shown(self, state: Mapping[str, Fact]) -> Shown | None:
+        """Return the code somebody typed at a keypad, for whoever decides and for nobody else."""
+        code = state.get(_CODE)
+        if not isinstance(code, str) or not code.isdecimal():
+            return None
+        return Shown(self.device.device_id, BadgeKind.CODE, code)
 
     def _readings(
         self,

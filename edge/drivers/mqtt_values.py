@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from edge.porter import Shown
 from protocol.event import Event
 from protocol.fieldbus.annotation import Fact
 from protocol.quantity import MICRO, Kind
@@ -12,11 +13,12 @@ from provisioning.profile import PointProfile
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one message says, and what is to be published because of it: topic and payload."""
+    """What one message says, what is to be published because of it, and a badge that was shown."""
 
     readings: tuple[Reading, ...] = ()
     events: tuple[Event, ...] = ()
     publish: tuple[tuple[str, bytes], ...] = ()
+    shown: Shown | None = None
 
 
 def value_of(point: PointProfile, scale: Decimal, raw: Fact) -> tuple[int | None, Quality, str]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge.driver import point_key
+from edge.porter import Shown
+from protocol.access import BadgeKind, card_number
 from protocol.event import Event, EventState, Severity
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Quality, Reading
@@ -52,6 +54,17 @@ def card_event(device: DeviceConfig, key: bytes, card: Mapping[str, object], at_
     if isinstance(card.get("reader_no"), int):
         attributes["reader"] = str(card["reader_no"])
     return _event(CARD_READ, device, at_ms, f"a card was shown, {masked}", attributes)
+
+
+def shown_card(device: DeviceConfig, card: Mapping[str, object], *, is_text: bool) -> Shown:
+    """Return what a card, or a QR code that a reader sends as text, says to whoever decides."""
+    data, bit_count = card.get("data"), card.get("length")
+    bits = data if isinstance(data, bytes) else b""
+    if is_text:
+        return Shown(device.device_id, BadgeKind.CODE, bits.decode("ascii", "replace").strip("\x00\r\n "))
+    number = card_number(bit_count if isinstance(bit_count, int) else 8 * len(bits), bits)
+    ends = f"{number % 10**_SHOWN_DIGITS:0{_SHOWN_DIGITS}d}"
+    return Shown(device.device_id, BadgeKind.CARD, str(number), ends)
 
 
 def keypad_event(device: DeviceConfig, keys: Mapping[str, object], at_ms: int) -> Event:

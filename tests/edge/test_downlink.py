@@ -85,9 +85,12 @@ class Box:
         allowed = (CommandAllowance("*", frozenset(Action)),)
         self.desk = Desk(GATEWAY, trusted, allowed, (), self.intents.last_counter, self.intents.has_seen)
         self.desk.hand_out("n1", clock.now_ms)
-        actuators: dict[DeviceId, Actuator] = {DeviceId("lock-1"): self.lock, DeviceId("wm-101"): self.valve}
+        self.actuators: dict[DeviceId, Actuator] = {
+            DeviceId("lock-1"): self.lock,
+            DeviceId("wm-101"): self.valve,
+        }
         identity = Identity(Credential("http://cloud.example", "gw-1", GatewayName(1, GATEWAY)), 0)
-        self.downlink = Downlink(identity, self.desk, self.intents, actuators, self.intake, clock)
+        self.downlink = Downlink(identity, self.desk, self.intents, self.actuators, self.intake, clock)
 
     async def told(self) -> list[tuple[str, str]]:
         """The outcomes in the event stream, in order."""
