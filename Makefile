@@ -39,8 +39,9 @@ torture: setup ## A day and a night of kills, power cuts, forgeries and worlds; 
 adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
 	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)
 
-books: setup ## Keep random books beside the real ones; N=steps (default 1000000), balanced to the fen
+books: setup ## A million random steps at the desk (N=steps) and a year of a thousand accounts (ACCOUNTS=), to the fen
 	@$(BIN)/python -m tests.billing.books --steps $(or $(N),1000000) $(ARGS)
+	@$(BIN)/python -m tests.billing.year --accounts $(or $(ACCOUNTS),1000)
 
 bench: setup test-services ## Measure polling, ingest and billing against the raw libraries
 	@$(BIN)/python -m bench $(ARGS)

@@ -3,9 +3,11 @@
 Made by the services and stores themselves; readings go in the way a gateway's batches do.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cloud.domain.gateway import GatewayIdentity
@@ -69,8 +71,12 @@ class Estate:
         from_at_ms: int | None = None,
         opening: str = "0",
         area_dm2: int = 8943,
+        dials: Mapping[str, tuple[str, str | None, str | None]] = MappingProxyType({}),
     ) -> AccountId:
-        """Add a flat with an account, a meter E-flat and, unless refused, a water meter W-flat."""
+        """Add a flat with an account, a meter E-flat and, unless refused, a water meter W-flat.
+
+        `dials` says of a letter what its meter shows at first, its full scale and the most of a day.
+        """
         begun_ms = at(date(2025, 1, 1)) if from_at_ms is None else from_at_ms
 
         def work(tx: Tx) -> AccountId:
@@ -91,9 +97,8 @@ class Estate:
                     tx, self.site_id, space_id, code, commodity, ServicePointKind.FLAT
                 )
                 self.points[code] = point_id
-                self._hang(
-                    tx, code, f"{code}-old", commodity, begun_ms, opening, multiplier, modulus, max_per_day
-                )
+                dial = dials.get(letter, (opening, modulus, max_per_day))
+                self._hang(tx, code, f"{code}-old", commodity, begun_ms, dial[0], multiplier, *dial[1:])
                 people.insert_supply(tx, Supply(account_id, point_id, tariff, opened_on, None))
             return account_id
 
@@ -109,6 +114,7 @@ class Estate:
         *,
         multiplier: str = "1",
         modulus: str | None = "1000000",
+        max_per_day: str | None = "350",
     ) -> None:
         """Take a meter down with its last value and hang a new one with its first."""
 
@@ -119,7 +125,7 @@ class Estate:
             commodity = Commodity.WATER if code.startswith("W") else Commodity.ELECTRICITY
             self.exchanges[code] = self.exchanges.get(code, 0) + 1
             serial = f"{code}-new{'' if self.exchanges[code] == 1 else self.exchanges[code]}"
-            self._hang(tx, code, serial, commodity, at_ms, opening_value, multiplier, modulus, "350")
+            self._hang(tx, code, serial, commodity, at_ms, opening_value, multiplier, modulus, max_per_day)
 
         self.database.write_now(TENANT, work)
 
