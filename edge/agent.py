@@ -10,9 +10,11 @@ import logging
 import random
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.access import Judge
 from edge.buffer_store import Connect, connect_file
@@ -46,9 +48,12 @@ TICK_S = 1.0
 # How far the cloud's time may be from ours and still confirm it; meters are stamped to the second.
 _CLOCK_AGREES_MS = 5_000
 _CLOCK_WATCH_S = 60.0
+_GREETINGS_KEPT = 8
 # A stop may take this long; systemd kills after 90 s, a person at the terminal loses patience before.
 _ENDING_MAX_S = 8.0
 _ENDING_LOOK_S = 0.05
+# Linux names each boot; every start of the agent in it reads the same.
+_MACHINE_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Opening a port or resolving a name may hang for long; each line hangs at most one thread.
 _BLOCKING_CALLS_MAX = 64
 
@@ -67,6 +72,8 @@ class SystemClock:
         self._is_kernel_synced = is_kernel_synced
         self._kernel_says = is_kernel_synced()
         self._cloud_says: bool | None = None  # None: not asked yet
+        # By the cloud's word, each as late as its answer was; the quickest is the nearest.
+        self._booted_at_ms: deque[int] = deque(maxlen=_GREETINGS_KEPT)
 
     @property
     def quality(self) -> ClockQuality:
@@ -82,12 +89,20 @@ class SystemClock:
         """Return milliseconds since some moment before the start."""
         return self._monotonic_ns() // 1_000_000
 
+    @property
+    def booted_at_ms(self) -> int | None:
+        """Return when the monotonic clock began, by whoever knows the time; None while nobody does."""
+        if self.quality is ClockQuality.SYNCED:
+            return self.wall_ms() - self.monotonic_ms()
+        return max(self._booted_at_ms, default=None)
+
     def ask_kernel(self) -> None:
         """Ask again whether the clock is kept right."""
         self._kernel_says = self._is_kernel_synced()
 
     def compare(self, server_time_ms: int) -> None:
         """Take the cloud's word on the time."""
+        self._booted_at_ms.append(server_time_ms - self.monotonic_ms())
         skew_ms = self.wall_ms() - server_time_ms
         agrees = abs(skew_ms) <= _CLOCK_AGREES_MS
         if agrees is not self._cloud_says:
@@ -97,17 +112,26 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the agent is handed of the world: its clocks, chance, a name for this start, and its disk."""
+    """What the agent is handed of the world: its clocks, chance, a name for this start, and its disk.
+
+    `machine_boot_id` names the time in which the monotonic clock runs on, over starts of the agent.
+    """
 
     clock: SystemClock
     rng: random.Random
     boot_id: str
     connect: Connect = connect_file
+    machine_boot_id: str = ""
 
 
 def this_machine() -> Outside:
     """Return the world as it is."""
-    return Outside(SystemClock(), random.SystemRandom(), str(uuid.uuid4()))
+    boot_id = str(uuid.uuid4())
+    try:
+        machine_boot_id = _MACHINE_BOOT_ID.read_text().strip()
+    except OSError:
+        machine_boot_id = boot_id
+    return Outside(SystemClock(), random.SystemRandom(), boot_id, machine_boot_id=machine_boot_id)
 
 
 @contextlib.asynccontextmanager
@@ -196,7 +220,7 @@ async def run_agent(own: Config, stop: asyncio.Event, outside: Outside | None = 
     config = config_at_start(own, trust, shelf)
     grants = _grants_of(own, trust)
     async with (
-        open_field(config, clock, rng, outside.connect) as field,
+        open_field(config, clock, rng, outside.connect, outside.machine_boot_id or boot_id) as field,
         open_cloud(
             identity, field, clock, rng, boot_id, lambda said: _heed(said, clock, field), shelf, grants
         ) as cloud,
@@ -284,6 +308,7 @@ async def _open_commands(
 def _heed(welcome: Welcome, clock: SystemClock, field: Field) -> None:
     """Take the cloud's time, and its people's word on exchanged meters."""
     clock.compare(welcome.server_time_ms)
+    field.buffer.know_time(clock.booted_at_ms)
     for key, (from_ms, opening_value_micro) in welcome.counters.items():
         field.intake.accept_counter(key, from_ms, opening_value_micro)
 
@@ -302,7 +327,7 @@ async def _run_parts(
     parts: dict[str, Callable[[], Awaitable[None]]] = {
         "buffer": field.buffer.run,
         "poller": field.poller.run,
-        "clock": lambda: _watch_clock(clock),
+        "clock": lambda: _watch_clock(clock, field),
         "hatch": lambda: serve_hatch(config, field, clock),
         "rules": lambda: _tick(field.intake),
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
@@ -368,8 +393,9 @@ async def _send_rest(field: Field, cloud: Cloud) -> None:
         await asyncio.sleep(_ENDING_LOOK_S)
 
 
-async def _watch_clock(clock: SystemClock) -> None:
+async def _watch_clock(clock: SystemClock, field: Field) -> None:
     while True:
+        field.buffer.know_time(clock.booted_at_ms)
         await asyncio.sleep(_CLOCK_WATCH_S)
         clock.ask_kernel()
 

@@ -17,6 +17,7 @@ import logging
 import os
 import random
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,14 +26,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import msgspec
+
 from edge.ballast import Ballast
 from edge.buffer_salvage import sound_blocks
 from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
+from edge.dating import SAME_CLOCK_MS
 from edge.errors import StorageFault
 from protocol.envelope import Block
 from protocol.event import Event
-from protocol.reading import Reading
+from protocol.reading import ClockQuality, Reading
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
 
@@ -45,6 +49,10 @@ PENDING_EVENTS_MAX = 10_000
 _RETRY_S = 1.0
 # The quota is looked at this often: rows come at a few megabytes a minute at most.
 _QUOTA_CHECK_EVERY_COMMITS = 60
+# A clock that is set while a slow device is read has stamped it by its last setting but one.
+_CLOCK_STEPS_KEPT = 4
+# As many as a batch may hold; dating a block takes a few milliseconds.
+_BLOCKS_DATED_AT_ONCE = 64
 
 _T = TypeVar("_T")
 
@@ -94,8 +102,13 @@ class Buffer:
         rng: random.Random,
         billing_keys: frozenset[str] = frozenset(),
         connect: Callable[[Path], sqlite3.Connection] = connect_file,
+        boot_id: str = "",
     ) -> None:
         self._settings = settings
+        self._boot_id = boot_id
+        # When the box started by the clock that is not confirmed, as that was set of late.
+        self._wrong_starts_ms: deque[int] = deque(maxlen=_CLOCK_STEPS_KEPT)
+        self._booted_at_ms: int | None = None  # as it is known
         self._clock = clock
         self._random = rng
         self._billing_keys = billing_keys
@@ -158,6 +171,8 @@ class Buffer:
         counted: the oldest known truth is worth more than the newest repetition.
         """
         pending = self._pending
+        if self._clock.quality is not ClockQuality.SYNCED:
+            readings = self._to_be_dated(readings)
         self.read[Stream.HISTORY] += len(readings)
         self.read[Stream.EVENT] += len(events)
         if len(pending.readings) + len(readings) > PENDING_READINGS_MAX:
@@ -175,6 +190,34 @@ class Buffer:
         elif self._timer is None:
             self._timer = self._loop.call_later(self._settings.commit_interval_ms / 1000, self._due.set)
         return pending.dones[-1]
+
+    def _to_be_dated(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Note on what a clock stamped that nobody has confirmed when the box started by that clock."""
+        if not self._boot_id:
+            return readings
+        now_ms = self._clock.monotonic_ms()
+        booted_at_ms, starts_ms = self._clock.wall_ms() - now_ms, self._wrong_starts_ms
+        # Both clocks are cut to the millisecond, and each note of its own would be a block of its own.
+        if all(abs(booted_at_ms - start_ms) > SAME_CLOCK_MS for start_ms in starts_ms):
+            starts_ms.append(booted_at_ms)
+
+        def start_of(reading: Reading) -> int:
+            """Return the setting of the clock by which the reading is the freshest, and not of the future."""
+            ages = ((now_ms - (reading.measured_at_ms - start_ms), start_ms) for start_ms in starts_ms)
+            return min((age for age in ages if age[0] >= -SAME_CLOCK_MS), default=(0, booted_at_ms))[1]
+
+        return [
+            msgspec.structs.replace(reading, booted_at_ms=start_of(reading))
+            if reading.clock_quality is ClockQuality.UNSYNCED
+            else reading
+            for reading in readings
+        ]
+
+    def know_time(self, booted_at_ms: int | None) -> None:
+        """Take word when the box really started; what waited for it is stamped anew and can be sent."""
+        if self._booted_at_ms is None and booted_at_ms is not None:
+            self.grown[Stream.HISTORY].set()
+        self._booted_at_ms = booted_at_ms
 
     async def run(self) -> None:
         """Commit what waits, again and again; a failure is retried, and the rows wait in memory."""
@@ -234,10 +277,17 @@ class Buffer:
             self.grown[Stream.EVENT].set()
 
     async def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
-        """Return the oldest blocks of the stream within the limits."""
-        return await self._on_store(
-            lambda store: store.peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
-        )
+        """Return the oldest blocks of the stream within the limits; history first waits to be dated."""
+        booted_at_ms = self._booted_at_ms
+
+        def look(store: Store) -> list[Block]:
+            if booted_at_ms is not None and stream is Stream.HISTORY:
+                rows = store.date(booted_at_ms, _BLOCKS_DATED_AT_ONCE)
+                if rows:
+                    log.info("readings were dated", extra={"rows": rows})
+            return store.peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
+
+        return await self._on_store(look)
 
     async def acknowledge(self, stream: Stream, through: int) -> int:
         """Delete what the cloud has, up to number `through`; return the rows."""
@@ -355,7 +405,7 @@ class Buffer:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._take_lock(path.with_name(path.name + ".lock"))
             try:
-                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect)
+                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect, self._boot_id)
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError as error:
@@ -364,7 +414,7 @@ class Buffer:
                     "buffer is damaged; it was moved aside and a new one begun",
                     extra={"reason": str(error), "moved_to": str(self.moved_aside)},
                 )
-                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect)
+                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect, self._boot_id)
                 self._salvage(self._store, self.moved_aside)
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error

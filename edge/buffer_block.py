@@ -29,6 +29,7 @@ class KeptBlock:
     value_class: ValueClass
     oldest_at_ms: int
     payload: bytes
+    booted_at_ms: int | None = None  # where the clock that stamped it was not confirmed; see `edge.dating`
 
     def checksum(self) -> int:
         """Return what tells a damaged block: CRC-32 of all that it says."""
@@ -54,3 +55,8 @@ def checked_block(row: Sequence[Any]) -> KeptBlock:
     if block.checksum() != checksum:
         raise sqlite3.DatabaseError(f"block {block.stream.value} {block.first_seq} is damaged: its checksum")
     return block
+
+
+def undated_checksum(stream: str, first_seq: int, boot_id: str, booted_at_ms: int) -> int:
+    """Return what tells a damaged note that a block is still to be dated."""
+    return zlib.crc32(repr((stream, first_seq, boot_id, booted_at_ms)).encode())

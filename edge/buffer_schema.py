@@ -74,3 +74,20 @@ def _checksum(db: Database) -> None:
         db.execute(
             "UPDATE block SET checksum = ? WHERE rowid = ?", (block_from_row(columns).checksum(), rowid)
         )
+
+
+@_migrations(name="0003_undated")
+def _undated(db: Database) -> None:
+    # History stamped by a clock nobody had confirmed: in which boot, and when that began by that clock.
+    db.execute(
+        """CREATE TABLE undated (
+            stream TEXT NOT NULL,
+            first_seq INTEGER NOT NULL,
+            boot_id TEXT NOT NULL,
+            booted_at_ms INTEGER NOT NULL,
+            checksum INTEGER NOT NULL,
+            PRIMARY KEY (stream, first_seq),
+            FOREIGN KEY (stream, first_seq) REFERENCES block (stream, first_seq)
+                ON DELETE CASCADE ON UPDATE CASCADE
+        ) STRICT, WITHOUT ROWID"""
+    )

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edge.buffer_block import KeptBlock, ValueClass, block_from_row, checked_block
+from edge.buffer_block import KeptBlock, ValueClass, block_from_row, checked_block, undated_checksum
+from edge.dating import dated
 from edge.errors import StorageFault
 from protocol.envelope import Block, encode_events, encode_readings
 from protocol.event import Event
@@ -26,7 +27,7 @@ ROWS_PER_BLOCK_MAX = 2_000
 # The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.
 _WAL_BYTES_MAX = 8 * 1024 * 1024
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # A number further ahead than this is a flipped bit and not a newer agent's.
 _NEWER_VERSIONS_MAX = 100
 
@@ -56,8 +57,9 @@ def _stream(name: str) -> Stream:
 class Store:
     """The open database. Not safe for two threads; `open_store` makes one."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, epoch: int, boot_id: str = "") -> None:
         self.epoch = epoch
+        self._boot_id = boot_id
         self._connection = connection
 
     def commit(
@@ -69,11 +71,13 @@ class Store:
     ) -> None:
         """Write everything in one transaction; when it returns, a power cut cannot take it back."""
         blocks: list[KeptBlock] = []
-        for value_class, rows in _by_value(readings, billing_keys):
+        for (value_class, booted_at_ms), rows in _by_value(readings, billing_keys):
             for part in _parts(rows):
                 oldest = min(reading.measured_at_ms for reading in part)
                 payload = encode_readings(part)
-                blocks.append(KeptBlock(Stream.HISTORY, 0, len(part), value_class, oldest, payload))
+                blocks.append(
+                    KeptBlock(Stream.HISTORY, 0, len(part), value_class, oldest, payload, booted_at_ms)
+                )
         for some in _parts(events):
             oldest = min(event.occurred_at_ms for event in some)
             payload = encode_events(some)
@@ -145,16 +149,68 @@ class Store:
                     numbered.checksum(),
                 ),
             )
+            if numbered.booted_at_ms is not None:
+                self._note_undated(numbered.stream.value, numbered.first_seq, numbered.booted_at_ms)
+
+    def _note_undated(self, stream: str, first_seq: int, booted_at_ms: int) -> None:
+        self._connection.execute(
+            "INSERT INTO undated (stream, first_seq, boot_id, booted_at_ms, checksum) VALUES (?, ?, ?, ?, ?)",
+            (
+                stream,
+                first_seq,
+                self._boot_id,
+                booted_at_ms,
+                undated_checksum(stream, first_seq, self._boot_id, booted_at_ms),
+            ),
+        )
+
+    def date(self, booted_at_ms: int, blocks_max: int) -> int:
+        """Stamp anew the oldest blocks of this boot that were stamped by a wrong clock; return their rows."""
+        # What this boot stored before it knew the time.
+        waiting = self._connection.execute(
+            "SELECT u.booted_at_ms, b.stream, b.first_seq, b.row_count, b.value_class, b.oldest_at_ms,"
+            " b.payload, b.checksum FROM undated u JOIN block b USING (stream, first_seq)"
+            " WHERE u.boot_id = ? ORDER BY first_seq LIMIT ?",
+            (self._boot_id, blocks_max),
+        ).fetchall()
+        if not waiting:
+            return 0
+        dated_rows = 0
+        with self._transaction():
+            for wrongly_ms, *columns in waiting:
+                block = checked_block(columns)
+                key = (block.stream.value, block.first_seq)
+                self._connection.execute("DELETE FROM undated WHERE stream = ? AND first_seq = ?", key)
+                if not block.payload:
+                    continue  # the quota was quicker
+                later_ms = booted_at_ms - wrongly_ms
+                block = replace(
+                    block,
+                    oldest_at_ms=max(0, block.oldest_at_ms + later_ms),
+                    payload=dated(block.payload, block.row_count, later_ms),
+                )
+                self._connection.execute(
+                    "UPDATE block SET oldest_at_ms = ?, payload = ?, checksum = ?"
+                    " WHERE stream = ? AND first_seq = ?",
+                    (block.oldest_at_ms, block.payload, block.checksum(), *key),
+                )
+                dated_rows += block.row_count
+        return dated_rows
 
     def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
-        """Return the oldest blocks within the limits, at least one if there is any."""
+        """Return the oldest blocks within the limits, at least one if there is any.
+
+        A block that is yet to be dated is not shown, nor what came after it.
+        """
         blocks: list[Block] = []
         rows = size = 0
         # The oldest unacknowledged blocks of a stream, in order.
         for row in self._connection.execute(
             "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
-            " FROM block WHERE stream = ? ORDER BY first_seq LIMIT ?",
-            (stream.value, blocks_max),
+            " FROM block WHERE stream = ?1 AND first_seq < coalesce("
+            " (SELECT min(first_seq) FROM undated WHERE stream = ?1 AND boot_id = ?2), first_seq + 1)"
+            " ORDER BY first_seq LIMIT ?3",
+            (stream.value, self._boot_id, blocks_max),
         ):
             kept = checked_block(row)
             rows += kept.row_count
@@ -262,6 +318,11 @@ class Store:
             "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum FROM block"
         ):
             checked_block(row)
+        for *note, checksum in self._connection.execute(
+            "SELECT stream, first_seq, boot_id, booted_at_ms, checksum FROM undated"
+        ):
+            if undated_checksum(*note) != checksum:
+                raise sqlite3.DatabaseError(f"the note that block {note[:2]} is not dated is damaged")
         states = self.stream_states()
         if set(states) != set(Stream):
             raise sqlite3.DatabaseError(f"streams are {[*states]}, expected {[*Stream]}")
@@ -329,9 +390,11 @@ def open_store(
     new_epoch: Callable[[], int],
     created_at_ms: int,
     connect: Callable[[Path], sqlite3.Connection] = connect_file,
+    boot_id: str = "",
 ) -> Store:
     """Open the store, making it if there is none; sqlite3.DatabaseError if the file is damaged.
 
+    `boot_id` names the time in which the monotonic clock runs on; "" where nobody will date anything.
     StorageFault if it was written by a newer agent: that file is left untouched.
     """
     connection = connect(path)
@@ -351,7 +414,7 @@ def open_store(
             (new_epoch(), created_at_ms),
         )
         (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
-        store = Store(connection, epoch)
+        store = Store(connection, epoch, boot_id)
         store.check()
     except sqlite3.OperationalError as error:
         connection.close()
@@ -408,17 +471,18 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 def _by_value(
     readings: Sequence[Reading], billing_keys: frozenset[str]
-) -> Iterable[tuple[ValueClass, list[Reading]]]:
-    """Return the readings parted by what they are worth, each part in order."""
-    parts: dict[ValueClass, list[Reading]] = {value: [] for value in ValueClass}
+) -> Iterable[tuple[tuple[ValueClass, int | None], list[Reading]]]:
+    """Return the readings parted by what they are worth and by the clock that stamped them, each in order."""
+    parts: dict[tuple[ValueClass, int | None], list[Reading]] = {(value, None): [] for value in ValueClass}
     for reading in readings:
         if reading.evidence is not None:
-            parts[ValueClass.EVIDENCED].append(reading)
+            worth = ValueClass.EVIDENCED
         elif reading.point_key in billing_keys:
-            parts[ValueClass.BILLING].append(reading)
+            worth = ValueClass.BILLING
         else:
-            parts[ValueClass.TELEMETRY].append(reading)
-    return ((value, rows) for value, rows in parts.items() if rows)
+            worth = ValueClass.TELEMETRY
+        parts.setdefault((worth, reading.booted_at_ms), []).append(reading)
+    return ((kind, rows) for kind, rows in parts.items() if rows)
 
 
 def _parts(rows: Sequence[Any]) -> Iterable[Any]:

@@ -39,7 +39,7 @@ class _Baseline(msgspec.Struct, array_like=True):
     """The last reading that counts, and whether later ones are held."""
 
     value_micro: int
-    at_ms: int
+    at_ms: int  # 0 where the clock was not confirmed
     is_held: bool = False
 
 
@@ -66,15 +66,17 @@ class CounterGuard:
         value, at_ms = reading.value_micro, reading.measured_at_ms
         if value is None or reading.quality is not Quality.GOOD:
             return reading, ()
+        is_timed = reading.clock_quality is ClockQuality.SYNCED
+        timed_at_ms = at_ms if is_timed else 0
         base = self._baselines.get(reading.point_key)
         if base is None:
-            self._baselines[reading.point_key] = _Baseline(value, at_ms)
+            self._baselines[reading.point_key] = _Baseline(value, timed_at_ms)
             return reading, ()
-        if at_ms < base.at_ms:
+        if is_timed and at_ms < base.at_ms:
             return reading, ()  # of a past before the baseline, which cannot judge it
         doubt = self._doubt(reading, base)
         if not doubt:
-            base.value_micro, base.at_ms = value, at_ms
+            base.value_micro, base.at_ms = value, timed_at_ms
             if not base.is_held:
                 return reading, ()
             base.is_held, self._is_changed = False, True
@@ -90,7 +92,10 @@ class CounterGuard:
         assert reading.value_micro is not None
         limits = self.limits[reading.point_key]
         counted = reading.value_micro - base.value_micro
-        most = limits.max_per_h_micro * (reading.measured_at_ms - base.at_ms + _SLACK_MS) // _HOUR_MS
+        # Elapsed time is only known where the clock was right, both times.
+        is_timed = base.at_ms and reading.clock_quality is ClockQuality.SYNCED
+        passed_ms = reading.measured_at_ms - base.at_ms + _SLACK_MS if is_timed else 0
+        most = limits.max_per_h_micro * passed_ms // _HOUR_MS
         before, now = decimal_from_micro(base.value_micro), decimal_from_micro(reading.value_micro)
         stood = f"stood at {before:f}, now {now:f}"
         if counted < 0:
@@ -99,9 +104,7 @@ class CounterGuard:
             counted += modulus
             if not is_near_end or counted > (most or modulus // _ROLLOVER_SHARE):
                 return f"the register went back: {stood}"
-        # Elapsed time is only known where the clock was right.
-        is_timed = limits.max_per_h_micro and reading.clock_quality is ClockQuality.SYNCED
-        if is_timed and counted > most:
+        if is_timed and limits.max_per_h_micro and counted > most:
             return f"more than can be: {stood}, at most {decimal_from_micro(most):f} were possible"
         return ""
 

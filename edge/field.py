@@ -324,10 +324,12 @@ async def open_field(
     clock: Clock,
     rng: random.Random,
     connect: Connect = connect_file,
+    boot_id: str = "",
 ) -> AsyncIterator[Field]:
     """Make the parts and open the buffer; close the lines and then the buffer at the end."""
     rehearse(config)
-    async with Buffer(config.buffer, clock, rng, frozenset(counter_limits(config)), connect) as buffer:
+    billed = frozenset(counter_limits(config))
+    async with Buffer(config.buffer, clock, rng, billed, connect, boot_id) as buffer:
         field = Field(config, buffer, clock, rng)
         await field.intake.restore()
         try:

@@ -46,6 +46,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     `point_key` is `<device id>/<point name>`, unique within a gateway. `measured_at_ms` is the
     middle of the exchange, UTC. `reason` says in a few words why there is no (good) value.
+    `booted_at_ms` never travels: where the clock was not confirmed, when the box started by that clock.
     """
 
     point_key: str
@@ -55,6 +56,7 @@ class Reading(msgspec.Struct, frozen=True):
     reason: str = ""
     clock_quality: ClockQuality = ClockQuality.SYNCED
     evidence: Evidence | None = None
+    booted_at_ms: int | None = None
 
     def __post_init__(self) -> None:
         # Not `quality.has_value`: this is called for every reading there ever is.

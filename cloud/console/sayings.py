@@ -95,6 +95,8 @@ _SHAPES: Sequence[str] = (
     mark("{} is not a number"),
     mark("kept by the broker, of unknown age"),
     mark("no value for {} s"),
+    mark("the clock was set later, by {} s"),
+    mark("{}; the clock was set later, by {} s"),
     mark("answers again"),
     mark("water has been running through the night"),
     mark("the pumps draw more than they should: a burst pipe or a stuck valve"),

@@ -82,6 +82,8 @@ class Box:
         self.site = site
         self.name = site.gateway
         self.accepted: dict[BlockName, AcceptedBlock] = {}
+        self.dated: set[BlockName] = set()  # stamped anew once the time was known
+        self._undated: set[BlockName] = set()
         self._lasts: dict[tuple[str, int], int] = {}
         self.clock_error_ms = 0
         self.is_clock_known = True
@@ -220,8 +222,21 @@ class Box:
                 " CASE stream WHEN 'event' THEN ? ELSE ? END, 0)",
                 (self._last(Stream.EVENT, epoch), self._last(Stream.HISTORY, epoch)),
             ).fetchall()
+            undated = {
+                (stream, epoch, first_seq)
+                for stream, first_seq in store.connection.execute("SELECT stream, first_seq FROM undated")
+            }
+            newly_dated = self._undated - undated
+            for stream, _, first_seq in newly_dated:
+                rows += store.connection.execute(
+                    "SELECT stream, first_seq, row_count, payload FROM block"
+                    " WHERE stream = ? AND first_seq = ?",
+                    (stream, first_seq),
+                ).fetchall()
         except (sqlite3.Error, TypeError):
             return  # a store that is being made has no such tables yet
+        self.dated |= newly_dated
+        self._undated = undated
         for stream, first_seq, count, payload in rows:
             payload = bytes(payload)
             self.accepted[stream, epoch, first_seq] = AcceptedBlock(

@@ -40,10 +40,12 @@ READING_WITHIN_S = 15.0
 # and where the answer was late.
 _USUAL_MS = 400
 _LATE_MS = 3_000
+# A time told by the cloud is as late as its answer was; a greeting that takes longer is given up.
+_DATED_MS = 7_000
 _TASKS_MAX = 400
 _CONNECTIONS_MAX = 24  # of a box to the cloud, dying ones included
-# Over its quota a store may grow by what comes between two looks at it.
-_DISK_SLACK_BYTES = 3 * 1024 * 1024
+# Over its quota a store may grow by what comes between two looks at it, and by a log of 1,000 pages.
+_DISK_SLACK_BYTES = 5 * 1024 * 1024
 
 Found = dict[BlockName, tuple[int, bytes, str]]  # last number, digest, state
 
@@ -171,7 +173,7 @@ class Oracle:
         there = self._rows_in_cloud(box)
         lost = {name for name, (_, _, state) in self._in_cloud[box.name].items() if state == "lost"}
         expected: dict[tuple[int, int], tuple[str, int, int | None, int]] = {}
-        said: list[tuple[int, str, int]] = []
+        said: list[tuple[int, str, int, bool]] = []
         for name, block in sorted(box.accepted.items()):
             if name[0] != Stream.HISTORY.value or name in lost:
                 self.lost_rows += block.count if name in lost else 0
@@ -181,10 +183,12 @@ class Oracle:
                     reading.point_key, reading.measured_at_ms, reading.value_micro, int(reading.quality)
                 )  # fmt: skip
                 if reading.value_micro is not None:
-                    said.append((reading.measured_at_ms, reading.point_key, reading.value_micro))
+                    said.append(
+                        (reading.measured_at_ms, reading.point_key, reading.value_micro, name in box.dated)
+                    )
         issued = _Issued(box)
-        for measured_at_ms, key, value_micro in sorted(said):
-            issued.take(key, value_micro, measured_at_ms)
+        for measured_at_ms, key, value_micro, is_dated in sorted(said):
+            issued.take(key, value_micro, measured_at_ms, is_dated=is_dated)
         _must(len(there) == len(expected), f"I1/I2: {box.name}: {len(there)} rows, accepted {len(expected)}")
         for at, row in expected.items():
             _must(there.get(at) == row, f"I3: {box.name}: row {at} is {there.get(at)}, accepted {row}")
@@ -235,24 +239,30 @@ class Oracle:
 
 
 class _Issued:
-    """What a building put on its wires, each to be taken once, by what the box's clock will have shown."""
+    """What a building put on its wires, each to be taken once, by what the box's clock will have shown.
+
+    What was dated once the time was known is looked for at the true time.
+    """
 
     def __init__(self, box: Box) -> None:
         self._box = box
         self._left: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._true: dict[tuple[str, int], list[int]] = defaultdict(list)
         for entry in box.site.ledger.items():
             shown_ms = entry.at_ms + box.clock_error_at(entry.at_ms)
-            self._left[f"{entry.device_id}/{entry.point}", entry.value_micro].append(shown_ms)
-        for times in self._left.values():
+            key = f"{entry.device_id}/{entry.point}", entry.value_micro
+            self._left[key].append(shown_ms)
+            self._true[key].append(entry.at_ms)
+        for times in (*self._left.values(), *self._true.values()):
             times.sort()
 
-    def take(self, key: str, value_micro: int, measured_at_ms: int) -> None:
+    def take(self, key: str, value_micro: int, measured_at_ms: int, *, is_dated: bool) -> None:
         """Strike out the issue a reading came from, oldest readings first; Violation if none is left."""
-        times = self._left[key, value_micro]
+        times = (self._true if is_dated else self._left)[key, value_micro]
         # An exchange during which the clock was set is stamped by the new time, and was issued by the old.
         steps_ms = self._box.clock_steps_ms(measured_at_ms)
         near = [(0, _USUAL_MS), *((step_ms, 2 * _USUAL_MS) for step_ms in steps_ms)]
-        for step_ms, tolerance_ms in (*near, (0, _LATE_MS)):
+        for step_ms, tolerance_ms in (*near, (0, _DATED_MS if is_dated else _LATE_MS)):
             at = bisect_left(times, measured_at_ms - step_ms - tolerance_ms)
             if at < len(times) and times[at] <= measured_at_ms - step_ms + tolerance_ms:
                 del times[at]
