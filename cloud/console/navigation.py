@@ -83,7 +83,8 @@ MENU: Sequence[Group] = (
     Group(
         mark("Records"),
         (
-            Entry("/premises", "property", mark("Property and accounts"), Action.READ_PREMISES),
+            Entry("/premises", "property", mark("Premises"), Action.READ_PREMISES),
+            Entry("/accounts", "invoice", mark("Accounts"), Action.READ_LEDGER),
             Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES),
             Entry("/people", "person", mark("People"), Action.READ_PEOPLE),
         ),

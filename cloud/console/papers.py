@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
+from cloud.console.accounts import find_account_id
 from cloud.console.desk import Desk
-from cloud.console.premises import find_account_id
 from cloud.domain.bill import Bill
 from cloud.domain.paid import AccountNotice
 from cloud.domain.user import User

@@ -263,6 +263,23 @@ _SHAPES: Sequence[str] = (
     mark("{} visits are expected already: take one back first"),
     mark("somebody has come already, or it was taken back"),
     mark("no free code was found: try again"),
+    mark("built_area_dm2 is {}, expected 0 to {}"),
+    mark("inner_area_dm2 is {}, expected 0 to the built area {}"),
+    mark("handed over on {} and not handed over exclude each other"),
+    mark("from_on is {}, expected today or earlier: record a change when it holds"),
+    mark("from_on is {}, expected {} or later"),
+    mark("the site has a building {} already"),
+    mark("the site has a space {} already"),
+    mark("code has {} characters, expected 1 to {}"),
+    mark("name has {} characters, expected 1 to {}"),
+    mark("reason has {} characters, expected 1 to {}"),
+    mark("floor is {}, expected {} to {}"),
+    mark("floors is {}, expected {} to {}"),
+    mark("the file has {} bytes, expected at most {}"),
+    mark("the file is of no kind that is kept: expected PDF, JPEG or PNG"),
+    mark("the title has {} characters, expected 1 to {}"),
+    mark("this very file is attached already"),
+    mark("there are {} attachments already, the most there may be"),
 )
 
 _NESTING_MAX = 3

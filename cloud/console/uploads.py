@@ -53,6 +53,24 @@ async def read_form(request: web.Request) -> Sent:
     return Sent(values, tuple(kept))
 
 
+async def read_form_with_file(request: web.Request, bytes_max: int) -> tuple[Mapping[str, str], bytes]:
+    """Return a form's fields, and the one file it carries as it came; empty where there is none."""
+    if request.content_type != "multipart/form-data":
+        form = await request.post()
+        return {name: str(value) for name, value in form.items()}, b""
+    values: dict[str, str] = {}
+    content = b""
+    async with asyncio.timeout(_TIMEOUT_S):
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or not part.name or len(values) >= _FIELDS_MAX:
+                raise web.HTTPBadRequest
+            if part.filename is not None:
+                content = await _read(part, bytes_max) or content
+            else:
+                values[part.name] = (await _read(part, _TEXT_BYTES_MAX)).decode(errors="replace")
+    return values, content
+
+
 async def _read(part: BodyPartReader, bytes_max: int) -> bytes:
     read = bytearray()
     while chunk := await part.read_chunk():

@@ -8,7 +8,8 @@ with more in it adds what is new. Nothing is ever removed by a document.
       "format": 1,
       "site": {"code": "DG", "name": "示范小区", "time_zone": "Asia/Shanghai", "address": "…"},
       "buildings": [{"code": "1", "name": "1 号楼", "floors": 6, "spaces": [
-          {"code": "1-101", "unit_code": "1", "floor": 1, "kind": "flat", "built_area_dm2": 8950}]}],
+          {"code": "1-101", "unit_code": "1", "floor": 1, "kind": "flat", "built_area_dm2": 8950,
+           "layout": "3室2厅1卫", "orientation": "south_north"}]}],
       "gateways": [{"code": "gw-1", "name": "1 号楼网关", "devices": [
           {"code": "em-101", "profile": "dlt645_single_phase", "title": "101 电表", "points": [
               {"name": "active_energy_import"}, {"name": "fire_alarm_1", "quantity": "fire_alarm"}]}]}],
@@ -22,6 +23,8 @@ with more in it adds what is new. Nothing is ever removed by a document.
                     "opened_on": "2026-01-01"}],
       "supplies": [{"account": "A-00101", "service_point": "E-101", "tariff": "cn-beijing-elec-res-2012",
                     "from_on": "2026-01-01"}],
+      "subscriptions": [{"account": "A-00101", "tariff": "property-fee", "label": "物业费",
+                         "from_on": "2026-01-01"}],
       "tariffs": [{…a tariff document as `cloud.services.tariffs` takes it…}],
       "equipment": [{"code": "lift-1", "kind": "lift", "name": "1 号梯", "building": "1",
                      "device": "gw-1/lift-1", "brand": "…", "model": "…", "serial_number": "…", "plans": [
@@ -51,6 +54,7 @@ from cloud.domain.errors import Invalid, Problem
 from cloud.domain.person import Relation
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
 from cloud.domain.repair import RepairCategory
+from cloud.domain.space_history import Orientation, SpaceStatus, SpaceUse
 from cloud.domain.user import Locale, Role
 
 FORMAT = 1
@@ -85,6 +89,13 @@ class SpaceEntry(_Part, frozen=True, kw_only=True):
     unit_code: Name = ""
     floor: Annotated[int, msgspec.Meta(ge=-20, le=200)] = 1
     built_area_dm2: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
+    inner_area_dm2: Annotated[int, msgspec.Meta(ge=0, le=10**9)] | None = None
+    layout: Name = ""
+    orientation: Orientation | None = None
+    use: SpaceUse | None = None
+    title_number: Name = ""
+    status: SpaceStatus | None = None
+    handed_over_on: date | None = None
 
 
 class BuildingEntry(_Part, frozen=True, kw_only=True):
@@ -168,6 +179,17 @@ class SupplyEntry(_Part, frozen=True, kw_only=True):
     tariff: Code
     from_on: date
     to_on: date | None = None
+
+
+class SubscriptionEntry(_Part, frozen=True, kw_only=True):
+    """That an account is charged for something without a meter: by floor area, by the month."""
+
+    account: Code
+    tariff: Code
+    label: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    count: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    area_m2: Amount | None = None  # by default that of the account's own space
+    from_on: date
 
 
 class CompletionEntry(_Part, frozen=True, kw_only=True):
@@ -258,6 +280,7 @@ class SiteDocument(_Part, frozen=True, kw_only=True):
     installations: tuple[InstallationEntry, ...] = ()
     accounts: tuple[AccountEntry, ...] = ()
     supplies: tuple[SupplyEntry, ...] = ()
+    subscriptions: tuple[SubscriptionEntry, ...] = ()
     tariffs: tuple[msgspec.Raw, ...] = ()
     equipment: tuple[EquipmentEntry, ...] = ()
     users: tuple[UserEntry, ...] = ()

@@ -17,9 +17,10 @@ from cloud.domain.people import Account, Supply
 from cloud.domain.periods import billing_month, local_date, time_zone
 from cloud.domain.person import MeterAtMove, MovePlan, Occupancy, Relation
 from cloud.domain.premises import ServicePoint, Site, Space
+from cloud.domain.space_history import SpaceStatus
 from cloud.domain.usage import DialReading
 from cloud.domain.user import User
-from cloud.services import ledger, manual_readings, persons
+from cloud.services import ledger, manual_readings, persons, spaces
 from cloud.services.premises import site_of
 from cloud.store import audit, invoices, meters, people, premises
 from cloud.store import persons as person_store
@@ -103,6 +104,8 @@ def move(
     opened, person_id = None, None
     if arriving is not None:
         opened, person_id = _arrive(tx, actor, site, planned, arriving)
+    is_let = arriving is not None and arriving.relation is Relation.TENANT
+    spaces.record_occupation(tx, actor, space_id, on, SpaceStatus.LET if is_let else None, "")
     detail = {
         "on": on.isoformat(),
         "ended": planned.account_number,

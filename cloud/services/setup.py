@@ -5,6 +5,7 @@ contradicts what is there, or names what nobody has, nothing at all is loaded an
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from cloud.domain.access import Action, require
 from cloud.domain.dispatch import Shift
@@ -18,18 +19,22 @@ from cloud.domain.site_document import (
     ServicePointEntry,
     SiteDocument,
     SiteEntry,
+    SpaceEntry,
+    SubscriptionEntry,
     SupplyEntry,
     TechnicianEntry,
     UserEntry,
 )
+from cloud.domain.space_history import SpaceFacts, first_use
 from cloud.domain.user import User
-from cloud.services import tariffs, technicians, users
+from cloud.services import subscriptions, tariffs, technicians, users
 from cloud.services.passwords import hash_password
 from cloud.services.setup_equipment import load_equipment
 from cloud.services.setup_field import load_gateways, load_installations, load_meters
 from cloud.services.setup_known import Known
 from cloud.services.setup_people import load_people
 from cloud.store import audit, people, premises
+from cloud.store import subscriptions as subscription_store
 from cloud.store import technicians as technician_store
 from cloud.store import users as user_store
 from cloud.store.db import Tx
@@ -51,6 +56,7 @@ def load_building(tx: Tx, actor: User, document: SiteDocument) -> SiteId:
     _load_accounts(known, document.accounts)
     _load_tariffs(known, [bytes(raw) for raw in document.tariffs])
     _load_supplies(known, document.supplies)
+    _load_subscriptions(known, document.subscriptions)
     load_equipment(known, document.equipment)
     _load_users(known, document.users)
     _load_technicians(known, document.technicians)
@@ -106,7 +112,26 @@ def _load_buildings(known: Known, entries: Sequence[BuildingEntry]) -> None:
                     space.floor,
                     space.kind,
                     space.built_area_dm2,
+                    _facts(known, f"{place}/spaces/{space_number}", space),
+                    known.actor.person_id,
                 )
+
+
+def _facts(known: Known, place: str, entry: SpaceEntry) -> SpaceFacts | None:
+    try:
+        return SpaceFacts(
+            entry.built_area_dm2,
+            entry.inner_area_dm2,
+            entry.layout,
+            entry.orientation,
+            entry.use or first_use(entry.kind),
+            entry.title_number,
+            entry.status,
+            entry.handed_over_on,
+        )
+    except Invalid as error:
+        known.wrong(place, str(error))
+        return None
 
 
 def _load_service_points(known: Known, entries: Sequence[ServicePointEntry]) -> None:
@@ -197,6 +222,32 @@ def _load_supplies(known: Known, entries: Sequence[SupplyEntry]) -> None:
             )
         else:
             people.insert_supply(known.tx, said)
+
+
+def _load_subscriptions(known: Known, entries: Sequence[SubscriptionEntry]) -> None:
+    for number, entry in enumerate(entries):
+        place = f"/subscriptions/{number}"
+        account_id = known.find(known.accounts, entry.account, f"{place}/account", "account")
+        if account_id is None:
+            continue
+        there = {
+            (one.tariff_code, one.label) for one in subscription_store.subscriptions_of(known.tx, account_id)
+        }
+        if (entry.tariff, entry.label) in there:
+            continue
+        try:
+            subscriptions.subscribe(
+                known.tx,
+                known.actor,
+                account_id,
+                entry.tariff,
+                entry.from_on,
+                label=entry.label,
+                count=entry.count,
+                area_m2=None if entry.area_m2 is None else Decimal(entry.area_m2),
+            )
+        except GatehouseError as error:
+            known.wrong(place, str(error))
 
 
 def _load_users(known: Known, entries: Sequence[UserEntry]) -> None:

@@ -11,6 +11,7 @@ from cloud.domain.periods import ServicePeriod
 from cloud.domain.subscription import Subscription
 from cloud.store.db import Tx
 from cloud.store.schema import account, space, subscription
+from cloud.store.space_versions import area_on
 
 
 def rooms_of(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[tuple[AccountId, Room, int]]:
@@ -21,7 +22,8 @@ def rooms_of(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[tuple[Accou
             account.c.id,
             account.c.number,
             account.c.household_size,
-            space.c.built_area_dm2,
+            # An area that changes within a period counts from the next one on.
+            area_on(period.start_on).label("built_area_dm2"),
             space.c.floor,
         )
         .join(space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id))

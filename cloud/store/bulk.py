@@ -25,6 +25,7 @@ from cloud.domain.ids import (
     UserId,
 )
 from cloud.domain.premises import Commodity, ServicePointKind
+from cloud.domain.space_history import BEGINNING, SpaceFacts
 from cloud.store.db import Tx
 from cloud.store.schema import (
     account,
@@ -37,6 +38,7 @@ from cloud.store.schema import (
     supply,
     withdrawn_reading,
 )
+from cloud.store.space_versions import NewVersion, insert_versions, remove_versions
 
 # Below the number of parameters a statement takes on either engine.
 _AT_ONCE = 500
@@ -51,7 +53,7 @@ class NewSpace:
     unit_code: str
     floor: int
     kind: str
-    area_dm2: int
+    facts: SpaceFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,9 @@ _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
 )
 
 
-def insert_spaces(tx: Tx, added: Sequence[NewSpace]) -> list[str]:
-    """Add spaces; return their ids in order."""
-    return _insert(
+def insert_spaces(tx: Tx, added: Sequence[NewSpace], recorded_by: UserId | None) -> list[str]:
+    """Add spaces and what they are like; return their ids in order."""
+    ids = _insert(
         tx,
         space,
         [
@@ -112,11 +114,17 @@ def insert_spaces(tx: Tx, added: Sequence[NewSpace]) -> list[str]:
                 "unit_code": one.unit_code,
                 "floor": one.floor,
                 "kind": one.kind,
-                "built_area_dm2": one.area_dm2,
+                "built_area_dm2": one.facts.built_area_dm2,
             }
             for one in added
         ],
     )
+    versions = [
+        NewVersion(SpaceId(space_id), 1, BEGINNING, one.facts, "")
+        for space_id, one in zip(ids, added, strict=True)
+    ]
+    insert_versions(tx, versions, recorded_by)
+    return ids
 
 
 def insert_accounts(tx: Tx, site_id: SiteId, added: Sequence[NewAccount]) -> list[str]:
@@ -237,7 +245,7 @@ def insert_readings(tx: Tx, added: Sequence[NewReading], recorded_by: UserId | N
 
 
 def update_spaces(tx: Tx, changed: Mapping[SpaceId, Mapping[str, Any]]) -> None:
-    """Change what may be changed of spaces: unit_code, floor, built_area_dm2."""
+    """Correct where spaces lie: unit_code, floor."""
     for space_id, values in changed.items():
         # Change one space.
         tx.conn.execute(
@@ -258,6 +266,9 @@ def update_accounts(tx: Tx, changed: Mapping[AccountId, Mapping[str, Any]]) -> N
 
 def remove(tx: Tx, made: Mapping[str, Sequence[str]]) -> None:
     """Remove what an import made; Conflict where something refers to it since."""
+    spaces = made.get("space", ())
+    for start in range(0, len(spaces), _AT_ONCE):
+        remove_versions(tx, spaces[start : start + _AT_ONCE])
     for noun, table in _REMOVABLE.items():
         ids = made.get(noun, ())
         for start in range(0, len(ids), _AT_ONCE):

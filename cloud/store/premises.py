@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud.domain.ids import BuildingId, ServicePointId, SiteId, SpaceId
+from cloud.domain.ids import BuildingId, ServicePointId, SiteId, SpaceId, UserId
 from cloud.domain.premises import (
     Building,
     Commodity,
@@ -14,8 +14,10 @@ from cloud.domain.premises import (
     Space,
     SpaceKind,
 )
+from cloud.domain.space_history import BEGINNING, SpaceFacts, first_use
 from cloud.store.db import Tx
 from cloud.store.schema import building, service_point, site, space
+from cloud.store.space_versions import NewVersion, insert_versions
 
 
 def find_site(tx: Tx, site_id: SiteId) -> Site | None:
@@ -50,12 +52,14 @@ def insert_site(tx: Tx, code: str, name: str, time_zone: str, address: str) -> S
 def list_buildings(tx: Tx, site_id: SiteId) -> list[Building]:
     """Return a site's buildings by code."""
     # Which buildings has this site?
-    rows = tx.conn.execute(
-        sa.select(building.c.id, building.c.site_id, building.c.code, building.c.name, building.c.floors)
-        .where(building.c.tenant_id == tx.tenant_id, building.c.site_id == site_id)
-        .order_by(building.c.code)
-    )
-    return [Building(BuildingId(row.id), SiteId(row.site_id), row.code, row.name, row.floors) for row in rows]
+    return _buildings(tx, building.c.site_id == site_id)
+
+
+def find_building(tx: Tx, building_id: BuildingId) -> Building | None:
+    """Return one building, or None."""
+    # Which building is this?
+    found = _buildings(tx, building.c.id == building_id)
+    return found[0] if found else None
 
 
 def insert_building(tx: Tx, site_id: SiteId, code: str, name: str, floors: int) -> BuildingId:
@@ -91,10 +95,29 @@ def find_space(tx: Tx, space_id: SpaceId) -> Space | None:
     return None if row is None else _space_from_row(row)
 
 
+def spaces_called(tx: Tx, site_id: SiteId, code: str) -> list[SpaceId]:
+    """Return the spaces of a site that people call so: at most one, unless a document said otherwise."""
+    # Which spaces are called so?
+    rows = tx.conn.execute(
+        _spaces()
+        .where(space.c.tenant_id == tx.tenant_id, building.c.site_id == site_id, space.c.code == code)
+        .order_by(building.c.code)
+    )
+    return [SpaceId(row.id) for row in rows]
+
+
 def insert_space(
-    tx: Tx, building_id: BuildingId, code: str, unit_code: str, floor: int, kind: SpaceKind, area_dm2: int
+    tx: Tx,
+    building_id: BuildingId,
+    code: str,
+    unit_code: str,
+    floor: int,
+    kind: SpaceKind,
+    area_dm2: int,
+    facts: SpaceFacts | None = None,
+    recorded_by: UserId | None = None,
 ) -> SpaceId:
-    """Add a space."""
+    """Add a space; without `facts` no more is said of it than its area."""
     space_id = SpaceId(tx.new_id())
     # Add one space.
     tx.conn.execute(
@@ -109,7 +132,29 @@ def insert_space(
             built_area_dm2=area_dm2,
         )
     )
+    known = facts or SpaceFacts(area_dm2, use=first_use(kind))
+    insert_versions(tx, [NewVersion(space_id, 1, BEGINNING, known, "")], recorded_by)
     return space_id
+
+
+def rename_space(tx: Tx, space_id: SpaceId, code: str, unit_code: str, floor: int) -> None:
+    """Correct what a space is called and where it lies."""
+    # Correct one space.
+    tx.conn.execute(
+        sa.update(space)
+        .where(space.c.tenant_id == tx.tenant_id, space.c.id == space_id)
+        .values(code=code, unit_code=unit_code, floor=floor)
+    )
+
+
+def set_area(tx: Tx, space_id: SpaceId, area_dm2: int) -> None:
+    """Keep beside a space the area it has today."""
+    # Keep one space's area of today.
+    tx.conn.execute(
+        sa.update(space)
+        .where(space.c.tenant_id == tx.tenant_id, space.c.id == space_id)
+        .values(built_area_dm2=area_dm2)
+    )
 
 
 def list_service_points(tx: Tx, site_id: SiteId) -> list[ServicePoint]:
@@ -158,6 +203,15 @@ def _sites(tx: Tx, which: sa.ColumnElement[bool]) -> list[Site]:
         .order_by(site.c.code)
     )
     return [Site(SiteId(row.id), row.code, row.name, row.time_zone, row.address) for row in rows]
+
+
+def _buildings(tx: Tx, which: sa.ColumnElement[bool]) -> list[Building]:
+    rows = tx.conn.execute(
+        sa.select(building.c.id, building.c.site_id, building.c.code, building.c.name, building.c.floors)
+        .where(building.c.tenant_id == tx.tenant_id, which)
+        .order_by(building.c.code)
+    )
+    return [Building(BuildingId(row.id), SiteId(row.site_id), row.code, row.name, row.floors) for row in rows]
 
 
 def _spaces() -> sa.Select[Any]:

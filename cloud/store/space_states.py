@@ -9,14 +9,15 @@ from cloud.domain.ids import AccountId, BuildingId, SpaceId
 from cloud.domain.meter import FRESH_WITHIN_MS
 from cloud.domain.premises import Space, SpaceKind, SpaceState
 from cloud.store.db import Tx
-from cloud.store.schema import account, alarm, installation, point, point_current, service_point, space
+from cloud.store.holders import holder_on
+from cloud.store.schema import alarm, installation, point, point_current, service_point, space
 from protocol.reading import Quality
 
 
 def list_states(tx: Tx, building_id: BuildingId, today: date) -> list[SpaceState]:
     """Return the spaces of a building, the top floor first, with what is not normal there."""
     meters, alarms = _meters(tx), _alarms(tx)
-    holder = _holder(tx, today)
+    holder = holder_on(tx, today)
     columns: list[sa.ColumnElement[Any]] = [
         space.c.id,
         space.c.building_id,
@@ -44,32 +45,6 @@ def list_states(tx: Tx, building_id: BuildingId, today: date) -> list[SpaceState
         .order_by(space.c.floor.desc(), space.c.code)
     )
     return [_state_from_row(row) for row in rows]
-
-
-def _holder(tx: Tx, today: date) -> sa.Subquery:
-    """Return the account that belongs to each space today; of several the one opened last."""
-    ranked = (
-        sa.select(
-            account.c.space_id,
-            account.c.id.label("account_id"),
-            account.c.holder_name,
-            sa.func.row_number()
-            .over(partition_by=account.c.space_id, order_by=(account.c.opened_on.desc(), account.c.number))
-            .label("place"),
-        )
-        .where(
-            account.c.tenant_id == tx.tenant_id,
-            account.c.space_id.is_not(None),
-            account.c.opened_on <= today,
-            sa.or_(account.c.closed_on.is_(None), account.c.closed_on > today),
-        )
-        .subquery()
-    )
-    return (
-        sa.select(ranked.c.space_id, ranked.c.account_id, ranked.c.holder_name)
-        .where(ranked.c.place == 1)
-        .subquery("holder")
-    )
 
 
 def _hanging(tx: Tx) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:

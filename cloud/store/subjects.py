@@ -28,6 +28,7 @@ from cloud.store.schema import (
     subscription,
     supply,
 )
+from cloud.store.space_versions import area_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def load_subjects(
     registers = _registers(tx, installations)
     subscriptions = _subscriptions(tx, account_ids, period)
     subjects = []
-    for row in _accounts(tx, account_ids):
+    for row in _accounts(tx, account_ids, period.start_on):
         services = [
             _metered(one, period, installations, registers) for one in supplies.get(row.id, [])
         ] + subscriptions.get(row.id, [])
@@ -218,7 +219,7 @@ def _during(table: sa.Table, period: ServicePeriod) -> sa.ColumnElement[bool]:
     )
 
 
-def _accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Sequence[Any]:
+def _accounts(tx: Tx, account_ids: Sequence[AccountId], on: date) -> Sequence[Any]:
     # Who are these accounts, and where do they live?
     return tx.conn.execute(
         sa.select(
@@ -228,7 +229,8 @@ def _accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Sequence[Any]:
             account.c.holder_name,
             account.c.space_id,
             space.c.code.label("space_code"),
-            space.c.built_area_dm2,
+            # An area that changes within a period is billed from the next one on.
+            area_on(on).label("built_area_dm2"),
             account.c.household_size,
             account.c.opened_on,
             account.c.closed_on,

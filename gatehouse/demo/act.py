@@ -92,13 +92,13 @@ class Act:
 
     def _set_up(self, plan: Calendar, *, is_new: bool) -> None:
         self._screen.say(
-            "Starting the building: 24 flats, 67 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus TCP, "
-            "MQTT; two panels call by themselves"
+            "Starting building 1 of three: 24 flats, 67 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus "
+            "TCP, MQTT; two panels call by themselves"
         )
         self._stage.start_simulator(plan.opened_on)
         if is_new:
             self._screen.say("Loading premises, meters, accounts, tariffs and equipment into the cloud")
-            self._stage.load_site()
+            self._stage.load_site(plan.opened_on)
         self._screen.say("Starting the cloud, giving the gateway its token")
         self._stage.start_cloud()
         self._stage.provision()

@@ -6,6 +6,7 @@ but the trace is read.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
@@ -17,6 +18,7 @@ from protocol.fieldbus import cjt188, dlt645
 from protocol.fieldbus.cjt188_data import decode_water
 
 _FEN_PER_YUAN = 100
+_MONTH_DAYS = 31
 
 
 class _Frame(msgspec.Struct):
@@ -40,6 +42,13 @@ class _Segment(msgspec.Struct):
     closing: _Reading
 
 
+class _Basis(msgspec.Struct):
+    start_on: date
+    end_on: date
+    area_m2: Decimal | None
+    count: int
+
+
 class _Usage(msgspec.Struct):
     method: str
     segments: list[_Segment]
@@ -59,6 +68,7 @@ class _Rule(msgspec.Struct):
     component: str
     price: Decimal | None = None
     tiers: list[_Tier] = []
+    is_counted: bool = False
 
 
 class _Document(msgspec.Struct):
@@ -78,6 +88,7 @@ class _Trace(msgspec.Struct):
     amount_fen: int
     charge_no: int | None
     tariff: _Tariff
+    basis: _Basis
     ladder: _Ladder | None
     usage: _Usage | None
 
@@ -98,6 +109,8 @@ def recompute_line(answer: bytes) -> RecomputedLine:
     except msgspec.DecodeError as error:
         raise ProofFailed(f"a trace cannot be read: {error}") from error
     name = f"{trace.invoice_number} line {trace.line_no}"
+    if trace.charge_no is not None and trace.usage is None:
+        return RecomputedLine(_without_a_meter(trace, name), trace.amount_fen, 0)
     if trace.usage is None or trace.usage.method != "whole" or trace.charge_no is None:
         raise ProofFailed(f"{name}: the demonstration's bills price whole periods of metered usage only")
     frames = [_opened(reading, name) for segment in trace.usage.segments for reading in _ends(segment)]
@@ -111,6 +124,23 @@ def recompute_line(answer: bytes) -> RecomputedLine:
         raise ProofFailed(f"{name}: charges of kind {rule.kind!r} are not known here")
     fen = (quantity * price * _FEN_PER_YUAN).quantize(Decimal(1), ROUND_HALF_UP)
     return RecomputedLine(int(fen), trace.amount_fen, sum(frames))
+
+
+def _without_a_meter(trace: _Trace, name: str) -> int:
+    """Return the fen of a whole month's fee: so much for each square metre, or so much a month."""
+    basis, rule = trace.basis, trace.tariff.document.charges[trace.charge_no or 0]
+    is_month = (
+        basis.start_on.day == basis.end_on.day == 1 and (basis.end_on - basis.start_on).days <= _MONTH_DAYS
+    )
+    if rule.price is None or not is_month:
+        raise ProofFailed(f"{name}: the demonstration's fees are for whole months at one price")
+    if rule.kind == "area" and basis.area_m2 is not None:
+        quantity = basis.area_m2
+    elif rule.kind == "fixed":
+        quantity = Decimal(basis.count if rule.is_counted else 1)
+    else:
+        raise ProofFailed(f"{name}: charges of kind {rule.kind!r} are not known here")
+    return int((quantity * rule.price * _FEN_PER_YUAN).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _ends(segment: _Segment) -> tuple[_Reading, _Reading]:

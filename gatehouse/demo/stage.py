@@ -28,6 +28,7 @@ from protocol.sync import Stream
 from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
 from simulator.cashier_command import DEFAULT_PORT as DEFAULT_CASHIER_PORT
 from simulator.cashier_command import merchant_config
+from simulator.neighbours import add_neighbours
 from simulator.simulation import free_port
 from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
 
@@ -95,10 +96,11 @@ class Stage:
         )
         self._children.wait_for("the simulator's control port", self._has_building, _START_TIMEOUT_S)
 
-    def load_site(self) -> None:
+    def load_site(self, opened_on: str) -> None:
         """Tell the cloud's database of the property, its people and its tariffs."""
         document = json.loads(self._site.read_bytes())
         document["tariffs"] = [_tariff(code) for code in (ELECTRICITY_TARIFF, WATER_TARIFF)]
+        document = add_neighbours(document, opened_on)
         self._site.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
         self._children.run("setup", "db", "load", "--database", self._database, str(self._site))
 

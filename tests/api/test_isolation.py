@@ -73,6 +73,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     )
     ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
+    building = (await homes.get(f"{site}/buildings"))["items"][0]
     repair = await homes.post(
         f"{site}/repairs",
         {"category": "plumbing", "description": "厨房漏水", "account_id": account["account_id"]},
@@ -84,6 +85,13 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     draft = await homes.post(f"/api/v1/gateways/{gateway['gateway_id']}/configurations", {"text": "# draft"})
     person = await homes.post(f"{site}/people", {"name": "赵晓梅", "phone": "13812345678"})
     space_id = repair["space_id"]
+    deed = await homes.cloud.call(
+        "POST",
+        f"/api/v1/spaces/{space_id}/attachments",
+        token=homes.token,
+        params={"title": "产权证"},
+        data=b"%PDF-1.7 a title deed",
+    )
     path = f"/api/v1/people/{person['person_id']}"
     for part, body in (
         ("homes", {"space_id": space_id, "relation": "owner", "from_on": "2026-10-01"}),
@@ -115,6 +123,8 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "account_id": account["account_id"],
         "alarm_id": alarm["alarm_id"],
         "announcement_id": announcement["announcement_id"],
+        "attachment_id": deed.json["attachments"][0]["attachment_id"],
+        "building_id": building["building_id"],
         "command_id": alarm["alarm_id"],
         "configuration_id": draft["configuration_id"],
         "contact_id": contact["contact_id"],

@@ -13,9 +13,10 @@ from cloud.domain.holidays import DayKind, day_types, parse_holidays
 from cloud.domain.invoice import Invoice
 from cloud.domain.periods import ServicePeriod
 from cloud.domain.recompute import recompute, trace_from_json, trace_to_json
+from cloud.domain.space_history import SpaceSearch
 from cloud.domain.subscription import Subscription
 from cloud.domain.time_of_use import Calendar, Slots
-from cloud.services import invoices, subscriptions, tariffs
+from cloud.services import invoices, spaces, subscriptions, tariffs
 from cloud.store import points, schema, special_days
 from cloud.store.db import Tx
 from cloud.tariffs import shipped_holidays
@@ -329,3 +330,21 @@ def test_calendar_that_treats_all_days_alike_needs_no_holidays() -> None:
     alike = Calendar(periods=(Slots(period="flat", windows=(("00:00", "24:00"),)),))
 
     assert day_types(alike, ServicePeriod(date(2030, 1, 1), date(2030, 2, 1)), None, {}) == {}
+
+
+async def test_an_area_surveyed_anew_prices_no_month_before_it_anew(estate: Estate) -> None:
+    import_tariff(estate, "fee", "property", {"kind": "area", "component": "fee", "price": "2.80"}, unit="m2")
+    estate.add_flat("101", water=None, opened_on=date(2027, 1, 1), area_dm2=10_000)
+    subscribe(estate, "101", "fee", "物业费", SEPTEMBER)
+    found = estate.database.read_now(TENANT, spaces.search, SYSTEM, estate.site_id, SpaceSearch())
+    space_id = found.items[0].space.space_id
+    changes = {"built_area_dm2": 11_000}
+    estate.database.write_now(
+        TENANT, spaces.change_space, SYSTEM, space_id, date(2026, 9, 16), changes, "重新测绘"
+    )
+
+    await estate.close("2026-09")
+    await estate.close("2026-10")
+
+    assert sorted(line.amount_fen for one in documents(estate) for line in one.lines) == [28_000, 30_800]
+    splits(estate)

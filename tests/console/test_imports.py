@@ -35,14 +35,14 @@ async def test_a_table_is_looked_at_carried_out_and_undone(visitor: Visitor, tmp
     await visit.page.click("button.pri")
     await visit.page.wait_for_load_state()
     assert "已导入 2 行" in (await visit.page.locator(".toast").text_content() or "")
-    await visit.open("/premises?q=A-00901")
+    await visit.open("/accounts?q=A-00901")
     assert await visit.page.locator("tr", has_text="周杰").count() == 1
 
     await visit.open("/tables")
     await visit.page.locator("td a", has_text="住户.xlsx").click()
     await visit.page.locator("button", has_text="撤销这次导入").click()
     await visit.page.wait_for_load_state()
-    await visit.open("/premises?q=A-00901")
+    await visit.open("/accounts?q=A-00901")
     assert await visit.page.locator("tr", has_text="周杰").count() == 0
 
 

@@ -34,7 +34,8 @@ _CODES = {"/devices": "gw-1", "/equipment": "lift-1", "/gateways": "gw-1", "/tar
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = (
-    "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template", "{photo}",
+    "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template",
+    "{attachment}", "{photo}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = ("alarm_id", "command_id", "{import_id}", "{person}", "{run}")

@@ -58,6 +58,7 @@ def energy_trace(**changed: Any) -> dict[str, Any]:
             "code": "cn-beijing-elec-res",
             "document": {"charges": [{"kind": "tiered", "component": "energy", "tiers": tiers}]},
         },
+        "basis": {"start_on": "2026-10-01", "end_on": "2026-11-01", "area_m2": None, "count": 1},
         "ladder": {"before": "2800", "bounds": ["2880", "4800"]},
         "usage": {
             "method": "whole",
@@ -83,6 +84,35 @@ def test_a_tier_takes_only_what_lies_in_it() -> None:
     assert recomputed(energy_trace()) == (22609, 2)  # 420 x 0.5383 = 226.086, half up
     assert recomputed(energy_trace(tier=1)) == (3906, 2)  # 80 x 0.4883 = 39.064
     assert recomputed(energy_trace(tier=3)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("charge", "basis", "fen"),
+    [
+        pytest.param({"kind": "area", "price": "2.80"}, {"area_m2": "89.43"}, 25040, id="property fee"),
+        pytest.param({"kind": "fixed", "price": "80"}, {}, 8000, id="a month"),
+        pytest.param(
+            {"kind": "fixed", "price": "80", "is_counted": True}, {"count": 2}, 16000, id="two parking spaces"
+        ),
+    ],
+)
+def test_a_month_without_a_meter_follows_from_what_it_is_charged_by(
+    charge: dict[str, Any], basis: dict[str, Any], fen: int
+) -> None:
+    trace = energy_trace(tier=None, ladder=None, usage=None)
+    trace["basis"] |= basis
+    trace["tariff"]["document"]["charges"] = [{"component": "fee", **charge}]
+
+    assert recomputed(trace) == (fen, 0)
+
+
+def test_part_of_a_month_is_not_taken_for_a_whole_one() -> None:
+    trace = energy_trace(tier=None, ladder=None, usage=None)
+    trace["basis"] |= {"start_on": "2026-10-17", "area_m2": "89.43"}
+    trace["tariff"]["document"]["charges"] = [{"kind": "area", "component": "fee", "price": "2.80"}]
+
+    with pytest.raises(ProofFailed, match="for whole months"):
+        recomputed(trace)
 
 
 def test_a_flat_price_takes_everything() -> None:
@@ -152,7 +182,7 @@ def forged(change: str) -> dict[str, Any]:
         ("a reply of another meter", "answered a request to 202607000102"),
         ("a wire reading without a frame", "without its frame"),
         ("a tier without a ladder", "without its place on the ladder"),
-        ("an amount without usage", "whole periods of metered usage only"),
+        ("an amount without usage", "for whole months at one price"),
     ],
 )
 def test_what_does_not_hold_together_is_named(change: str, told: str) -> None:

@@ -1,5 +1,6 @@
 """What the simulator writes for an edge and for a cloud is read by both, and says what is true."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cloud.domain.site_document import site_document_from_json
+from cloud.domain.space_history import SpaceStatus
 from edge.check import plan
 from protocol.quantity import quantity_named
 from provisioning.config_file import load_config
@@ -15,6 +17,7 @@ from simulator.building import DEVICES
 from simulator.edge_config import edge_config
 from simulator.faults import FaultBook
 from simulator.models import Building
+from simulator.neighbours import add_neighbours
 from simulator.simulation import Places
 from simulator.site_document import Occasion, write_site_document, year_start
 from tests.simulator.building import AT_MS, shown
@@ -63,6 +66,21 @@ def test_the_cloud_reads_the_site_document() -> None:
     for device in gateway.devices:
         for point in device.points:
             assert quantity_named(point.quantity or point.name)
+
+
+def test_two_buildings_on_paper_stand_beside_the_one_that_speaks() -> None:
+    told = json.loads(write_site_document(Building(1, FaultBook()), OCCASION))
+
+    document = site_document_from_json(json.dumps(add_neighbours(told, "2026-01-01")).encode())
+
+    codes = [space.code for building in document.buildings for space in building.spaces]
+    numbers = [account.number for account in document.accounts]
+    assert [building.code for building in document.buildings] == ["1", "2", "3"]
+    assert len(set(codes)) == len(codes) > 120
+    assert len(set(numbers)) == len(numbers)
+    assert {one.account for one in document.subscriptions} <= set(numbers)
+    told_states = {space.status for building in document.buildings for space in building.spaces}
+    assert told_states >= {None, SpaceStatus.LET, SpaceStatus.VACANT, SpaceStatus.NOT_HANDED_OVER}
 
 
 def test_an_opening_value_is_what_the_meter_showed_that_day() -> None:

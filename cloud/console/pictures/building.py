@@ -28,6 +28,7 @@ class Mark(Enum):
 
     NONE = "none"
     VACANT = "vacant"
+    CLOSED = "closed"
     WAITING = "waiting"
     ATTENTION = "attention"
     CRITICAL = "critical"

@@ -23,6 +23,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "“{0}” is “{1}” and cannot be changed to “{2}” by an import",
         ),
         "formula_error": ("单元格是公式错误 {0}", "the cell holds a formula's error, {0}"),
+        "handed_over": (
+            "交付日期是 {0}，状态却是“未交付”",
+            "it was handed over on {0}, and its state is “not handed over”",
+        ),
+        "inner_area": ("套内面积 {0} 大于建筑面积 {1}", "the inner area {0} exceeds the floor area {1}"),
         "length": ("有 {0} 个字符，最多 {1} 个", "{0} characters, at most {1} are kept"),
         "missing": ("必填", "is needed"),
         "no_account": ("没有户号“{0}”", "there is no account {0}"),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from cloud.domain.imports import cell
 from cloud.domain.imports.kind import Column, Kind, Role
 from cloud.domain.premises import Commodity, SpaceKind
+from cloud.domain.space_history import Orientation, SpaceStatus, SpaceUse
 
 _SPACE_KINDS = {
     "住宅": "flat",
@@ -14,6 +15,34 @@ _SPACE_KINDS = {
     "车位": "parking",
     "公共": "public",
     **{kind.value: kind.value for kind in SpaceKind},
+}
+_ORIENTATIONS = {
+    "东": "east",
+    "南": "south",
+    "西": "west",
+    "北": "north",
+    "东南": "southeast",
+    "东北": "northeast",
+    "西南": "southwest",
+    "西北": "northwest",
+    "南北": "south_north",
+    "东西": "east_west",
+}
+_USES = {
+    "住宅": "residential",
+    "商业": "commercial",
+    "办公": "office",
+    "车位": "parking",
+    "仓储": "storage",
+    "其他": "other",
+}
+_STATUSES = {
+    "未交付": "not_handed_over",
+    "空置": "vacant",
+    "装修": "renovating",
+    "自住": "occupied",
+    "出租": "let",
+    "公共": "common",
 }
 _COMMODITIES = {"电": "electricity", "水": "water", **{one.value: one.value for one in Commodity}}
 # A register of ten digits before the point is beyond every meter's.
@@ -97,10 +126,77 @@ SPACES = Kind(
             "Floor area (m²)",
             Role.FREE,
             cell.decimal(2, Decimal(1_000_000)),
-            "最多两位小数",
-            "Two decimals at most",
+            "最多两位小数；改动从今天起算",
+            "Two decimals at most; another value holds from today on",
             "89.60",
             default=Decimal(0),
+        ),
+        Column(
+            "inner_area_m2",
+            "套内面积（㎡）",
+            "Inner area (m²)",
+            Role.FREE,
+            cell.decimal(2, Decimal(1_000_000)),
+            "可空",
+            "May be empty",
+            "72.30",
+        ),
+        Column(
+            "layout", "户型", "Layout", Role.FREE, cell.text, "如 3室2厅1卫", "As people say it", "3室2厅1卫"
+        ),
+        Column(
+            "orientation",
+            "朝向",
+            "Orientation",
+            Role.FREE,
+            cell.choice({**_ORIENTATIONS, **{one.value: one.value for one in Orientation}}),
+            "可空",
+            "May be empty",
+            "南北",
+            choices=tuple(_ORIENTATIONS),
+        ),
+        Column(
+            "use",
+            "用途",
+            "Use",
+            Role.FREE,
+            cell.choice({**_USES, **{one.value: one.value for one in SpaceUse}}),
+            "产权用途；空着按类型",
+            "By its title; empty: by its kind",
+            "住宅",
+            choices=tuple(_USES),
+        ),
+        Column(
+            "status",
+            "状态",
+            "State",
+            Role.FREE,
+            cell.choice({**_STATUSES, **{one.value: one.value for one in SpaceStatus}}),
+            "空着时按有没有在户判断",
+            "Empty: whether an account is open tells",
+            "自住",
+            choices=tuple(_STATUSES),
+        ),
+        Column(
+            "title_number",
+            "产权证号",
+            "Title number",
+            Role.FREE,
+            cell.text,
+            "可空",
+            "May be empty",
+            "京(2019)朝不动产权第0012345号",
+            width=26,
+        ),
+        Column(
+            "handed_over_on",
+            "交付日期",
+            "Handed over on",
+            Role.FREE,
+            cell.day,
+            "可空",
+            "May be empty",
+            "2019-05-01",
         ),
     ),
 )

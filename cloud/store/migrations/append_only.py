@@ -30,6 +30,12 @@ def keep_rows(conn: sa.Connection, tables: Iterable[str]) -> None:
         _refuse(conn, table, ("DELETE",))
 
 
+def keep_values(conn: sa.Connection, tables: Iterable[str]) -> None:
+    """Refuse UPDATE on `tables`; their rows may go with what they are about and never change."""
+    for table in tables:
+        _refuse(conn, table, ("UPDATE",))
+
+
 def _refuse(conn: sa.Connection, table: str, acts: tuple[str, ...]) -> None:
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql(_POSTGRESQL_FUNCTION)

@@ -72,7 +72,16 @@ from cloud.store.schema.person import (
     tenant_key,
     vehicle,
 )
-from cloud.store.schema.premises import account, building, service_point, site, space, supply
+from cloud.store.schema.premises import (
+    account,
+    attachment,
+    building,
+    service_point,
+    site,
+    space,
+    space_version,
+    supply,
+)
 from cloud.store.schema.repair import photo, repair, repair_entry, technician
 from cloud.store.schema.upkeep import (
     document_number,
@@ -120,6 +129,7 @@ __all__ = [
     "announcement_home",
     "announcement_read",
     "app_user",
+    "attachment",
     "audit_entry",
     "billing_hold",
     "billing_period",
@@ -185,6 +195,7 @@ __all__ = [
     "session",
     "site",
     "space",
+    "space_version",
     "subject_mapping",
     "subscription",
     "supply",

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
+from cloud.domain.space_history import Orientation, SpaceStatus, SpaceUse
 from cloud.store.schema.columns import (
     check,
     day,
@@ -53,12 +54,63 @@ space = sa.Table(
     text("unit_code"),
     integer("floor"),
     text("kind"),
-    # Square decimetres: 89.60 m2 is 8960.
+    # Square decimetres: 89.60 m2 is 8960. As it is today; what it was on a day is in `space_version`.
     integer("built_area_dm2"),
     refers("building", "building_id"),
     unique("building_id", "code"),
     one_of("kind", SpaceKind),
     check("area", "built_area_dm2 >= 0"),
+)
+
+# What a space is like from a day on. Of several versions of one day the last number counts.
+space_version = sa.Table(
+    "space_version",
+    metadata,
+    tenant(),
+    sa.Column("space_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    day("from_on"),
+    integer("built_area_dm2"),
+    integer("inner_area_dm2", nullable=True),
+    text("layout"),
+    text("orientation", nullable=True),
+    text("use"),
+    text("title_number"),
+    # NULL: it follows from whether an account is open.
+    text("status", nullable=True),
+    day("handed_over_on", nullable=True),
+    text("reason"),
+    integer("recorded_at_ms"),
+    reference("recorded_by", nullable=True),
+    refers("space", "space_id"),
+    refers("app_user", "recorded_by"),
+    one_of("orientation", Orientation),
+    one_of("use", SpaceUse),
+    one_of("status", SpaceStatus),
+    check("area", "built_area_dm2 >= 0 AND (inner_area_dm2 IS NULL OR inner_area_dm2 <= built_area_dm2)"),
+)
+
+# An attachment: a title deed, a manual. Taken back, it is no longer shown and still kept.
+attachment = sa.Table(
+    "attachment",
+    metadata,
+    tenant(),
+    identity(),
+    # Of a list that grows with what may have some, so not CHECKed here.
+    text("subject_kind"),
+    reference("subject_id"),
+    text("title"),
+    text("media_type"),
+    text("sha256"),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    integer("size_bytes"),
+    integer("added_at_ms"),
+    reference("added_by", nullable=True),
+    integer("withdrawn_at_ms", nullable=True),
+    reference("withdrawn_by", nullable=True),
+    refers("app_user", "added_by"),
+    refers("app_user", "withdrawn_by"),
+    unique("subject_kind", "subject_id", "sha256"),
 )
 
 account = sa.Table(

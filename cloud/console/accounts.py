@@ -1,4 +1,4 @@
-"""The property: buildings as a picture, accounts as a list, one account's whole story on a page."""
+"""Accounts: a list of who pays, and one account's whole story on a page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.houses import houses_of
 from cloud.console.payments import BadField, PaymentsPart, Typed, payments_part, record, typed_values
-from cloud.console.pictures.building import BuildingPicture, draw_buildings
 from cloud.console.running import RunningPart, running_parts
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, SiteId, is_uuid
@@ -36,13 +34,9 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PremisesView:
-    """The site's buildings and accounts."""
+class AccountsView:
+    """The site's accounts."""
 
-    picture: BuildingPicture
-    flat_paths: dict[str, str]
-    buildings: int
-    flats: int
     rows: tuple[AccountRow, ...]
     query: str
 
@@ -74,9 +68,9 @@ class AccountView:
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
-    """Show the buildings and accounts of the site."""
-    view = await desk.read(_premises, desk.site.site_id, desk.request.query.get("q", ""))
-    return await desk.page("premises/list.html", view=view)
+    """Show the accounts of the site."""
+    view = await desk.read(_accounts, desk.site.site_id, desk.request.query.get("q", ""))
+    return await desk.page("premises/accounts.html", view=view)
 
 
 async def show_account(desk: Desk) -> web.StreamResponse:
@@ -122,18 +116,11 @@ def _record(
     return record(tx, actor, find_account_id(tx, actor, site_id, name), values, fmt)
 
 
-def _premises(tx: Tx, actor: User, site_id: SiteId, search: str) -> PremisesView:
-    houses, paths = houses_of(tx, actor, site_id)
+def _accounts(tx: Tx, actor: User, site_id: SiteId, search: str) -> AccountsView:
     areas = {space.code: space.built_area_dm2 for space in premises.list_spaces(tx, actor, site_id)}
     found = premises.list_accounts(tx, actor, site_id, search, None, _ACCOUNTS_SHOWN).items
-    return PremisesView(
-        draw_buildings(houses),
-        paths,
-        len(houses),
-        sum(len(unit.flats) for house in houses for unit in house.units),
-        tuple(AccountRow(account, areas.get(account.space_code, 0)) for account in found),
-        search,
-    )
+    rows = tuple(AccountRow(account, areas.get(account.space_code, 0)) for account in found)
+    return AccountsView(rows, search)
 
 
 def _account(
