@@ -34,6 +34,7 @@ from edge.intake import Intake
 from edge.keeper import Keeper
 from edge.kernel_clock import is_kernel_clock_synced
 from edge.local_outputs import GuardedActuators, LocalOutputs
+from edge.meter_rounds import MeterRounds
 from edge.page import serve_page
 from edge.supervise import keep_running
 from edge.uplink import Cloud, CloudClient, Greeter, Lane
@@ -330,6 +331,7 @@ async def _run_parts(
         "clock": lambda: _watch_clock(clock, field),
         "hatch": lambda: serve_hatch(config, field, clock),
         "rules": lambda: _tick(field.intake),
+        "meter rounds": MeterRounds(field, clock).run,
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         "listeners": field.run,
         "local outputs": LocalOutputs(field.reactions, field.actuators, field.intake, clock).run,

@@ -8,7 +8,7 @@ differs and no other, so that a device that stays as it was misses no poll, and 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,6 +22,8 @@ from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
 from edge.driver import Driver, EvidenceKeeper, point_key
 from edge.drivers import DRIVERS
+from edge.drivers.dlt645 import Dlt645Driver
+from edge.drivers.dlt645_either import EitherEditionDriver
 from edge.drivers.modbus import ModbusDriver
 from edge.intake import Intake
 from edge.line import Line
@@ -109,6 +111,14 @@ class Field:
     def listeners(self) -> tuple[Unasked, ...]:
         """Return what hears devices that speak unasked."""
         return tuple(ear.listener for ear in self._ears.values())
+
+    def meters_of(self, line_id: LineId) -> Sequence[Dlt645Driver | EitherEditionDriver]:
+        """Return the DL/T 645 meters of a line, by the configuration of this moment."""
+        return [
+            driver
+            for driver in self._drivers.values()
+            if driver.device.line_id == line_id and isinstance(driver, Dlt645Driver | EitherEditionDriver)
+        ]
 
     async def run(self) -> None:
         """Listen on every line whose devices speak unasked, until cancelled."""

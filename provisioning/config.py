@@ -57,6 +57,9 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     stop_bits = 1
     timeout_ms = 1000                   # a device must have begun its answer by then
     gap_ms = …                          # silence before a request; default 3.5 characters at this baud
+    preamble = …                        # FE bytes that wake DL/T 645 and CJ/T 188 meters; default 4
+    clocks_at = "03:10"                 # local time at which DL/T 645 meters are told the time, daily
+    freezes_at = "00:00"                # … and those of 2007 to freeze their totals; left out: never
 
     [[lines]]
     id = "bus-2"
@@ -124,6 +127,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     interval_s = 60
     intervals_s = { energy = 900 }      # per group of the profile, where it differs
     max_per_h = { water_volume = "5" }  # the most a counter can count in an hour, where it differs
+    preamble = 30                       # where it differs from the line's
     settings = { setpoint = "21.5" }    # what points that can be written are to hold, after every return too
     [devices.relay]                     # only where its relay is to be switched (DL/T 645-2007)
     password_file = "em-101.password"   # six digits, readable by us alone
@@ -173,6 +177,10 @@ class BusSettings:
     timeout_ms: int
     gap_ms: float
     late_limit_ms: int  # a reply may come this long after its request and must not be believed then
+    preamble_count: int | None = None  # wake-up bytes; None: as the protocol or the profile has it
+    # What DL/T 645 meters are told every day: minutes after local midnight, None: never.
+    clocks_at_min: int | None = None
+    freezes_at_min: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +293,8 @@ class RelaySettings:
 class DeviceConfig:
     """A device on a line. `intervals_s` has every group of its profile, `max_per_h_micro` only what
     differs from it. `relay` None: its relay is not switched from here. `settings_micro` is
-    what its points are to hold, written again whenever it comes back."""
+    what its points are to hold, written again whenever it comes back. `preamble_count` None: as
+    protocol or profile have it."""
 
     device_id: DeviceId
     line_id: LineId
@@ -295,6 +304,7 @@ class DeviceConfig:
     max_per_h_micro: Mapping[str, int] = field(default_factory=dict)
     relay: RelaySettings | None = None
     settings_micro: Mapping[str, int] = field(default_factory=dict)
+    preamble_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

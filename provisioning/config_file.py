@@ -30,11 +30,12 @@ from provisioning.config import (
     LineId,
     ListenLine,
     MqttLine,
+    OsdpLine,
     RelaySettings,
     RuleEntry,
 )
 from provisioning.document import Document
-from provisioning.line_tables import Id, LineTable, callers_confused, line_from_table
+from provisioning.line_tables import Id, LineTable, Preamble, callers_confused, line_from_table
 from provisioning.profile import Profile
 from provisioning.profile_modbus import SWITCHED_STATES, value_to_write
 from provisioning.profiles import load_profile, parse_profile
@@ -44,6 +45,9 @@ from provisioning.strict import Malformed, parse_toml
 # By which a relay's switching is confirmed, and in which protocols it is switched.
 RELAY_STATE = "relay_state"
 _SWITCHING = frozenset({"dlt645", "dlt645-2007"})
+
+# Protocols whose devices are woken by FE bytes before a request.
+_WOKEN = frozenset({"cjt188", "dlt645", "dlt645-1997", "dlt645-2007"})
 
 _Interval = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
 
@@ -106,6 +110,7 @@ class _Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_per_h: dict[str, str] = {}
     relay: _Relay | None = None
     settings: dict[str, str] = {}
+    preamble: Preamble | None = None
 
 
 class _Calendar(msgspec.Struct, forbid_unknown_fields=True):
@@ -251,7 +256,15 @@ class _Reader:
             limits,
             relay,
             self._settings(device.settings, profile, at),
+            self._preamble(device.preamble, line, profile, at),
         )
+
+    def _preamble(self, count: int | None, line: LineConfig, profile: Profile, at: str) -> int | None:
+        if count is not None and profile.protocol not in _WOKEN:
+            self.problems.append(f"{at}.preamble: {profile.protocol} of profile {profile.name} knows none")
+        if count is None and not isinstance(line, ListenLine | MqttLine | OsdpLine):
+            return line.bus.preamble_count
+        return count
 
     def _settings(self, table: Mapping[str, str], profile: Profile, at: str) -> dict[str, int]:
         found: dict[str, int] = {}

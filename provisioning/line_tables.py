@@ -1,6 +1,7 @@
 """The tables of lines in the configuration file: their shape, their defaults, and the values they become."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -24,8 +25,15 @@ from provisioning.config import (
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Baud = Annotated[int, msgspec.Meta(ge=300, le=1_000_000)]
+_TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+# Battery meters want dozens (CJ/T 188); a line of 2400 baud is busy for a second with these.
+Preamble = Annotated[int, msgspec.Meta(ge=0, le=250)]
 # Longer than any device answers (radio concentrators take up to 30 s), shorter than a shift.
 _Timeout = Annotated[int, msgspec.Meta(ge=10, le=60_000)]
+
+# Meters freeze their totals at midnight by their own clock, and are not set around it.
+CLOCKS_FROM_MIDNIGHT_MIN = 10
+_DAY_MIN = 24 * 60
 
 # Above 19200 baud the specification fixes the silence: Modbus over serial line V1.02, 2.5.1.1.
 _FIXED_GAP_ABOVE_BAUD = 19_200
@@ -43,31 +51,36 @@ class _Bus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="
     late_limit_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
 
 
-class _Serial(_Bus, forbid_unknown_fields=True, kw_only=True, tag="serial"):
-    path: str
+class _Wired(_Bus, forbid_unknown_fields=True, kw_only=True):
+    """A serial line, whatever carries it: meters may be on it."""
+
     baud: _Baud = 9600
+    preamble: Preamble | None = None
+    clocks_at: _TimeOfDay | None = None
+    freezes_at: _TimeOfDay | None = None
+
+
+class _Serial(_Wired, forbid_unknown_fields=True, kw_only=True, tag="serial"):
+    path: str
     parity: Parity = Parity.NONE
     stop_bits: Literal[1, 2] = 1
 
 
-class _Tcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="tcp"):
+class _Tcp(_Wired, forbid_unknown_fields=True, kw_only=True, tag="tcp"):
     host: str
     port: _Port
-    baud: _Baud = 9600
 
 
-class _Udp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="udp"):
+class _Udp(_Wired, forbid_unknown_fields=True, kw_only=True, tag="udp"):
     host: str
     port: _Port
-    baud: _Baud = 9600
 
 
-class _DialIn(_Bus, forbid_unknown_fields=True, kw_only=True, tag="dial-in"):
+class _DialIn(_Wired, forbid_unknown_fields=True, kw_only=True, tag="dial-in"):
     host: str = "0.0.0.0"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     registration: str = ""
     heartbeat: str = ""
-    baud: _Baud = 9600
 
 
 class _ModbusTcp(_Bus, forbid_unknown_fields=True, kw_only=True, tag="modbus-tcp"):
@@ -93,7 +106,7 @@ class _Listen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_fiel
     takes_datagrams: bool = False
     greets: bool = False
     key_file: str = ""
-    roll_calls: list[Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]] = []
+    roll_calls: list[_TimeOfDay] = []
     roll_call_answer_min: Annotated[int, msgspec.Meta(ge=1, le=255)] = 10
 
 
@@ -113,16 +126,17 @@ def line_from_table(line: LineTable, folder: Path, problems: list[str]) -> LineC
     match line:
         case _Serial():
             bits = 9 + line.stop_bits + (line.parity is not Parity.NONE)
-            return SerialLine(_bus(line, line.baud, bits), line.path, line.parity, line.stop_bits)
+            return SerialLine(_wired(line, bits, problems), line.path, line.parity, line.stop_bits)
         case _Tcp():
             # What is behind the server is not told; 11 bits a character is the longest in use.
-            return TcpLine(_bus(line, line.baud, 11), line.host, line.port)
+            return TcpLine(_wired(line, 11, problems), line.host, line.port)
         case _Udp():
-            return UdpLine(_bus(line, line.baud, 11), line.host, line.port)
+            return UdpLine(_wired(line, 11, problems), line.host, line.port)
         case _DialIn():
             registration = _bytes(line.registration, f"{line.id}.registration", problems)
             heartbeat = _bytes(line.heartbeat, f"{line.id}.heartbeat", problems)
-            return DialInLine(_bus(line, line.baud, 11), line.host, line.port, registration, heartbeat)
+            bus = _wired(line, 11, problems)
+            return DialInLine(bus, line.host, line.port, registration, heartbeat)
         case _ModbusTcp():
             return ModbusTcpLine(_bus(line, 0, 10), line.host, line.port)
         case _Listen():
@@ -152,7 +166,7 @@ def _listening(line: _Listen, folder: Path, problems: list[str]) -> ListenLine:
         line.takes_datagrams,
         line.greets,
         folder / line.key_file if line.key_file else None,
-        tuple(int(at[:2]) * 60 + int(at[3:]) for at in line.roll_calls),
+        tuple(_minutes(at) for at in line.roll_calls),
         line.roll_call_answer_min,
     )
 
@@ -166,6 +180,25 @@ def _bytes(text: str, at: str, problems: list[str]) -> bytes:
     except ValueError:
         problems.append(f"lines ({at}): {text!r} is not hexadecimal after hex:")
         return b""
+
+
+def _minutes(time_of_day: str) -> int:
+    return int(time_of_day[:2]) * 60 + int(time_of_day[3:])
+
+
+def _wired(line: _Wired, bits_per_character: int, problems: list[str]) -> BusSettings:
+    clocks_at = None if line.clocks_at is None else _minutes(line.clocks_at)
+    if clocks_at is not None and min(clocks_at, _DAY_MIN - clocks_at) < CLOCKS_FROM_MIDNIGHT_MIN:
+        problems.append(
+            f"lines ({line.id}.clocks_at): around midnight meters freeze their totals; "
+            f"expected a time {CLOCKS_FROM_MIDNIGHT_MIN} minutes from it, got {line.clocks_at}"
+        )
+    return replace(
+        _bus(line, line.baud, bits_per_character),
+        preamble_count=line.preamble,
+        clocks_at_min=clocks_at,
+        freezes_at_min=None if line.freezes_at is None else _minutes(line.freezes_at),
+    )
 
 
 def _bus(line: _Bus, baud: int, bits_per_character: int) -> BusSettings:

@@ -1,7 +1,8 @@
 """Electricity meters answering DL/T 645 in the edition of their model: data, clock, relay.
 
 The invariant: a meter answers only what is addressed to it alone, in its own edition, and refuses with
-"no such data" what its model has not. A broadcast of the time is heard by all and answered by none.
+"no such data" what its model has not. A broadcast of the time, or to freeze, is heard by all and answered
+by none.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from simulator.models import Building
 
 _DATE, _TIME, _ADDRESS = "04000101", "04000102", "04000401"
 _DATE_1997, _TIME_1997 = "C010", "C011"
+# The last freeze by command: when, and the total with its rates as they stood then (table A.6).
+_FROZEN_AT, _FROZEN, _FROZEN_OF = "05010001", "05010101", "0001FF00"
+_FREEZE_NOW = "99999999"
 _CHECKSUM_AT = -2
 # PA, password, operator, N1 and N2, and until when it is good (DL/T 645-2007 §7.12).
 _RELAY_DATA = 16
@@ -36,6 +40,7 @@ class Dlt645Slaves:
     def __init__(self, devices: Sequence[Device], building: Building) -> None:
         self._devices = {device.address: device for device in devices}
         self._building = building
+        self._frozen_at_ms = 0
         self._clock_off_ms = {
             device.address: _CHARGER_CLOCK_OFF_MS
             for device in devices
@@ -52,6 +57,10 @@ class Dlt645Slaves:
         if frame.meter_address == dlt645.EVERY_METER and frame.function == dlt645.Function.BROADCAST_TIME:
             self._set_clocks(frame.data, at_ms)
             return None
+        if frame.meter_address == dlt645.EVERY_METER and frame.function == dlt645.Function.FREEZE:
+            if digits_from_wire(frame.data) == _FREEZE_NOW:
+                self._frozen_at_ms = at_ms
+            return None
         device = self._devices.get(frame.meter_address)
         if device is None or frame.is_reply:
             return None
@@ -63,8 +72,12 @@ class Dlt645Slaves:
             return self._refuse(device, frame)
         di = digits_from_wire(frame.data[:4]).upper()
         items = DLT645[device.profile].get(di)
+        if di == _FROZEN and self._frozen_at_ms:
+            items, at_ms = DLT645[device.profile].get(_FROZEN_OF), self._frozen_at_ms
         if items is None:
             texts = {_ADDRESS: device.address, **self._clock(device, at_ms, _DATE, _TIME)}
+            if self._frozen_at_ms:
+                texts[_FROZEN_AT] = f"{self._local(device, self._frozen_at_ms):%y%m%d%H%M}"
             return (
                 Answer(device.device_id, _read_reply(device, di, [texts[di]]))
                 if di in texts
@@ -111,10 +124,13 @@ class Dlt645Slaves:
         return values, issued
 
     def _clock(self, device: Device, at_ms: int, date_di: str, time_di: str) -> dict[str, str]:
-        shown_ms = at_ms + ZONE_OFFSET_MS + self._clock_off_ms.get(device.address, 0)
-        local = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=shown_ms)
+        local = self._local(device, at_ms)
         # DL/T 645 counts weekdays from Sunday, 0.
         return {date_di: f"{local:%y%m%d}{local.isoweekday() % 7:02d}", time_di: f"{local:%H%M%S}"}
+
+    def _local(self, device: Device, at_ms: int) -> datetime:
+        shown_ms = at_ms + ZONE_OFFSET_MS + self._clock_off_ms.get(device.address, 0)
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=shown_ms)
 
     def _set_clocks(self, data: bytes, at_ms: int) -> None:
         told = datetime.strptime(digits_from_wire(data), "%y%m%d%H%M%S").replace(tzinfo=UTC)

@@ -111,15 +111,19 @@ def edge_config(
     return "\n".join(part for part in parts if part)
 
 
+# What the electricity meters of a line are told every day.
+_METER_ROUNDS = 'clocks_at = "03:10"\nfreezes_at = "00:00"\n'
+
+
 def _lines(places: Places) -> dict[str, str]:
     """Return the tables of the lines there are, by id."""
     lines = {
         # A pseudo-terminal refuses parity and needs no silence between frames; on a real line these
         # meters want "even", and the silence is left to its default.
         BUS_1: f'[[lines]]\nid = "{BUS_1}"\ntransport = "serial"\npath = "{places.bus_1_path}"\n'
-        'baud = 9600\nparity = "none"\ngap_ms = 0\n',
+        f'baud = 9600\nparity = "none"\ngap_ms = 0\n{_METER_ROUNDS}',
         BUS_2: f'[[lines]]\nid = "{BUS_2}"\ntransport = "tcp"\nhost = "{places.host}"\n'
-        f"port = {places.bus_2_port}\nbaud = 9600\ngap_ms = 0\n",
+        f"port = {places.bus_2_port}\nbaud = 9600\ngap_ms = 0\n{_METER_ROUNDS}",
     }
     ports = {METERS_TCP: places.meters_port, LIFT_TCP: places.lift_port, FIRE_TCP: places.fire_port}
     for line_id, port in ports.items():
@@ -133,7 +137,7 @@ def _lines(places: Places) -> dict[str, str]:
         f"port = {places.mbus_port}\nbaud = 2400\ngap_ms = 0\n",
         DTU_1: f'[[lines]]\nid = "{DTU_1}"\ntransport = "dial-in"\nhost = "{places.host}"\n'
         f'port = {places.dtu_port}\nregistration = "{DTU_REGISTRATION}"\nheartbeat = "{DTU_HEARTBEAT}"\n'
-        "baud = 9600\ngap_ms = 0\n",
+        f"baud = 9600\ngap_ms = 0\n{_METER_ROUNDS}",
     }
     if places.mqtt_port is not None:
         lines[MQTT] = (

@@ -14,11 +14,12 @@ from edge.errors import Unconfirmed
 from protocol.command import Act, Action
 from protocol.errors import Refused
 from protocol.reading import ClockQuality
+from provisioning.line_tables import CLOCKS_FROM_MIDNIGHT_MIN
 
 _TAKEN_WITHIN = timedelta(minutes=5)
 # A clock of whole seconds, read over a slow line.
-_RIGHT_WITHIN = timedelta(seconds=5)
-_FROM_MIDNIGHT = timedelta(minutes=10)
+RIGHT_WITHIN = timedelta(seconds=5)
+_FROM_MIDNIGHT = timedelta(minutes=CLOCKS_FROM_MIDNIGHT_MIN)
 _DAY = timedelta(days=1)
 
 
@@ -45,7 +46,7 @@ class MeterClock:
             raise Refused(f"the meter's clock is {_told(before)}: a broadcast is only taken within 5 min")
         await self._driver.talk.broadcast_time(self._now())
         after = await self._off()
-        if abs(after) > _RIGHT_WITHIN:
+        if abs(after) > RIGHT_WITHIN:
             raise Unconfirmed(
                 f"the meter's clock is still {_told(after)}: it takes one broadcast a day, if any"
             )

@@ -207,8 +207,13 @@ class Cjt188Driver:
             item.data_identifier,
             serial=serial,
             di_low_first=self._is_low_first,
-            preamble_count=self.device.profile.cjt188.preamble_count,
+            preamble_count=self._preamble_count,
         )
+
+    @property
+    def _preamble_count(self) -> int:
+        of_device = self.device.preamble_count
+        return self.device.profile.cjt188.preamble_count if of_device is None else of_device
 
     async def turn_valve(self, *, is_open: bool) -> None:
         """Send a valve command once; Refused where the meter says no, NoReply where it says nothing."""
@@ -218,7 +223,7 @@ class Cjt188Driver:
             self.device.address,
             model.valve_open if is_open else model.valve_close,
             control_code=model.valve_control,
-            preamble_count=model.preamble_count,
+            preamble_count=self._preamble_count,
             serial=self._serial(),
             di_low_first=self._is_low_first,
         )

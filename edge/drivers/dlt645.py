@@ -61,7 +61,7 @@ class Dlt645Driver:
         self._evidence = evidence
         self._protocol = device.profile.protocol
         self._edition = EDITIONS[self._protocol]
-        self.talk = MeterTalk(device.address, bus, self._edition)
+        self.talk = MeterTalk(device.address, bus, self._edition, device.preamble_count)
         self._unsupported: set[str] = set()
         self._items: dict[str, tuple[_Item, ...]] = {}
         self._singles = {

@@ -31,6 +31,7 @@ class Edition:
     reads: frozenset[int]
     clock: tuple[str, str]
     has_relay: bool
+    freeze_request: Callable[[str], Frame] | None  # to an address; None where the edition knows none
 
 
 def _follow_up_of_1997(meter_address: str, di: str, number: int) -> Frame:
@@ -51,6 +52,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             dlt645_1997.READS,
             ("C010", "C011"),
             has_relay=False,
+            freeze_request=None,
         ),
         "dlt645-2007": Edition(
             dlt645.data_identifier,
@@ -61,6 +63,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             dlt645.READS,
             ("04000101", "04000102"),
             has_relay=True,
+            freeze_request=dlt645.freeze_request,
         ),
     }
 )

@@ -5,7 +5,7 @@ command is asked once, and what names neither identifier nor command in its answ
 time from the next such command (`Ask.identity`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from edge.drivers.dlt645_edition import Edition
 from edge.drivers.frame_receiver import FrameReceiver
 from edge.drivers.joined import joined
 from protocol.errors import FrameError, Refused
+from protocol.fieldbus.dlt645 import EVERY_METER
 from protocol.fieldbus.dlt645_format import DataIdentifier, Value, decode_items
 from protocol.fieldbus.dlt645_frame import Frame, FrameReader, decode_frame, encode_frame
 
@@ -42,6 +43,7 @@ class MeterTalk:
     address: str
     bus: Bus
     edition: Edition
+    preamble_count: int | None = None  # wake-up bytes; None: as the edition has it
 
     async def read(
         self, identifier: DataIdentifier, reply_length: int, priority: Priority
@@ -74,7 +76,7 @@ class MeterTalk:
             identity, question = (request.meter_address, request.control_code, request.data), str(part)
         else:
             identity, question = (request.meter_address, request.control_code, b""), request.data.hex()
-        ask = Ask(self.address, encode_frame(request), reply_length, receiver, identity, question)
+        ask = Ask(self.address, self._wire(request), reply_length, receiver, identity, question)
         heard = await self.bus.exchange(ask, priority)
         assert receiver.frame is not None
         return heard, receiver.frame, receiver.payload
@@ -98,7 +100,18 @@ class MeterTalk:
 
     async def broadcast_time(self, at: datetime) -> None:
         """Tell every meter on the line the local time; nobody answers."""
-        await self.bus.tell(encode_frame(self.edition.broadcast_time_request(at)), Priority.COMMAND)
+        await self.bus.tell(self._wire(self.edition.broadcast_time_request(at)), Priority.COMMAND)
+
+    async def broadcast_freeze(self) -> None:
+        """Tell every meter on the line to freeze its totals now; nobody answers. Refused in 1997."""
+        if self.edition.freeze_request is None:
+            raise Refused("DL/T 645-1997 knows no freezing by command")
+        await self.bus.tell(self._wire(self.edition.freeze_request(EVERY_METER)), Priority.COMMAND)
+
+    def _wire(self, request: Frame) -> bytes:
+        if self.preamble_count is not None:
+            request = replace(request, preamble_count=self.preamble_count)
+        return encode_frame(request)
 
     async def clock(self) -> datetime:
         """Return what the meter's own clock shows, local time; FrameError where that is no time."""

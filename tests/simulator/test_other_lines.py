@@ -4,19 +4,23 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from edge.driver import Priority
 from edge.field import Field, open_field
 from protocol.command import Action
 from protocol.errors import Refused
+from protocol.fieldbus import dlt645
 from protocol.quantity import MICRO
 from protocol.reading import Quality
 from provisioning.config import DeviceId
 from provisioning.config_file import load_config
 from simulator.building import DEMO_RELAY_PASSWORD, DEVICES, DTU_1, GARAGE_UDP, MBUS_1
 from simulator.edge_config import RELAY_PASSWORD_FILE, edge_config
+from simulator.meters import RATE_POINTS
 from simulator.simulation import Settings, Simulation
 from tests.simulator.building import AT_MS, shown
 from tests.simulator.test_faults_at_the_edge import StandingClock
@@ -102,6 +106,25 @@ async def test_the_charging_posts_clock_is_set_by_broadcast(tmp_path: Path) -> N
         said = await field.actuators[CHARGER].act(Action.BROADCAST_TIME, {})
 
     assert said == "the meter's clock is right, it was 47 s slow"
+
+
+async def test_all_meters_of_a_line_freeze_at_one_instant_however_late_they_are_read(tmp_path: Path) -> None:
+    async with at_the_edge(tmp_path) as (simulation, field, _):
+        (meter, *_) = (
+            meter
+            for line_id in field.config.lines
+            for meter in field.meters_of(line_id)
+            if meter.device.profile.name == "dlt645_four_rate"
+        )
+        then = shown(simulation.building, meter.device.device_id, AT_MS)
+        await meter.talk.broadcast_freeze()
+        simulation.clock.stand_at(AT_MS + 6 * HOUR_MS)
+        identifier = dlt645.data_identifier("05010101")
+        values, _ = await meter.talk.read(identifier, 64, Priority.COMMAND)
+
+    assert [int(Decimal(value) * MICRO) for value in values] == [
+        then[point] for point in ("active_energy_import", *RATE_POINTS)
+    ]
 
 
 async def test_a_raw_read_from_afar_brings_the_meters_bytes(tmp_path: Path) -> None:
