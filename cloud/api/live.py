@@ -202,9 +202,9 @@ async def _stream(request: web.Request, stream: EventSourceResponse, listener: L
 
 
 def is_visible(actor: User, change: Change) -> bool:
-    """Tell whether the actor could read what changed; residents hear of their own accounts alone."""
+    """Tell whether the actor could read what changed: of their own sites, a resident's own accounts alone."""
     _, action = NAMES[type(change)]
-    if not may(actor, action):
+    if not may(actor, action) or not _is_in_scope(actor, change):
         return False
     if actor.role is not Role.RESIDENT:
         return True
@@ -213,6 +213,15 @@ def is_visible(actor: User, change: Change) -> bool:
             return change.account_id in actor.account_ids
         case _:
             return False
+
+
+def _is_in_scope(actor: User, change: Change) -> bool:
+    """Tell whether it happened where the actor works; of single homes only who has the whole site hears."""
+    scope = actor.scope
+    if scope.is_everywhere or change.site_id in scope.site_ids:
+        return True
+    is_of_a_home = isinstance(change, InvoiceIssued | RepairChanged | RunningChargeChanged)
+    return change.site_id in scope.sites_of_buildings and not is_of_a_home
 
 
 def live_view(change: Change) -> View:

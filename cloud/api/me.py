@@ -21,6 +21,8 @@ class MeView(View, frozen=True):
     role: Role
     locale: Locale
     account_ids: tuple[str, ...]
+    site_ids: tuple[str, ...]
+    building_ids: tuple[str, ...]
     may: tuple[str, ...]
 
 
@@ -46,6 +48,8 @@ async def get_me(call: Call[Nothing, Nothing]) -> MeView:
         role=actor.role,
         locale=actor.locale,
         account_ids=tuple(sorted(actor.account_ids)),
+        site_ids=tuple(sorted(actor.scope.site_ids)),
+        building_ids=tuple(sorted(actor.scope.building_ids)),
         may=tuple(sorted(action.value for action in Action if may(actor, action))),
     )
 

@@ -140,19 +140,38 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
 )
 
 
+# What concerns the whole company, so that whoever is bound to some of its sites may not do it.
+OF_THE_COMPANY = frozenset(
+    {
+        Action.MANAGE_NOTIFIERS,
+        Action.MANAGE_TARIFFS,
+        Action.MANAGE_USERS,
+        Action.MANAGE_WEBHOOKS,
+        Action.READ_AUDIT,
+    }
+)
+
 # What is only ever about oneself: nobody rises by being let into it.
 _OF_ONESELF = frozenset({Action.USE_OWN_PRIVACY})
 
 
 def may(actor: User, action: Action) -> bool:
-    """Tell whether the actor's role allows the action; pages use it to leave out what would be refused."""
-    return actor.role in POLICY.get(action, frozenset())
+    """Tell whether the actor's role allows the action; pages use it to leave out what would be refused.
+
+    To which sites and buildings an actor's acts are held is not asked here: `cloud.store.scope` sees to it.
+    """
+    is_within = actor.scope.is_everywhere or action not in OF_THE_COMPANY
+    return is_within and actor.role in POLICY.get(action, frozenset())
 
 
 def require(actor: User, action: Action) -> None:
     """Refuse the action unless the actor's role allows it; Forbidden names both."""
-    if not may(actor, action):
-        raise Forbidden(f"role {actor.role.value} may not {action.value.replace('_', ' ')}")
+    if may(actor, action):
+        return
+    act = action.value.replace("_", " ")
+    if actor.role in POLICY.get(action, frozenset()):
+        raise Forbidden(f"whoever works at some sites only may not {act}: it concerns the whole company")
+    raise Forbidden(f"role {actor.role.value} may not {act}")
 
 
 def sees_account(actor: User, account_id: AccountId) -> bool:

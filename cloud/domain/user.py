@@ -7,7 +7,7 @@ so that a service never has to ask again who is calling.
 from dataclasses import dataclass
 from enum import Enum
 
-from cloud.domain.ids import AccountId, TenantId, UserId
+from cloud.domain.ids import AccountId, BuildingId, SiteId, TenantId, UserId
 
 
 class Role(Enum):
@@ -33,8 +33,26 @@ class Locale(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of the company somebody works in: whole sites, and single buildings. Empty: all of it."""
+
+    site_ids: frozenset[SiteId] = frozenset()
+    building_ids: frozenset[BuildingId] = frozenset()
+    # The sites those buildings stand on: of these one sees what belongs to no building.
+    sites_of_buildings: frozenset[SiteId] = frozenset()
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Tell whether nothing of the company is outside it."""
+        return not self.site_ids and not self.building_ids
+
+
+EVERYWHERE = Scope()
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see the site's."""
+    """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see their scope's."""
 
     user_id: UserId
     tenant_id: TenantId
@@ -42,6 +60,7 @@ class User:
     display_name: str
     locale: Locale = Locale.CHINESE
     account_ids: frozenset[AccountId] = frozenset()
+    scope: Scope = EVERYWHERE
 
     @property
     def person_id(self) -> UserId | None:

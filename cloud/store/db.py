@@ -8,6 +8,8 @@ SQLite: one thread writes, a few others read; what waits behind a short transact
 PostgreSQL: a pool; reads see one snapshot (REPEATABLE READ), writes are READ COMMITTED and lean on
 constraints, `ON CONFLICT` and row locks; a deadlock or serialization failure repeats the whole work.
 So `work` must have no effect outside `tx`, and may be run more than once.
+
+`work(tx, actor, …)` is held to the actor's sites and buildings (`cloud.store.scope`), whatever it asks.
 """
 
 import asyncio
@@ -21,11 +23,13 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from cloud.domain.ids import TenantId
+from cloud.domain.user import User
 from cloud.store.engines import SQLITE_BUSY_TIMEOUT_MS as SQLITE_BUSY_TIMEOUT_MS
 from cloud.store.engines import engine_url as engine_url
 from cloud.store.engines import is_embedded as is_embedded
 from cloud.store.engines import postgresql_engines, sqlite_engine
 from cloud.store.faults import DATABASE_ERRORS, is_repeatable, translated
+from cloud.store.scope import Holding
 from cloud.store.sealing import Keyring as Keyring
 from cloud.store.threads import Gate, Job, Lane, NextWaiting, TransactionThreads
 from cloud.store.transaction import BuiltInsert as BuiltInsert
@@ -59,9 +63,16 @@ class _Work(Generic[_T]):
     """One piece of work, to be run in a transaction; perhaps more than once."""
 
     def __init__(
-        self, database: "Database", tenant_id: TenantId, *, is_read: bool, run: Callable[[Tx], _T]
+        self,
+        database: "Database",
+        tenant_id: TenantId,
+        actor: User | None,
+        *,
+        is_read: bool,
+        run: Callable[[Tx], _T],
     ) -> None:
         self.is_read = is_read
+        self._actor = actor
         self.announced: list[object] = []
         self._database = database
         self._tenant_id = tenant_id
@@ -75,7 +86,8 @@ class _Work(Generic[_T]):
         """Run it in the transaction of `conn`, as if for the first time."""
         self.announced = []
         tx = self._database.new_tx(conn, self._tenant_id, self.announced)
-        result = self._run(tx)
+        with self._database.holding.hold(conn, self._actor):
+            result = self._run(tx)
         self._database.before_commit(tx, self.announced)
         return result
 
@@ -104,6 +116,7 @@ class Database:
         self._on_commit = on_commit
         self._before_commit = before_commit
         self._keyring = keyring
+        self.holding = Holding()
         self._gate = Gate()
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
@@ -136,7 +149,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """Run `work(tx, …)` on one consistent snapshot; a write in it is refused by the database."""
-        job = _Work(self, tenant_id, is_read=True, run=lambda tx: work(tx, *args, **kwargs))
+        job = _Work(self, tenant_id, _actor_in(args), is_read=True, run=lambda tx: work(tx, *args, **kwargs))
         return await asyncio.wrap_future(self._readers.submit(Lane.LIVE, job))
 
     async def write(
@@ -147,7 +160,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """Run `work(tx, …)`, commit it durably and return its result; an exception rolls all of it back."""
-        job = _Work(self, tenant_id, is_read=False, run=lambda tx: work(tx, *args, **kwargs))
+        job = _Work(self, tenant_id, _actor_in(args), is_read=False, run=lambda tx: work(tx, *args, **kwargs))
         return await asyncio.wrap_future(self._writers.submit(Lane.LIVE, job))
 
     async def write_bulk(
@@ -158,7 +171,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """Like `write`, but every waiting `write` goes first: for backlogs, imports and bill runs."""
-        job = _Work(self, tenant_id, is_read=False, run=lambda tx: work(tx, *args, **kwargs))
+        job = _Work(self, tenant_id, _actor_in(args), is_read=False, run=lambda tx: work(tx, *args, **kwargs))
         return await asyncio.wrap_future(self._writers.submit(Lane.BULK, job))
 
     def read_now(
@@ -169,7 +182,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """Like `read`, for callers without an event loop: the command line, tests, the simulator."""
-        job = _Work(self, tenant_id, is_read=True, run=lambda tx: work(tx, *args, **kwargs))
+        job = _Work(self, tenant_id, _actor_in(args), is_read=True, run=lambda tx: work(tx, *args, **kwargs))
         return self._readers.submit(Lane.LIVE, job).result()
 
     def write_now(
@@ -180,7 +193,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """Like `write`, for callers without an event loop."""
-        job = _Work(self, tenant_id, is_read=False, run=lambda tx: work(tx, *args, **kwargs))
+        job = _Work(self, tenant_id, _actor_in(args), is_read=False, run=lambda tx: work(tx, *args, **kwargs))
         return self._writers.submit(Lane.LIVE, job).result()
 
     @property
@@ -273,6 +286,11 @@ class Database:
         if is_read:
             return nullcontext()
         return self._gate.together() if attempt < ALONE_FROM_ATTEMPT else self._gate.alone()
+
+
+def _actor_in(args: Sequence[object]) -> User | None:
+    """Return on whose behalf a service works: it takes its actor first (`work(tx, actor, …)`)."""
+    return args[0] if args and isinstance(args[0], User) else None
 
 
 def _join(job: Job, conn: sa.Connection) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
 from cloud.domain.errors import Invalid
+from cloud.store.scope import prepare_sqlite
 
 # A second process (an upgrade, a backup) may hold SQLite's write lock this long.
 SQLITE_BUSY_TIMEOUT_MS = 5_000
@@ -59,7 +60,8 @@ def sqlite_engine(url: sa.URL, *, connections: int, begin: str, is_read_only: bo
     )
 
     @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any, record: Any) -> None:
+        prepare_sqlite(connection, record.info)
         # The driver's own transactions begin too late to hold the write lock from the first read on.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from cloud.domain.ids import AccountId, TenantId, UserId
-from cloud.domain.user import Locale, Role, User, UserRecord
+from cloud.domain.ids import AccountId, BuildingId, SiteId, TenantId, UserId
+from cloud.domain.user import EVERYWHERE, Locale, Role, Scope, User, UserRecord
 from cloud.store.db import Tx
-from cloud.store.schema import app_user, user_account
+from cloud.store.schema import app_user, building, user_account, user_building, user_site
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ def list_users(tx: Tx, after_login: str, limit: int) -> list[UserRecord]:
     return _records(tx, app_user.c.login > after_login, limit)
 
 
+def list_staff(tx: Tx, limit: int) -> list[UserRecord]:
+    """Return everybody who is not a resident, by login."""
+    return _records(tx, app_user.c.role != Role.RESIDENT.value, limit)
+
+
 def insert_user(
     tx: Tx, login: str, display_name: str, role: Role, locale: Locale, password_hash: str
 ) -> UserId | None:
@@ -97,6 +102,21 @@ def add_accounts(tx: Tx, user_id: UserId, account_ids: Iterable[AccountId]) -> N
         tx.conn.execute(tx.insert(user_account).on_conflict_do_nothing(), rows)
 
 
+def replace_scope(
+    tx: Tx, user_id: UserId, site_ids: Iterable[SiteId], building_ids: Iterable[BuildingId]
+) -> None:
+    """Say anew in which sites and buildings the user works."""
+    for ties, column, ids in (
+        (user_site, "site_id", sorted(site_ids)),
+        (user_building, "building_id", sorted(building_ids)),
+    ):
+        # The user worked here, and now works there.
+        tx.conn.execute(sa.delete(ties).where(ties.c.tenant_id == tx.tenant_id, ties.c.user_id == user_id))
+        if ids:
+            rows = [{"tenant_id": tx.tenant_id, "user_id": user_id, column: one} for one in ids]
+            tx.conn.execute(sa.insert(ties), rows)
+
+
 def set_password_hash(tx: Tx, user_id: UserId, password_hash: str) -> None:
     """Replace what the user's password is checked against."""
     # Change one user's password.
@@ -114,6 +134,16 @@ def set_locale(tx: Tx, user_id: UserId, locale: Locale) -> None:
         sa.update(app_user)
         .where(app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id)
         .values(locale=locale.value)
+    )
+
+
+def set_role(tx: Tx, user_id: UserId, role: Role) -> None:
+    """Let the user be something else to the property."""
+    # Change one user's role.
+    tx.conn.execute(
+        sa.update(app_user)
+        .where(app_user.c.tenant_id == tx.tenant_id, app_user.c.id == user_id)
+        .values(role=role.value)
     )
 
 
@@ -150,6 +180,7 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
     )
     for tie in tx.conn.execute(ties):
         accounts[tie.user_id].add(AccountId(tie.account_id))
+    scopes = _scopes(tx, list(accounts))
     return [
         UserRecord(
             User(
@@ -159,6 +190,7 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
                 row.display_name,
                 Locale(row.locale),
                 frozenset(accounts[row.id]),
+                scopes.get(row.id, EVERYWHERE),
             ),
             row.login,
             row.created_at_ms,
@@ -166,3 +198,30 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
         )
         for row in rows
     ]
+
+
+def _scopes(tx: Tx, user_ids: Iterable[str]) -> dict[str, Scope]:
+    """Return where these users work, of those who do not work everywhere."""
+    wanted = list(user_ids)
+    no_building = sa.null().label("building_id")
+    stands = sa.and_(
+        building.c.tenant_id == user_building.c.tenant_id, building.c.id == user_building.c.building_id
+    )
+    # In which sites and buildings do these users work?
+    rows = tx.conn.execute(
+        sa.select(user_site.c.user_id, user_site.c.site_id, no_building)
+        .where(user_site.c.tenant_id == tx.tenant_id, user_site.c.user_id.in_(wanted))
+        .union_all(
+            sa.select(user_building.c.user_id, building.c.site_id, user_building.c.building_id)
+            .join_from(user_building, building, stands)
+            .where(user_building.c.tenant_id == tx.tenant_id, user_building.c.user_id.in_(wanted))
+        )
+    ).all()
+    return {
+        user_id: Scope(
+            frozenset(SiteId(r.site_id) for r in rows if r.user_id == user_id and r.building_id is None),
+            frozenset(BuildingId(r.building_id) for r in rows if r.user_id == user_id and r.building_id),
+            frozenset(SiteId(r.site_id) for r in rows if r.user_id == user_id and r.building_id),
+        )
+        for user_id in {row.user_id for row in rows}
+    }

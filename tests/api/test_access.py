@@ -2,14 +2,24 @@
 
 import pytest
 
-from cloud.domain.access import POLICY, Action, may, require_may_grant
+from cloud.domain.access import OF_THE_COMPANY, POLICY, Action, may, require, require_may_grant
 from cloud.domain.errors import Forbidden
-from cloud.domain.ids import TenantId, UserId
-from cloud.domain.user import Role, User
+from cloud.domain.ids import SiteId, TenantId, UserId
+from cloud.domain.user import Role, Scope, User
 
 
 def _actor(role: Role) -> User:
     return User(UserId("u"), TenantId(1), role, "")
+
+
+def test_whoever_is_bound_to_a_site_has_no_say_in_the_company() -> None:
+    bound = User(UserId("u"), TenantId(1), Role.COMPANY_ADMIN, "", scope=Scope(frozenset({SiteId("s")})))
+
+    refused = {action for action in Action if may(_actor(Role.COMPANY_ADMIN), action) - may(bound, action)}
+
+    assert refused == OF_THE_COMPANY
+    with pytest.raises(Forbidden, match="it concerns the whole company"):
+        require(bound, Action.READ_AUDIT)
 
 
 def test_every_action_has_a_row() -> None:

@@ -62,7 +62,14 @@ from cloud.store.schema.outbound import (
     webhook,
     webhook_delivery,
 )
-from cloud.store.schema.people import app_user, audit_entry, session, user_account
+from cloud.store.schema.people import (
+    app_user,
+    audit_entry,
+    session,
+    user_account,
+    user_building,
+    user_site,
+)
 from cloud.store.schema.people import tenant_table as tenant
 from cloud.store.schema.person import (
     consent,
@@ -205,6 +212,8 @@ __all__ = [
     "tenant_key",
     "usage",
     "user_account",
+    "user_building",
+    "user_site",
     "vehicle",
     "visit",
     "webhook",

@@ -58,6 +58,27 @@ user_account = sa.Table(
     sa.Index("ix_user_account_account", "tenant_id", "account_id"),
 )
 
+# Where somebody works: whole sites, single buildings. No row in either: the whole company.
+user_site = sa.Table(
+    "user_site",
+    metadata,
+    tenant(),
+    sa.Column("user_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    refers("app_user", "user_id"),
+    refers("site", "site_id"),
+)
+
+user_building = sa.Table(
+    "user_building",
+    metadata,
+    tenant(),
+    sa.Column("user_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("building_id", sa.Uuid(as_uuid=False), primary_key=True),
+    refers("app_user", "user_id"),
+    refers("building", "building_id"),
+)
+
 session = sa.Table(
     "session",
     metadata,
