@@ -110,6 +110,8 @@ _SHAPES: Sequence[str] = (
     mark("the leak sensor is wet"),
     mark("the lift drive asks for service"),
     mark("the lift drive has tripped"),
+    mark("the keypad has been opened"),
+    mark("the keypad's battery is low"),
     mark("the lock's battery is low"),
     mark("the reader has been opened"),
     mark("the reader's supply has failed"),
