@@ -27,14 +27,14 @@ from cloud.config import (
     read_config,
 )
 from cloud.domain.errors import GatehouseError, Invalid
-from cloud.domain.ids import AccountId, UserId
+from cloud.domain.ids import AccountId, TenantId, UserId
 from cloud.domain.page import LIMIT_MAX
 from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
 from cloud.privacy_key import load_or_make, privacy_key_path
-from cloud.services import setup, tenants, users
+from cloud.services import audit, setup, tenants, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate
 from cloud.store.db import Database, Keyring, is_embedded
@@ -252,6 +252,31 @@ def backup_command(config_path: Path | None, database: str | None, target: Path)
     with _explained():
         size = backup.back_up(database_url(_configured(config_path, database).database), target)
         click.echo(f"{target}: {size} bytes, checked.")
+
+
+@db.command("verify-audit")
+@_database_options
+@click.option("--tenant", type=click.IntRange(1), default=int(DEFAULT_TENANT), help="The company.")
+@click.option(
+    "--since", metavar="POSITION:DIGEST", help="A head kept elsewhere, which must still be in the log."
+)
+def verify_audit_command(
+    config_path: Path | None, database: str | None, tenant: int, since: str | None
+) -> None:
+    """Tell whether the audit log is what was written; name the first place where not, and exit 1.
+
+    Keep the head it prints where nobody who could change the log can change it, and give it back with
+    --since: a log whose end was cut off is whole in itself.
+    """
+    with _explained(), _opened(config_path, database) as store:
+        tenant_id = TenantId(tenant)
+        kept = None if since is None else audit.head_from_text(since)
+        verdict = store.read_now(tenant_id, audit.verify_chain, system_user(tenant_id), kept)
+        click.echo(f"{verdict.head.position} entries, head {verdict.head}")
+        if verdict.fault is not None:
+            fault = verdict.fault
+            place = f"entry {fault.entry_id}" if fault.entry_id else "no entry"
+            raise click.ClickException(f"position {fault.position}: {fault.kind.value} ({place})")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from cloud.domain.user import SessionLimits, system_user
 from cloud.services import (
     alarm_handling,
     announcements,
+    audit,
     calendar,
     commands,
     dispatching,
@@ -46,6 +47,9 @@ CALENDAR_INTERVAL_S = 15 * 60
 # Days are packed two days after they ended; an hour more or less is nothing.
 PACKING_INTERVAL_S = 3600
 
+# As often as the end of the audit log is written where the log itself is not.
+AUDIT_HEAD_INTERVAL_S = 3600
+
 # Tenants are listed in a transaction of nobody's.
 _NOBODY = TenantId(0)
 
@@ -69,6 +73,7 @@ class Jobs:
             (self.watch_gateways, WATCH_INTERVAL_S),
             (self.end_commands, COMMANDS_INTERVAL_S),
             (self.pack_days, PACKING_INTERVAL_S),
+            (self.tell_audit_heads, AUDIT_HEAD_INTERVAL_S),
             (self.escalate_alarms, ALARMS_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
             (self.tell_announcements, ANNOUNCEMENTS_INTERVAL_S),
@@ -116,6 +121,12 @@ class Jobs:
         for tenant_id in await self._tenants():
             while await self.database.write(tenant_id, announcements.tell_some):
                 pass
+
+    async def tell_audit_heads(self) -> None:
+        """Write how far each audit log goes into the process's own log, which travels another way."""
+        for tenant_id in await self._tenants():
+            head = await self.database.read(tenant_id, audit.chain_head)
+            log.info("audit head", extra={"tenant_id": tenant_id, "head": str(head)})
 
     async def pack_days(self) -> None:
         """Pack the readings of days long past, a few registers at a time behind everything else."""

@@ -89,6 +89,10 @@ MENU: Sequence[Group] = (
             Entry("/people", "person", mark("People"), Action.READ_PEOPLE),
         ),
     ),
+    Group(
+        mark("Administration"),
+        (Entry("/audit", "list", mark("Audit log"), Action.READ_AUDIT),),
+    ),
 )
 
 

@@ -9,12 +9,13 @@ import hashlib
 from uuid import UUID
 
 from cloud.domain.access import Action, require
-from cloud.domain.errors import TooMany
+from cloud.domain.audit_chain import BEGINNING, ChainFault, ChainVerdict, FaultKind, Head
+from cloud.domain.errors import Invalid, TooMany
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.rate_limit import DENIALS_AUDITED
 from cloud.domain.user import User
 from cloud.services.rate_limits import take_attempt
-from cloud.store import audit, users
+from cloud.store import audit, audit_chain, users
 from cloud.store.audit import AuditEntry
 from cloud.store.db import Tx
 
@@ -29,6 +30,38 @@ def list_entries(
     found = audit.list_entries(tx, action, before, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.entry_id))
+
+
+def verify_chain(tx: Tx, actor: User, since: Head | None = None) -> ChainVerdict:
+    """Walk along the whole log and return the first place where it is not what was written.
+
+    `since`, a head kept elsewhere, must still be part of it: else its end was cut off, or all of it remade.
+    """
+    require(actor, Action.READ_AUDIT)
+    verdict = audit_chain.verify(tx)
+    if verdict.fault is None and since is not None and since.position > 0:
+        found = audit_chain.digest_at(tx, since.position)
+        if found is None:
+            fault = ChainFault(FaultKind.GAP, verdict.head.position + 1, "")
+            return ChainVerdict(verdict.head, fault)
+        if found != since.digest:
+            return ChainVerdict(verdict.head, ChainFault(FaultKind.CHANGED, since.position, ""))
+    return verdict
+
+
+def chain_head(tx: Tx) -> Head:
+    """Return how far the log goes, to be kept where nobody who could change the log can change it."""
+    return audit_chain.head_of(tx)
+
+
+def head_from_text(text: str) -> Head:
+    """Return a head as it is written, `position:digest`."""
+    position, colon, digest = text.strip().partition(":")
+    if not (colon and position.isascii() and position.isdecimal() and len(position) < 19):
+        raise Invalid(f"a head of the audit log is written POSITION:DIGEST, not {text!r}")
+    if len(digest) != len(BEGINNING) or set(digest) - set("0123456789abcdef"):
+        raise Invalid(f"the digest of a head has 64 hexadecimal digits, not {digest!r}")
+    return Head(int(position), digest)
 
 
 def record_denial(tx: Tx, actor: User, action: Action, route: str) -> None:

@@ -1,4 +1,7 @@
-"""Who did what to which thing: added beside the act, in its transaction, never changed."""
+"""Who did what to which thing: added beside the act, in its transaction, never changed.
+
+`cloud.store.audit_chain` hangs what was recorded on the chain when the transaction ends.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloud.domain.audit_chain import AuditRecord
 from cloud.domain.ids import UserId
 from cloud.store.db import Tx
 from cloud.store.schema import app_user, audit_entry
@@ -34,19 +38,21 @@ def record(
     detail: Mapping[str, str | int | None] | None = None,
 ) -> None:
     """Add an entry; `detail` holds ids and values before and after, never a secret or a person's data."""
+    added = AuditRecord(tx.new_id(), tx.now_ms, user_id, action, subject_kind, subject_id, dict(detail or {}))
     # Remember one act.
     tx.conn.execute(
         tx.insert(audit_entry).values(
             tenant_id=tx.tenant_id,
-            id=tx.new_id(),
-            at_ms=tx.now_ms,
+            id=added.entry_id,
+            at_ms=added.at_ms,
             user_id=user_id,
             action=action,
             subject_kind=subject_kind,
             subject_id=subject_id,
-            detail=dict(detail or {}),
+            detail=added.detail,
         )
     )
+    tx.chain(added)
 
 
 def entries_of(tx: Tx, subject_kind: str, subject_id: str) -> list[AuditEntry]:

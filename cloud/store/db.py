@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from cloud.domain.ids import TenantId
 from cloud.domain.user import User
+from cloud.store.audit_chain import link_entries
 from cloud.store.engines import SQLITE_BUSY_TIMEOUT_MS as SQLITE_BUSY_TIMEOUT_MS
 from cloud.store.engines import engine_url as engine_url
 from cloud.store.engines import is_embedded as is_embedded
@@ -210,12 +211,16 @@ class Database:
 
     def new_tx(self, conn: sa.Connection, tenant_id: TenantId, announced: list[object]) -> Tx:
         """Return what a piece of work is handed; for `_Work` alone."""
-        return Tx(conn, tenant_id, self._clock(), self._new_id, announced, self._keyring)
+        return Tx(conn, tenant_id, self._clock(), self._new_id, announced, keyring=self._keyring)
 
     def before_commit(self, tx: Tx, announced: Sequence[object]) -> None:
-        """Let what was announced be written down beside the work; for `_Work` alone."""
+        """Let what was announced be written down beside the work, what was recorded be chained.
+
+        For `_Work` alone. The chain comes last, since others wait for its lock.
+        """
         if announced and self._before_commit is not None:
             self._before_commit(tx, tuple(announced))
+        link_entries(tx, tx.recorded)
 
     def transact(self, work: _Work[_T]) -> _T:
         """Run a piece of work in a transaction of its own, again if another's made it fail."""

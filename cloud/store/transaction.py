@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloud.domain.audit_chain import AuditRecord
 from cloud.domain.ids import UUID7_ENTROPY_BYTES, TenantId, uuid7
 
 if TYPE_CHECKING:
@@ -33,11 +34,16 @@ class Tx:
     now_ms: int
     new_id: Callable[[], str]
     _announced: list[object] = field(default_factory=list)
+    recorded: list[AuditRecord] = field(default_factory=list)
     keyring: "Keyring | None" = None  # opens what is sealed; without one nothing is sealed or opened
 
     def announce(self, change: object) -> None:
         """Tell the listeners of `change` once this transaction has been committed, else never."""
         self._announced.append(change)
+
+    def chain(self, record: AuditRecord) -> None:
+        """Have an entry of the audit log hung on its chain when the transaction ends."""
+        self.recorded.append(record)
 
     def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""

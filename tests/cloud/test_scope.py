@@ -16,6 +16,7 @@ OF_THE_COMPANY = {
     "app_user",
     "attachment",  # reached by what it is of
     "audit_entry",
+    "audit_link",
     "document_number",
     "idempotency_key",
     "job_run",

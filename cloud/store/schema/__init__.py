@@ -65,6 +65,7 @@ from cloud.store.schema.outbound import (
 from cloud.store.schema.people import (
     app_user,
     audit_entry,
+    audit_link,
     session,
     user_account,
     user_building,
@@ -106,6 +107,7 @@ APPEND_ONLY_TABLES = (
     "alarm_entry",
     "allocation",
     "audit_entry",
+    "audit_link",
     "command_step",
     "configuration_step",
     "event",
@@ -138,6 +140,7 @@ __all__ = [
     "app_user",
     "attachment",
     "audit_entry",
+    "audit_link",
     "billing_hold",
     "billing_period",
     "building",

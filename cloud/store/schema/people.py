@@ -109,3 +109,15 @@ audit_entry = sa.Table(
     document("detail"),
     sa.Index("ix_audit_entry_subject", "tenant_id", "subject_kind", "subject_id"),
 )
+
+# The chain the audit log hangs on: one link an entry, in the order they were committed.
+audit_link = sa.Table(
+    "audit_link",
+    metadata,
+    tenant(),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    reference("entry_id"),
+    text("digest"),
+    unique("entry_id"),
+    check("position", "position > 0"),
+)
