@@ -36,7 +36,7 @@ from cloud.logs import configure_logs
 from cloud.privacy_key import load_or_make, privacy_key_path
 from cloud.services import audit, setup, tenants, users
 from cloud.services.passwords import hash_password
-from cloud.store import backup, migrate
+from cloud.store import backup, migrate, restore
 from cloud.store.db import Database, Keyring, is_embedded
 
 _LOGIN_ROLES = [role.value for role in UserRole if role is not UserRole.SYSTEM]
@@ -252,6 +252,19 @@ def backup_command(config_path: Path | None, database: str | None, target: Path)
     with _explained():
         size = backup.back_up(database_url(_configured(config_path, database).database), target)
         click.echo(f"{target}: {size} bytes, checked.")
+
+
+@db.command("restore")
+@_database_options
+@click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
+def restore_command(config_path: Path | None, database: str | None, source: Path) -> None:
+    """Make the database anew from the backup FILE; the cloud must be stopped.
+
+    Gateways send again what came in after the backup, as far back as they keep it: some days.
+    """
+    with _explained():
+        restore.restore(database_url(_configured(config_path, database).database), source)
+        click.echo(f"{source} is restored. Start the cloud: the gateways fill in what is missing.")
 
 
 @db.command("verify-audit")

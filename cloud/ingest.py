@@ -168,9 +168,9 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
     except EnvelopeError as error:
         raise Malformed(str(error)) from error
     if len(body) <= DECODE_INLINE_BYTES_MAX:
-        opened = open_blocks(stream, batch.blocks)
+        opened = open_blocks(stream, batch.blocks, batch.told_through)
     else:
-        opened = await asyncio.to_thread(open_blocks, stream, batch.blocks)
+        opened = await asyncio.to_thread(open_blocks, stream, batch.blocks, batch.told_through)
     database = request.app[DATABASE]
     problems: list[Problem] = []
     if stream is Stream.HISTORY:

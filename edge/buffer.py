@@ -7,7 +7,8 @@ and takes along what is waiting. Two streams, each with its own numbering under 
 chosen anew whenever a store is begun anew, so that a number is never used twice.
 
 The invariants, countable at any time: read = stored + rejected, stored = acked + pending + evicted
-+ put aside, per stream. A second agent on the same store is refused.
++ put aside, per stream. A second agent on the same store is refused. What was acknowledged is retained for
+some days as far as there is room, and offered again to a cloud that was restored from a backup.
 """
 
 import asyncio
@@ -133,6 +134,9 @@ class Buffer:
         self.salvaged = 0  # rows of it that were sound and are stored again
         self.in_flight = dict.fromkeys(Stream, 0)  # highest number that is being sent
         self.grown = {stream: asyncio.Event() for stream in Stream}
+        self.acked_through = dict.fromkeys(Stream, 0)  # up to here the cloud has said it has everything
+        # A cloud that lost rows is offered them anew: up to here it has them (again), where it lags behind.
+        self._offered_through: dict[Stream, int] = {}
 
     async def __aenter__(self) -> Self:
         await self._on_thread(self._open)
@@ -277,7 +281,8 @@ class Buffer:
             self.grown[Stream.EVENT].set()
 
     async def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
-        """Return the oldest blocks of the stream within the limits; history first waits to be dated."""
+        """Return the oldest blocks the cloud lacks within the limits; history first waits to be dated."""
+        after = self._offered_through.get(stream)
         booted_at_ms = self._booted_at_ms
 
         def look(store: Store) -> list[Block]:
@@ -285,13 +290,37 @@ class Buffer:
                 rows = store.date(booted_at_ms, _BLOCKS_DATED_AT_ONCE)
                 if rows:
                     log.info("readings were dated", extra={"rows": rows})
-            return store.peek(stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max)
+            return store.peek(
+                stream, blocks_max=blocks_max, rows_max=rows_max, bytes_max=bytes_max, after=after
+            )
 
         return await self._on_store(look)
 
     async def acknowledge(self, stream: Stream, through: int) -> int:
-        """Delete what the cloud has, up to number `through`; return the rows."""
-        return await self._on_store(lambda store: store.acknowledge(stream, through))
+        """Take the cloud's word that it has everything up to number `through`; return those that are new."""
+
+        def note(store: Store) -> tuple[int, int]:
+            return store.acknowledge(stream, through), store.acked_through(stream)
+
+        rows, self.acked_through[stream] = await self._on_store(note)
+        if stream in self._offered_through:
+            self._offered_through[stream] = max(self._offered_through[stream], through)
+            if through >= self.acked_through[stream]:
+                del self._offered_through[stream]
+        return rows
+
+    async def offer_again(self, stream: Stream, held_through: int) -> int:
+        """Send anew what lies above `held_through`; return the number before the first row that is here.
+
+        For a cloud that has lost rows it had acknowledged. Those between are not here any more.
+        """
+        (first, *_) = await self._on_store(
+            lambda store: store.peek(stream, blocks_max=1, rows_max=1, bytes_max=1, after=held_through)
+        ) or (None,)
+        here_after = self.acked_through[stream] if first is None else first.first_seq - 1
+        self._offered_through[stream] = held_through
+        self.grown[stream].set()
+        return here_after
 
     async def put_aside(self, stream: Stream, first_seq: int, code: str, detail: str) -> None:
         """Take a block out of the way that the cloud cannot take."""
@@ -379,6 +408,7 @@ class Buffer:
             log.exception(
                 "the disk is full, the ballast was dropped", extra={"path": str(self._settings.path)}
             )
+            self._opened().forget_retained()
             self._commit(pending)
 
     def _begin_attempt(self, store: Store, pending: _Pending) -> None:
@@ -422,9 +452,11 @@ class Buffer:
         self._ballast.lay()
 
     def _take_over(self, store: Store) -> None:
+        self.acked_through = {stream: store.acked_through(stream) for stream in Stream}
         if self.epoch not in (0, store.epoch):
             # Numbers that are being sent are another epoch's.
             self.in_flight.update(dict.fromkeys(Stream, 0))
+            self._offered_through.clear()
             for grown in self.grown.values():
                 self._loop.call_soon_threadsafe(grown.set)
         self.epoch = store.epoch

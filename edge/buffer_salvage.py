@@ -3,18 +3,21 @@
 The damaged file is evidence and is only copied, never opened. A block is sound if it can be read and
 its checksum fits, so a flipped bit costs the block it is in and never becomes a value. What is
 salvaged gets new numbers under the new store's epoch: the old numbers are the old epoch's for ever.
-A batch that was on its way when the damage was found may thus reach the cloud a second time.
+A batch that was on its way when the damage was found may thus reach the cloud a second time. What the cloud
+has acknowledged is left: it is there.
 """
 
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge.buffer_block import KeptBlock, checked_block
+from edge.buffer_retained import sound_marks
 from edge.buffer_store import connect_file
+from protocol.sync import Stream
 
 # Asking for rows one by one costs some ten microseconds each, and a start may take seconds at most.
 _ROWIDS_TRIED_MAX = 50_000
@@ -48,15 +51,24 @@ def sound_blocks(damaged: Path) -> list[KeptBlock]:
         connection = connect_file(copy)
         try:
             found = {(block.stream.value, block.first_seq): block for block in _readable(connection)}
+            acked = _acked_through(connection)
         except _DAMAGE:
             return []
         finally:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-        return [found[key] for key in sorted(found)]
+        return [found[stream, first_seq] for stream, first_seq in sorted(found) if first_seq > acked[stream]]
     finally:
         for suffix in ("", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _acked_through(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """Return how far each stream is acknowledged; 0 where nobody can say, for twice is better than never."""
+    acked = dict.fromkeys((stream.value for stream in Stream), 0)
+    with contextlib.suppress(*_DAMAGE):
+        acked |= sound_marks(connection)
+    return acked
 
 
 def _readable(connection: sqlite3.Connection) -> Iterator[KeptBlock]:

@@ -9,6 +9,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from edge.buffer_block import block_from_row
+from edge.buffer_retained import mark_checksum
 
 _migrations = Migrations("buffer")
 
@@ -91,3 +92,20 @@ def _undated(db: Database) -> None:
                 ON DELETE CASCADE ON UPDATE CASCADE
         ) STRICT, WITHOUT ROWID"""
     )
+
+
+@_migrations(name="0004_acked_through")
+def _acked_through(db: Database) -> None:
+    # What was acknowledged stays for a while; the number up to which it was tells it from what waits.
+    db.execute("ALTER TABLE stream ADD COLUMN acked_through INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE stream ADD COLUMN acked_checksum INTEGER NOT NULL DEFAULT 0")
+    # Until now only what waits was kept: all below the first of it had been acknowledged or put aside.
+    rows = db.execute(
+        "SELECT s.name, coalesce(min(b.first_seq), s.next_seq) - 1"
+        " FROM stream s LEFT JOIN block b ON b.stream = s.name GROUP BY s.name"
+    ).fetchall()
+    for name, through in rows:
+        db.execute(
+            "UPDATE stream SET acked_through = ?, acked_checksum = ? WHERE name = ?",
+            (through, mark_checksum(name, through), name),
+        )

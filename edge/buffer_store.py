@@ -1,8 +1,9 @@
 """The buffer's database: plain functions on one SQLite connection, run on the buffer's thread.
 
 A block is one row, never changed except that its payload may be emptied when the quota forces it
-out (its numbers stay, so that the cloud learns of the loss). What is deleted was acknowledged or
-put aside. Counters move in the same transaction as the rows they count.
+out (its numbers stay, so that the cloud learns of the loss). A block waits while it is above its stream's
+`acked_through`; below it is retained for a cloud that was restored from a backup (`edge.buffer_retained`).
+Counters move in the same transaction as the rows they count.
 """
 
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from edge.buffer_block import KeptBlock, ValueClass, block_from_row, checked_block, undated_checksum
+from edge.buffer_retained import BLOCK_OVERHEAD_BYTES, Retained, mark_checksum
 from edge.dating import dated
 from edge.errors import StorageFault
 from protocol.envelope import Block, encode_events, encode_readings
@@ -27,7 +29,7 @@ ROWS_PER_BLOCK_MAX = 2_000
 # The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.
 _WAL_BYTES_MAX = 8 * 1024 * 1024
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # A number further ahead than this is a flipped bit and not a newer agent's.
 _NEWER_VERSIONS_MAX = 100
 
@@ -59,6 +61,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection, epoch: int, boot_id: str = "") -> None:
         self.epoch = epoch
+        self.retained = Retained(connection)
         self._boot_id = boot_id
         self._connection = connection
 
@@ -99,6 +102,7 @@ class Store:
     def renumber(self, epoch: int) -> None:
         """Give everything that waits new numbers under another epoch, in its order, all or none."""
         with self._transaction():
+            self.retained.forget()  # under their old numbers the cloud has other rows
             self._connection.execute("UPDATE store SET epoch = ?", (epoch,))
             # What was put aside keeps its place under numbers that nobody will have again.
             self._connection.execute(
@@ -124,6 +128,7 @@ class Store:
                 self._connection.execute(
                     "UPDATE stream SET next_seq = ? WHERE name = ?", (next_seq, stream.value)
                 )
+                self._mark(stream, 0)
         self.epoch = epoch
 
     def _append(self, blocks: Sequence[KeptBlock]) -> None:
@@ -197,20 +202,25 @@ class Store:
                 dated_rows += block.row_count
         return dated_rows
 
-    def peek(self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int) -> list[Block]:
-        """Return the oldest blocks within the limits, at least one if there is any.
+    def peek(
+        self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int, after: int | None = None
+    ) -> list[Block]:
+        """Return the oldest blocks that wait, within the limits, at least one if there is any.
 
-        A block that is yet to be dated is not shown, nor what came after it.
+        A block that is yet to be dated is not shown, nor what came after it. With `after`, those above that
+        number, whether they wait or are retained.
         """
+        if after is None:
+            after = self.acked_through(stream)
         blocks: list[Block] = []
         rows = size = 0
-        # The oldest unacknowledged blocks of a stream, in order.
+        # The oldest blocks of a stream above a number, in order.
         for row in self._connection.execute(
             "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
-            " FROM block WHERE stream = ?1 AND first_seq < coalesce("
+            " FROM block WHERE stream = ?1 AND first_seq > ?4 AND first_seq < coalesce("
             " (SELECT min(first_seq) FROM undated WHERE stream = ?1 AND boot_id = ?2), first_seq + 1)"
             " ORDER BY first_seq LIMIT ?3",
-            (stream.value, self._boot_id, blocks_max),
+            (stream.value, self._boot_id, blocks_max, after),
         ):
             kept = checked_block(row)
             rows += kept.row_count
@@ -221,19 +231,36 @@ class Store:
         return blocks
 
     def acknowledge(self, stream: Stream, through: int) -> int:
-        """Delete the blocks the cloud has, up to and including number `through`; return their rows."""
+        """Note that the cloud has the blocks up to number `through`, and keep them; return their rows."""
         with self._transaction():
-            deleted = self._connection.execute(
-                "DELETE FROM block WHERE stream = ? AND first_seq + row_count - 1 <= ?"
-                " RETURNING row_count, payload = x''",
-                (stream.value, through),
-            ).fetchall()
-            # Evicted blocks were counted when they were emptied.
-            rows = int(sum(row_count for row_count, is_evicted in deleted if not is_evicted))
-            self._connection.execute(
-                "UPDATE stream SET acked_rows = acked_rows + ? WHERE name = ?", (rows, stream.value)
-            )
-        return rows
+            # Which blocks wait no longer? Evicted ones were counted when they were emptied.
+            last, rows, size = self._connection.execute(
+                "SELECT max(first_seq + row_count - 1),"
+                " coalesce(sum(row_count) FILTER (WHERE payload <> x''), 0),"
+                " coalesce(sum(length(payload) + ?), 0)"
+                " FROM block WHERE stream = ? AND first_seq > ? AND first_seq + row_count - 1 <= ?",
+                (BLOCK_OVERHEAD_BYTES, stream.value, self.acked_through(stream), through),
+            ).fetchone()
+            if last is not None:
+                self._connection.execute(
+                    "UPDATE stream SET acked_rows = acked_rows + ? WHERE name = ?", (rows, stream.value)
+                )
+                self._mark(stream, last)
+        self.retained.size_bytes += size
+        return int(rows)
+
+    def acked_through(self, stream: Stream) -> int:
+        """Return the number up to which the cloud has said it has everything."""
+        (through,) = self._connection.execute(
+            "SELECT acked_through FROM stream WHERE name = ?", (stream.value,)
+        ).fetchone()
+        return int(through)
+
+    def _mark(self, stream: Stream, through: int) -> None:
+        self._connection.execute(
+            "UPDATE stream SET acked_through = ?, acked_checksum = ? WHERE name = ?",
+            (through, mark_checksum(stream.value, through), stream.value),
+        )
 
     def put_aside(self, stream: Stream, first_seq: int, code: str, detail: str, at_ms: int) -> None:
         """Take a block the cloud cannot take out of the way, keeping it for a person to look at."""
@@ -261,11 +288,18 @@ class Store:
             )
 
     def evict(self, size_max_bytes: int, in_flight: Mapping[Stream, int]) -> int:
-        """Empty blocks until the store fits, the least valuable and then the oldest first; return rows.
+        """Give up blocks until the store fits; return the rows the cloud will never have.
 
+        First go those it has had, then, emptied, the least valuable and the oldest of those that wait.
         Blocks up to the numbers `in_flight` are being sent and stay as they are. Events are last.
         """
-        excess = self.size_bytes() - size_max_bytes
+        while True:
+            excess = self.size_bytes() - size_max_bytes
+            with self._transaction():
+                given = self.retained.give_up(excess)
+            self.retained.size_bytes -= given
+            if not given:
+                break
         if excess <= 0:
             return 0
         evicted: dict[str, int] = {stream.value: 0 for stream in Stream}
@@ -273,7 +307,9 @@ class Store:
             # Blocks by what they are worth, then by age.
             for size, *columns in self._connection.execute(
                 "SELECT length(payload), stream, first_seq, row_count, value_class, oldest_at_ms, x''"
-                " FROM block WHERE payload <> x'' ORDER BY value_class, oldest_at_ms"
+                " FROM block b WHERE payload <> x''"
+                " AND first_seq > (SELECT acked_through FROM stream s WHERE s.name = b.stream)"
+                " ORDER BY value_class, oldest_at_ms"
             ).fetchall():
                 emptied = block_from_row(columns)
                 if excess <= 0:
@@ -292,6 +328,11 @@ class Store:
                 )
         return sum(evicted.values())
 
+    def forget_retained(self) -> None:
+        """Delete what the cloud has, so that its pages are free for what it does not have."""
+        with self._transaction():
+            self.retained.forget()
+
     def size_bytes(self) -> int:
         """Return what the rows take on disk; pages that are free for new rows do not count."""
         pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
@@ -304,7 +345,8 @@ class Store:
         for row in self._connection.execute(
             "SELECT s.name, s.next_seq, s.stored_rows, s.acked_rows, s.evicted_rows, s.put_aside_rows,"
             " coalesce(sum(b.row_count) FILTER (WHERE b.payload <> x''), 0), min(b.oldest_at_ms)"
-            " FROM stream s LEFT JOIN block b ON b.stream = s.name GROUP BY s.name"
+            " FROM stream s LEFT JOIN block b ON b.stream = s.name AND b.first_seq > s.acked_through"
+            " GROUP BY s.name"
         ):
             states[_stream(row[0])] = StreamState(*row[1:])
         return states
@@ -323,6 +365,7 @@ class Store:
         ):
             if undated_checksum(*note) != checksum:
                 raise sqlite3.DatabaseError(f"the note that block {note[:2]} is not dated is damaged")
+        self.retained.check()
         states = self.stream_states()
         if set(states) != set(Stream):
             raise sqlite3.DatabaseError(f"streams are {[*states]}, expected {[*Stream]}")

@@ -1,6 +1,6 @@
 """The way to the cloud: two lanes, one for events and one for history, each with its own connection.
 
-The invariant: a row is deleted only after an acknowledgement of its commit that names the very
+The invariant: a row waits no longer only after an acknowledgement of its commit that names the very
 bytes we sent (`batch_digest`), so no portal, proxy or half-open connection can talk us out of a
 row. A batch is kept as sent until it is acknowledged and is sent again byte for byte; only where the
 link proved too slow for it is it cut smaller. One attempt is under way a lane; a stuck history lane
@@ -198,10 +198,22 @@ class Lane:
         self._in_flight: _InFlight | None = None
         self._failures = 0
         self._reached = asyncio.Event()
+        # How far the cloud said it was, of which epoch; it only ever goes on, unless it was restored.
+        self._held = (buffer.epoch, buffer.acked_through[stream])
+        self._is_behind_at: int | None = None
 
-    def heed(self, _: Welcome) -> None:
-        """Take word that the cloud answers: a pause it did not ask for itself is over."""
+    def heed(self, welcome: Welcome) -> None:
+        """Take word that the cloud answers: a pause it did not ask for itself is over.
+
+        It also says how far it has this stream. An alarm it has lost must not wait for the next one.
+        """
         self._reached.set()
+        epoch, before = self._held
+        held = welcome.acked_through.get(self._stream.value, 0)
+        if epoch == self._buffer.epoch and held < before:
+            self._is_behind_at = held
+            self._buffer.grown[self._stream].set()
+        self._held = (self._buffer.epoch, held)
 
     async def run(self) -> None:
         """Send what there is, wait for more, for ever."""
@@ -218,6 +230,10 @@ class Lane:
         if batch is not None and batch.epoch != self._buffer.epoch:
             # The store was found damaged and begun anew meanwhile: what is sound is in it, under new numbers.
             batch = self._in_flight = None
+        if batch is None and self._is_behind_at is not None:
+            await self._offer_again(self._is_behind_at)
+            batch = self._in_flight
+        self._is_behind_at = None
         if batch is None:
             batch = self._in_flight = await self._next_batch()
             if batch is None:
@@ -251,6 +267,7 @@ class Lane:
                 self._boot_id,
                 self._clock.wall_ms(),
                 blocks,
+                self._buffer.acked_through[self._stream],
             )
         )
         encoding, content = ("zstd", zstd.compress(body)) if zstd else ("gzip", gzip.compress(body, 6))
@@ -299,7 +316,7 @@ class Lane:
         # Never past what was sent: under numbers above it the cloud may hold what another copy of us sent.
         rows = await self._buffer.acknowledge(self._stream, min(ack.acked_through, batch.last_seq))
         if ack.acked_through + 1 < batch.first_seq:
-            self._give_up(ack.acked_through + 1, batch.first_seq - 1)
+            await self._offer_again(ack.acked_through)
             return
         if ack.acked_through < batch.first_block_last_seq and not ack.problems:
             raise CloudFault(
@@ -315,17 +332,23 @@ class Lane:
         state.acked_rows += rows
         state.last_acked_at_ms, state.fault = self._clock.wall_ms(), ""
 
-    def _give_up(self, first_seq: int, last_seq: int) -> None:
-        """Tell the cloud next that rows it lacks are not here any more: it was restored from a backup.
+    async def _offer_again(self, held_through: int) -> None:
+        """Send anew what the cloud no longer has: it was restored from a backup.
 
-        They were deleted on its own word. Without a tombstone it would wait for them for ever, and we for
-        its acknowledgement of everything since.
+        What is not here any more either, it is told by a tombstone. Without one it would wait for those rows
+        for ever, and we for its acknowledgement of everything since.
         """
+        here_after = await self._buffer.offer_again(self._stream, held_through)
+        self._in_flight = None
+        said = {"stream": self._stream.value, "first_seq": held_through + 1}
+        if here_after <= held_through:
+            log.warning("the cloud has lost rows it had acknowledged; they are sent again", extra=said)
+            return
         log.error(
             "the cloud has lost rows it had acknowledged, and they are no longer here",
-            extra={"stream": self._stream.value, "first_seq": first_seq, "last_seq": last_seq},
+            extra={**said, "last_seq": here_after},
         )
-        self._in_flight = self._packed([Block(first_seq, last_seq - first_seq + 1, b"")])
+        self._in_flight = self._packed([Block(held_through + 1, here_after - held_through, b"")])
 
     async def _pause(self, fault: CloudFault) -> None:
         """Wait before the next attempt; a batch that was too much is cut smaller."""

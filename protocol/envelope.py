@@ -100,7 +100,11 @@ class Block(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Batch(msgspec.Struct, array_like=True, frozen=True):
-    """Consecutive blocks of one stream and epoch. `epoch` changes when an edge store is begun anew."""
+    """Consecutive blocks of one stream and epoch. `epoch` changes when an edge store is begun anew.
+
+    Rows up to `told_through` had been acknowledged before: the cloud has lost them, and whoever had to hear
+    of them has heard.
+    """
 
     version: int
     stream: str
@@ -108,6 +112,7 @@ class Batch(msgspec.Struct, array_like=True, frozen=True):
     boot_id: str
     sent_at_ms: int
     blocks: list[Block]
+    told_through: int = 0
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -119,7 +124,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """What the cloud has committed. The edge may delete rows up to `acked_through` and only then."""
+    """What the cloud has committed. Rows up to `acked_through` wait no longer, and only then."""
 
     stream: str
     epoch: int

@@ -6,7 +6,7 @@ thrown away: the whole block is kept aside beside the rows that were.
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud.domain.gateway import BlockState
 from protocol.columns import ReadingColumns
@@ -56,9 +56,14 @@ class OpenedBlock:
         return [first + row for row in self.rows]
 
 
-def open_blocks(stream: Stream, blocks: Sequence[Block]) -> list[OpenedBlock]:
-    """Read each block's rows."""
-    return [_opened(stream, block) for block in blocks]
+def open_blocks(stream: Stream, blocks: Sequence[Block], told_through: int = 0) -> list[OpenedBlock]:
+    """Read each block's rows; events numbered up to `told_through` are of the past, and make no noise."""
+    opened = [_opened(stream, block) for block in blocks]
+    return [_as_history(block) if block.block.last_seq <= told_through else block for block in opened]
+
+
+def _as_history(opened: OpenedBlock) -> OpenedBlock:
+    return replace(opened, events=[replace(event, is_historical=True) for event in opened.events])
 
 
 def _opened(stream: Stream, block: Block) -> OpenedBlock:

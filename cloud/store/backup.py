@@ -35,7 +35,7 @@ def back_up(url: str, target: Path) -> int:
     fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         if parsed.get_backend_name() == "sqlite":
-            _copy_sqlite(Path(parsed.database or ""), fresh)
+            sound_copy(Path(parsed.database or ""), fresh)
         else:
             _dump_postgresql(parsed, fresh)
         fresh.chmod(0o600)
@@ -47,7 +47,8 @@ def back_up(url: str, target: Path) -> int:
     return target.stat().st_size
 
 
-def _copy_sqlite(source: Path, target: Path) -> None:
+def sound_copy(source: Path, target: Path) -> None:
+    """Copy a SQLite database, also one that is in use, and check the copy."""
     if not source.is_file():
         raise Invalid(f"there is no database {source}")
     try:
@@ -65,10 +66,15 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         raise BackupFailed(f"backup of {source}: the copy fails SQLite's integrity check: {verdict}")
 
 
-def _dump_postgresql(parsed: sa.URL, target: Path) -> None:
-    # A password travels in the environment: everybody on the machine can read an argument list.
+def postgresql_address(parsed: sa.URL) -> tuple[str, dict[str, str]]:
+    """Return how PostgreSQL's own programs are told a database: its address, and what goes by environment."""
+    # Everybody on the machine can read an argument list.
     secret = {} if parsed.password is None else {"PGPASSWORD": str(parsed.password)}
-    address = parsed.set(drivername="postgresql", password=None).render_as_string()
+    return parsed.set(drivername="postgresql", password=None).render_as_string(), secret
+
+
+def _dump_postgresql(parsed: sa.URL, target: Path) -> None:
+    address, secret = postgresql_address(parsed)
     try:
         subprocess.run(
             ["pg_dump", "--format=custom", "--no-owner", f"--file={target}", f"--dbname={address}"],

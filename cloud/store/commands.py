@@ -54,7 +54,8 @@ def insert_command(
             purpose=purpose.value,
             reason=reason,
             actor_id=actor_id,
-            counter=highest + 1,
+            # From the time on, so that a cloud restored from a backup goes on above what it had given.
+            counter=max(highest + 1, tx.now_ms),
             state=CommandState.REQUESTED.value,
             detail="",
             requested_at_ms=tx.now_ms,

@@ -29,6 +29,7 @@ def _run(group: object, *args: str, text: str = "") -> Result:
         pytest.param(db, ("--help",), id="db"),
         pytest.param(db, ("load", "--help"), id="load"),
         pytest.param(db, ("backup", "--help"), id="backup"),
+        pytest.param(db, ("restore", "--help"), id="restore"),
     ],
 )
 def test_every_command_explains_itself(group: object, args: tuple[str, ...]) -> None:
@@ -144,6 +145,23 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(sqlite_url: str, tmp_
         assert copy.execute("SELECT login FROM app_user").fetchall() == [("boss",)]
     assert target.stat().st_mode & 0o077 == 0
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+def test_a_backup_is_restored_where_no_database_is(sqlite_url: str, tmp_path: Path) -> None:
+    copy, place = tmp_path / "copy.db", tmp_path / "again.db"
+    _run(cloud, "user", "add", "boss", "--database", sqlite_url, "--password-file", "-", text="x" * 12)
+    _run(db, "backup", str(copy), "--database", sqlite_url)
+
+    first = _run(db, "restore", str(copy), "--database", f"sqlite:///{place}")
+    second = _run(db, "restore", str(copy), "--database", f"sqlite:///{place}")
+    check = _run(db, "check", "--database", f"sqlite:///{place}")
+
+    assert first.exit_code == 0, first.output
+    assert second.exit_code == 1
+    assert "move it away first" in second.output
+    assert check.exit_code == 0, check.output
+    with sqlite3.connect(place) as restored:
+        assert restored.execute("SELECT login FROM app_user").fetchall() == [("boss",)]
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
+from edge import buffer_schema
 from edge.buffer import Buffer
+from edge.buffer_block import KeptBlock, ValueClass
 from edge.buffer_store import ROWS_PER_BLOCK_MAX, SCHEMA_VERSION, open_store
 from edge.errors import StorageFault
-from protocol.envelope import Block, decode_events, decode_readings
+from protocol.envelope import Block, decode_events, decode_readings, encode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.reading import Quality, Reading
@@ -100,6 +103,26 @@ async def test_rows_stay_until_acknowledged_and_the_accounts_balance(tmp_path: P
         assert state.stored_rows == buffer.read[Stream.HISTORY] == 20
         assert state.stored_rows == state.acked_rows + state.pending_rows + state.evicted_rows
         assert (state.acked_rows, state.pending_rows) == (6, 14)
+
+
+async def test_what_was_acknowledged_is_kept_and_offered_again_when_asked(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        for i in range(5):
+            await buffer.put([reading("em/a", i)])
+        await buffer.acknowledge(Stream.HISTORY, 4)
+    async with running(tmp_path) as buffer:
+        waiting = rows_of(await buffer.peek(Stream.HISTORY, **ALL))
+
+        assert await buffer.offer_again(Stream.HISTORY, 2) == 2  # from 3 on it is all here
+        again = rows_of(await buffer.peek(Stream.HISTORY, **ALL))
+        assert await buffer.acknowledge(Stream.HISTORY, 3) == 0  # counted before
+        rest = rows_of(await buffer.peek(Stream.HISTORY, **ALL))
+        assert await buffer.acknowledge(Stream.HISTORY, 5) == 1
+        assert await buffer.peek(Stream.HISTORY, **ALL) == []
+
+    assert [row.value_micro for row in waiting] == [4]
+    assert [row.value_micro for row in again] == [2, 3, 4]
+    assert [row.value_micro for row in rest] == [3, 4]
 
 
 async def test_numbers_and_epoch_go_on_after_a_restart(tmp_path: Path) -> None:
@@ -242,6 +265,77 @@ def test_a_full_store_gives_up_telemetry_first_and_events_last(tmp_path: Path) -
     assert blocks[-1].last_seq == sum(block.count for block in blocks)
 
 
+def test_what_the_cloud_has_is_given_up_before_anything_it_has_not(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    for i in range(60):
+        rows = [reading(f"em/p{k}", (i * 7919 * k) % 2**40, MIDNIGHT_MS + i) for k in range(200)]
+        store.commit(rows, [event()], {}, frozenset())
+    store.acknowledge(Stream.HISTORY, 6_000)
+    store.acknowledge(Stream.EVENT, 60)
+    whole = store.size_bytes()
+
+    evicted = store.evict(whole * 3 // 4, {})
+    kept = store.peek(Stream.HISTORY, **ALL, after=0)
+    events = store.peek(Stream.EVENT, **ALL, after=0)
+    store.check()
+    size = store.size_bytes()
+    store.close()
+
+    assert evicted == 0
+    assert size <= whole * 3 // 4
+    assert 200 < kept[0].first_seq < 6_000  # the oldest are gone, without a hole
+    assert sum(block.count for block in kept) == 12_000 - kept[0].first_seq + 1
+    assert len(events) == 60
+
+
+def test_what_the_cloud_has_is_kept_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.buffer_retained.RETAINED_BYTES_MAX", 50_000)
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    for i in range(100):
+        store.commit([reading("em/a", i * 7919 + k) for k in range(500)], [], {}, frozenset())
+        store.acknowledge(Stream.HISTORY, 500 * (i + 1))
+        store.evict(1 << 30, {})
+    kept = store.peek(Stream.HISTORY, **ALL, after=0)
+    store.close()
+
+    assert 25_000 < sum(len(block.payload) for block in kept) <= 50_000
+
+
+def test_the_backlog_of_an_older_agent_waits_as_before(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "b.sqlite", isolation_level=None)
+    buffer_schema._migrations.apply(Database(connection), stop_before="0004_acked_through")
+    connection.execute("INSERT INTO store (id, epoch, created_at_ms) VALUES (1, 7, 1)")
+    connection.execute(
+        "UPDATE stream SET next_seq = 6, stored_rows = 5, acked_rows = 3 WHERE name = 'history'"
+    )
+    payload = encode_readings([reading("em/a", 4), reading("em/a", 5)])
+    kept = KeptBlock(Stream.HISTORY, 4, 2, ValueClass.TELEMETRY, MIDNIGHT_MS, payload)
+    connection.execute(
+        "INSERT INTO block VALUES ('history', 4, 2, 0, ?, ?, ?)", (MIDNIGHT_MS, payload, kept.checksum())
+    )
+    connection.execute("PRAGMA user_version = 3")
+    connection.close()
+
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    waiting, through = store.peek(Stream.HISTORY, **ALL), store.acked_through(Stream.HISTORY)
+    store.close()
+
+    assert (store.epoch, through) == (7, 3)
+    assert [row.value_micro for row in rows_of(waiting)] == [4, 5]
+
+
+def test_a_mark_that_was_changed_is_damage(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
+    store.commit([reading("em/a", 1)], [], {}, frozenset())
+    store.commit([reading("em/a", 2)], [], {}, frozenset())
+    store.acknowledge(Stream.HISTORY, 1)
+    store._connection.execute("UPDATE stream SET acked_through = 0 WHERE name = 'history'")
+
+    with pytest.raises(sqlite3.DatabaseError, match="acked_through 0 is damaged"):
+        store.check()
+    store.close()
+
+
 def test_what_is_being_sent_is_not_evicted(tmp_path: Path) -> None:
     store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
     for i in range(50):
@@ -294,8 +388,8 @@ def test_nothing_committed_is_lost_when_the_process_is_killed(tmp_path: Path) ->
         for _ in range(chance.randrange(1, 60)):
             said = int(victim.stdout.readline())
         victim.send_signal(signal.SIGKILL)
-        rest, _ = victim.communicate(timeout=30)
-        lines = rest.split()
+        lines = victim.stdout.read().split()  # what `readline` has read ahead is in here
+        victim.wait(30)
         said = int(lines[-1]) if lines else said
 
         store = open_store(path, lambda: 1, 1)
