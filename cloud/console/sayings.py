@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cloud.console.community_sayings import COMMUNITY_SHAPES
+from cloud.console.fire_sayings import FIRE_SHAPES
 from cloud.console.language import Language, mark
 
 # "{}" stands for a value or for another saying; the first shape that fits the whole text is used.
@@ -111,8 +112,8 @@ _SHAPES: Sequence[str] = (
     mark("the lift drive asks for service"),
     mark("the lift drive has tripped"),
     mark("the keypad has been opened"),
-    mark("the keypad's battery is low"),
     mark("the lock's battery is low"),
+    mark("the keypad's battery is low"),
     mark("the reader has been opened"),
     mark("the reader's supply has failed"),
     mark("the sensor's battery is low"),
@@ -296,7 +297,7 @@ def say(text: str, language: Language) -> str:
 def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
     return [
         (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
-        for shape in (*_SHAPES, *COMMUNITY_SHAPES)
+        for shape in (*_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES)
     ]
 
 

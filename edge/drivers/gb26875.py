@@ -23,6 +23,7 @@ from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875
 from protocol.fieldbus.gb26875 import UnitType, Wish
+from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
 from provisioning.config import DeviceConfig
 
 PROTOCOL = "gb26875.3"
@@ -235,6 +236,8 @@ def conditions_of(packet: gb26875.Packet, panel: Panel) -> list[Condition]:
 
 
 def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Condition]:
+    if kind in gb26875.DESCRIBES:
+        return []  # a version, a description or a clock: no condition
     match kind:
         case UnitType.COMPONENT_STATUS:
             return _component(gb26875.decode_component_status(item))
@@ -244,7 +247,8 @@ def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Conditio
             attributes |= _panel_time(item[4:])
             place = f"system-{item[0]}-{item[1]}"
             ends = panel.clear_all("the panel was reset") if "reset" in names else []
-            return ends + _statuses(names, place, f"system {item[1]}", attributes)
+            title = f"{type_named(item[0], SYSTEM_TYPES)} {item[1]}"
+            return ends + _statuses(names, place, title, attributes)
         case UnitType.TRANSMITTER_STATUS:
             names = gb26875.bits_named(item[0], gb26875.TRANSMITTER_STATUS)
             return _statuses(names, "transmitter", "transmitter", _panel_time(item[1:]))
@@ -253,7 +257,7 @@ def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Conditio
             return _operations(item[2], item[3], attributes | _panel_time(item[4:]), panel)
         case UnitType.TRANSMITTER_OPERATION:
             return _operations(item[0], item[1], _panel_time(item[2:]), None)
-        case UnitType.COMPONENT_ANALOG:
+        case _:
             return []  # a measured value of a detector: no condition
 
 
@@ -265,6 +269,7 @@ def _component(component: gb26875.ComponentStatus) -> list[Condition]:
         "system_type": str(component.system_type),
         "system_address": str(component.system_address),
         "component_type": str(component.component_type),
+        "component": type_named(component.component_type, COMPONENT_TYPES),
         "zone": str(zone),
         "position": str(position),
         "status": ", ".join(names),
@@ -272,7 +277,8 @@ def _component(component: gb26875.ComponentStatus) -> list[Condition]:
     if component.measured is not None:
         attributes["panel_time"] = component.measured.isoformat()
     place = f"component-{component.system_address}-{zone}-{position}"
-    title = component.text.strip() or f"component {zone}-{position} of system {component.system_address}"
+    what = type_named(component.component_type, COMPONENT_TYPES)
+    title = component.text.strip() or f"{what}, {zone}-{position} of system {component.system_address}"
     return _statuses(names, place, title, attributes)
 
 

@@ -237,23 +237,47 @@ ANALOG_QUANTITIES: Mapping[int, tuple[str, str, int]] = MappingProxyType(
 
 
 class UnitType(IntEnum):
-    """What an application unit carries; the sizes below are of its objects without their time."""
+    """What an application unit carries (table 4)."""
 
     SYSTEM_STATUS = 1
     COMPONENT_STATUS = 2
     COMPONENT_ANALOG = 3
     SYSTEM_OPERATION = 4
+    SYSTEM_VERSION = 5
+    SYSTEM_CONFIGURATION = 6
+    COMPONENT_CONFIGURATION = 7
+    SYSTEM_TIME = 8
     TRANSMITTER_STATUS = 21
     TRANSMITTER_OPERATION = 24
+    TRANSMITTER_VERSION = 25
+    TRANSMITTER_CONFIGURATION = 26
+    TRANSMITTER_TIME = 28
 
 
+# Bytes of an object, with the time of six bytes at its end where it has one.
 _SIZES = {
-    UnitType.SYSTEM_STATUS: 4,
-    UnitType.COMPONENT_STATUS: 40,
-    UnitType.COMPONENT_ANALOG: 10,
-    UnitType.SYSTEM_OPERATION: 4,
-    UnitType.TRANSMITTER_STATUS: 1,
-    UnitType.TRANSMITTER_OPERATION: 2,
+    UnitType.SYSTEM_STATUS: 4 + _TIME_LENGTH,
+    UnitType.COMPONENT_STATUS: 40 + _TIME_LENGTH,
+    UnitType.COMPONENT_ANALOG: 10 + _TIME_LENGTH,
+    UnitType.SYSTEM_OPERATION: 4 + _TIME_LENGTH,
+    UnitType.SYSTEM_VERSION: 4,
+    UnitType.COMPONENT_CONFIGURATION: 38,
+    UnitType.SYSTEM_TIME: 2 + _TIME_LENGTH,
+    UnitType.TRANSMITTER_STATUS: 1 + _TIME_LENGTH,
+    UnitType.TRANSMITTER_OPERATION: 2 + _TIME_LENGTH,
+    UnitType.TRANSMITTER_VERSION: 2,
+    UnitType.TRANSMITTER_TIME: _TIME_LENGTH,
+}
+# Objects that end with a text, and where its length stands.
+_LENGTH_AT = {UnitType.SYSTEM_CONFIGURATION: 2, UnitType.TRANSMITTER_CONFIGURATION: 0}
+# What describes the panel itself and is no state of it: no time of its own at the end.
+DESCRIBES = frozenset(UnitType) - {
+    UnitType.SYSTEM_STATUS,
+    UnitType.COMPONENT_STATUS,
+    UnitType.COMPONENT_ANALOG,
+    UnitType.SYSTEM_OPERATION,
+    UnitType.TRANSMITTER_STATUS,
+    UnitType.TRANSMITTER_OPERATION,
 }
 TEXT_LENGTH = 31
 
@@ -265,7 +289,7 @@ def bits_named(value: int, names: tuple[str, ...]) -> list[str]:
 
 
 def split_unit(unit: bytes) -> tuple[UnitType, list[bytes]]:
-    """Return the type of an application unit and its objects, each with its time at the end.
+    """Return the type of an application unit and its objects, each with its time at the end if it has one.
 
     FrameError where the type is none of ours or the count does not fit the length.
     """
@@ -274,10 +298,26 @@ def split_unit(unit: bytes) -> tuple[UnitType, list[bytes]]:
     if unit[0] not in set(UnitType):
         raise FrameError(f"application unit of type {unit[0]} is not known")
     kind = UnitType(unit[0])
-    size = _SIZES[kind] + _TIME_LENGTH
+    if kind in _LENGTH_AT:
+        return kind, _split_texts(unit, _LENGTH_AT[kind])
+    size = _SIZES[kind]
     if len(unit) != 2 + unit[1] * size:
         raise FrameError(f"{unit[1]} objects of {size} bytes do not fit {len(unit) - 2} bytes")
     return kind, [unit[at : at + size] for at in range(2, len(unit), size)]
+
+
+def _split_texts(unit: bytes, length_at: int) -> list[bytes]:
+    items, at = [], 2
+    for _ in range(unit[1]):
+        told_at = at + length_at
+        end = told_at + 1 + unit[told_at] if told_at < len(unit) else len(unit) + 1
+        if end > len(unit):
+            raise FrameError(f"{unit[1]} objects with a text do not fit {len(unit) - 2} bytes")
+        items.append(unit[at:end])
+        at = end
+    if at != len(unit):
+        raise FrameError(f"{len(unit) - at} bytes follow the {unit[1]} objects")
+    return items
 
 
 def build_unit(kind: UnitType, objects: list[bytes]) -> bytes:
@@ -310,9 +350,14 @@ class ComponentStatus:
         return bool(self.status & 0x04)
 
 
+def decode_text(wire: bytes) -> str:
+    """Return a text in GB 18030; it ends at the first NUL."""
+    return wire.split(b"\0", 1)[0].decode("gb18030", "replace")
+
+
 def decode_component_status(item: bytes) -> ComponentStatus:
     """Return one object of a component-status unit; its text ends at the first NUL, stale bytes follow."""
-    text = item[9:40].split(b"\0", 1)[0].decode("gb18030", "replace")
+    text = decode_text(item[9:40])
     status = int.from_bytes(item[7:9], "little")
     return ComponentStatus(item[0], item[1], item[2], item[3:7], status, text, decode_time(item[40:46]))
 

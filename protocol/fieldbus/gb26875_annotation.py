@@ -8,6 +8,7 @@ from protocol.fieldbus.annotation import Cursor, Fact, Facts, Field, Message, Ro
 from protocol.fieldbus.gb26875 import (
     ANALOG_QUANTITIES,
     COMPONENT_STATUS,
+    DESCRIBES,
     OPERATIONS,
     SYSTEM_STATUS,
     TRANSMITTER_STATUS,
@@ -15,9 +16,11 @@ from protocol.fieldbus.gb26875 import (
     UnitType,
     bits_named,
     decode_packet,
+    decode_text,
     decode_time,
     split_unit,
 )
+from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
 
 _COMMAND_NAMES: Mapping[int, str] = {
     1: "control",
@@ -127,6 +130,8 @@ def _unit_facts(unit: bytes) -> Facts:
 
 
 def _object_facts(kind: UnitType, item: bytes) -> dict[str, Fact]:
+    if kind in DESCRIBES:
+        return _describing_facts(kind, item)
     time: dict[str, Fact] = {"time_raw": item[-6:].hex(), "time": _time_text(item[-6:])}
     match kind:
         case UnitType.SYSTEM_STATUS:
@@ -139,17 +144,41 @@ def _object_facts(kind: UnitType, item: bytes) -> dict[str, Fact]:
             return _system(item) | _operation(item[2], item[3]) | time
         case UnitType.TRANSMITTER_STATUS:
             return _status(item[:1], TRANSMITTER_STATUS) | time
-        case UnitType.TRANSMITTER_OPERATION:
+        case _:
             return _operation(item[0], item[1]) | time
 
 
+def _describing_facts(kind: UnitType, item: bytes) -> dict[str, Fact]:
+    """Return what a panel says of itself: versions, descriptions, its clock."""
+    match kind:
+        case UnitType.SYSTEM_VERSION:
+            return _system(item) | {"version": f"{item[2]}.{item[3]}"}
+        case UnitType.SYSTEM_CONFIGURATION:
+            return _system(item) | {"description": decode_text(item[3:])}
+        case UnitType.COMPONENT_CONFIGURATION:
+            return _component(item) | {"description": decode_text(item[7:])}
+        case UnitType.SYSTEM_TIME:
+            return _system(item) | {"clock": _time_text(item[2:])}
+        case UnitType.TRANSMITTER_VERSION:
+            return {"version": f"{item[0]}.{item[1]}"}
+        case UnitType.TRANSMITTER_CONFIGURATION:
+            return {"description": decode_text(item[1:])}
+        case _:
+            return {"clock": _time_text(item)}
+
+
 def _system(item: bytes) -> dict[str, Fact]:
-    return {"system_type": item[0], "system_addr": item[1]}
+    return {
+        "system_type": item[0],
+        "system_type_name": type_named(item[0], SYSTEM_TYPES),
+        "system_addr": item[1],
+    }
 
 
 def _component(item: bytes) -> dict[str, Fact]:
     return _system(item) | {
         "component_type": item[2],
+        "component_type_name": type_named(item[2], COMPONENT_TYPES),
         "component_addr_wire": item[3:7].hex(),
         "zone_le": int.from_bytes(item[3:5], "little"),
         "position_le": int.from_bytes(item[5:7], "little"),
@@ -198,5 +227,8 @@ def _explain_unit(cursor: Cursor, packet: Packet) -> None:
             name: fact for name, fact in facts.items() if name not in ("description_hex", "time_raw", "time")
         }
         text = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in shown.items())
+        if kind in DESCRIBES:
+            cursor.take(len(item), Role.STATUS, text)
+            continue
         cursor.take(len(item) - 6, Role.STATUS, text.replace("\0", " "))
         cursor.take(6, Role.TIME, f"at {facts['time'] or 'no possible time'}")

@@ -24,6 +24,8 @@ CHINESE, ENGLISH = language_of(Locale.CHINESE), language_of(Locale.ENGLISH)
         ("control 91: reply, read data", "控制码 91：应答，读数据"),
         ("total 151.90 kWh", "总 151.90 kWh"),
         ("status 0000: valve open, battery good", "状态 0000：阀门开，电池正常"),
+        ("photoelectric smoke detector, 3-5 of system 1: fire", "点型光电感烟火灾探测器 3-5（系统 1）：火警"),
+        ("no reply; the clock was set later, by +1.5 s", "没有应答；时钟后来校准，移动 +1.5 秒"),
     ],
 )
 def test_a_known_sentence_is_translated_around_its_values(said: str, zh: str) -> None:

@@ -281,7 +281,7 @@ async def test_system_and_transmitter_faults_are_told() -> None:
             await panel.packet()
 
     assert [(event.kind, event.message) for event in disk.events] == [
-        ("system_fault", "system 1: mains fault"),
+        ("system_fault", "fire alarm system 1: mains fault"),
         ("system_fault", "transmitter: backup fault"),
     ]
 

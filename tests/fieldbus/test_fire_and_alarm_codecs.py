@@ -25,6 +25,7 @@ from protocol.fieldbus.gb26875 import (
     split_unit,
 )
 from protocol.fieldbus.gb26875_annotation import GB26875
+from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, type_named
 from protocol.fieldbus.sia_dc09 import (
     Message,
     acknowledgement_of,
@@ -112,6 +113,57 @@ def test_units_that_do_not_add_up_are_refused_and_given_raw(unit: str, said: str
     facts = GB26875.facts(Frame(encode_packet(Packet(1, 2, bytes.fromhex(unit)))))
 
     assert facts["app_raw"] == unit
+
+
+# Constructed from tables 4 to 6: what a panel says of itself, without a time at the end.
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        pytest.param(
+            "050101010203",
+            {"system_type_name": "fire alarm system", "system_addr": 1, "version": "2.3"},
+            id="software of a panel",
+        ),
+        pytest.param(
+            "06010b0106" + "消火栓".encode("gb18030").hex(),
+            {"system_type_name": "hydrant system", "description": "消火栓"},
+            id="description of a system",
+        ),
+        pytest.param(
+            "070101012a03000500" + "一层走廊".encode("gb18030").ljust(31, b"\0").hex(),
+            {"component_type_name": "photoelectric smoke detector", "zone_le": 3, "description": "一层走廊"},
+            id="description of a detector",
+        ),
+        pytest.param("0801010125110301060c", {"clock": "2012-06-01 03:17:37"}, id="clock of a panel"),
+        pytest.param("19010203", {"version": "2.3"}, id="software of a transmitter"),
+        pytest.param("1a0103616263", {"description": "abc"}, id="description of a transmitter"),
+        pytest.param("1c0125110301060c", {"clock": "2012-06-01 03:17:37"}, id="clock of a transmitter"),
+    ],
+)
+def test_what_a_panel_says_of_itself_is_taken_apart(unit: str, expected: dict) -> None:
+    wire = encode_packet(Packet(1, 2, bytes.fromhex(unit)))
+
+    (told,) = GB26875.facts(Frame(wire))["objects"]
+    fields = GB26875.explain(Frame(wire))
+
+    assert expected.items() <= told.items()
+    assert sum(field.length for field in fields) == len(wire)
+
+
+@pytest.mark.parametrize(
+    "unit", ["0601010105616263", "06010101036162636400", "06020101016101010362", "0601", "0601010103616200ff"]
+)
+def test_texts_that_do_not_fit_their_length_are_refused(unit: str) -> None:
+    with pytest.raises(FrameError, match=r"do not fit|follow the"):
+        split_unit(bytes.fromhex(unit))
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(42, "photoelectric smoke detector"), (9, "reserved type 9"), (200, "maker's type 200")],
+)
+def test_types_are_named(number: int, name: str) -> None:
+    assert type_named(number, COMPONENT_TYPES) == name
 
 
 @pytest.mark.parametrize(
