@@ -244,9 +244,10 @@ async def test_waiting_questions_go_by_priority() -> None:
         await asyncio.sleep(0)
         group.create_task(ask(line, "telemetry", Priority.TELEMETRY))
         group.create_task(ask(line, "billing", Priority.BILLING))
+        group.create_task(ask(line, "alarm", Priority.ALARM))
         group.create_task(ask(line, "command", Priority.COMMAND))
 
-    assert done == ["first come", "command", "billing", "telemetry"]
+    assert done == ["first come", "command", "alarm", "billing", "telemetry"]
 
 
 async def test_a_pulled_cable_is_a_line_down_and_heals_when_it_is_back() -> None:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from protocol.fieldbus import CODECS
 from tests.fuzz.run import Target, fuzz, targets
 
 
@@ -24,6 +25,22 @@ def test_a_decoder_that_raises_something_else_is_found() -> None:
     findings = fuzz("short", target, inputs=100, chance=random.Random(1))
 
     assert any("IndexError" in finding.what and len(finding.data) < 4 for finding in findings)
+
+
+def test_a_decoder_that_keeps_what_it_read_is_found() -> None:
+    kept: list[list[bytes]] = []
+    target = Target(lambda data: kept.append([bytes(data)]), (b"\x68\x01",))
+
+    findings = fuzz("hoarder", target, inputs=4_000, chance=random.Random(1))
+
+    assert "stayed behind" in findings[0].what
+
+
+def test_every_decoder_and_every_reader_of_a_line_has_a_target() -> None:
+    names = " ".join(targets())
+
+    assert {name for name in CODECS if name not in names} == set()
+    assert all(f"modbus-{framing}-replies" in names for framing in ("rtu", "tcp"))
 
 
 def test_a_decoder_that_dawdles_is_found() -> None:
