@@ -180,9 +180,7 @@ def _read_stream(make: "Callable[[], _StreamReader]", data: bytes) -> None:
 def _read_replies(framing: modbus.Framing, data: bytes) -> None:
     """Wait for the reply to what the data may be an answer to: the same unit, function and transaction."""
     rtu = framing is modbus.Framing.RTU
-    unit_id, code = (
-        (data[0], data[1]) if rtu and len(data) > 1 else (data[6], data[7]) if len(data) > 7 else (1, 3)
-    )
+    unit_id, code = data[slice(0, 2) if rtu else slice(6, 8)].ljust(2, b"\0")
     if code not in set(modbus.FunctionCode) or code > modbus.FunctionCode.READ_INPUT_REGISTERS:
         code = modbus.FunctionCode.READ_HOLDING_REGISTERS
     number = 0 if rtu else int.from_bytes(data[:2])
