@@ -3,7 +3,18 @@
 import sys
 from collections.abc import Callable
 
-from bench import close_period, commands, drain, ingest, limits, polling, rate_by_time, reconnect
+from bench import (
+    close_period,
+    commands,
+    drain,
+    ingest,
+    limits,
+    polling,
+    press,
+    rate_by_time,
+    reconnect,
+    running_charge,
+)
 
 BENCHES: dict[str, Callable[[], int]] = {
     "close_period": close_period.main,
@@ -12,8 +23,10 @@ BENCHES: dict[str, Callable[[], int]] = {
     "ingest": ingest.main,
     "limits": limits.main,
     "polling": polling.main,
+    "press": press.main,
     "rate_by_time": rate_by_time.main,
     "reconnect": reconnect.main,
+    "running_charge": running_charge.main,
 }
 
 
