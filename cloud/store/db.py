@@ -30,8 +30,8 @@ from cloud.store.engines import engine_url as engine_url
 from cloud.store.engines import is_embedded as is_embedded
 from cloud.store.engines import postgresql_engines, sqlite_engine
 from cloud.store.faults import DATABASE_ERRORS, is_repeatable, translated
+from cloud.store.keyring import Keyring as Keyring
 from cloud.store.scope import Holding
-from cloud.store.sealing import Keyring as Keyring
 from cloud.store.threads import Gate, Job, Lane, NextWaiting, TransactionThreads
 from cloud.store.transaction import BuiltInsert as BuiltInsert
 from cloud.store.transaction import Clock as Clock

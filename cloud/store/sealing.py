@@ -8,52 +8,24 @@ A blind index (HMAC-SHA256 of the normal form) finds an exact number without sto
 import hashlib
 import hmac
 import secrets
-from threading import Lock
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloud.domain.errors import Unavailable
+from cloud.store.keyring import Damaged as Damaged
+from cloud.store.keyring import open_sealed, seal_about
 from cloud.store.schema import tenant_key
 from cloud.store.transaction import Tx
 
-_NONCE_BYTES, _KEY_BYTES = 12, 32
+_KEY_BYTES = 32
 # 128 bits of the hash: two different numbers of one company never meet by accident.
 _BLIND_HEX_DIGITS = 32
-
-
-class Damaged(Exception):
-    """A sealed field that does not open: changed, moved from another row, or of another key."""
-
-
-class Keyring:
-    """Opens companies' keys with the 32 bytes they are wrapped with."""
-
-    def __init__(self, master_key: bytes) -> None:
-        self._master_key = master_key
-        self._lock = Lock()
-        # By what is stored, not by company: what a transaction wrote and did not commit never comes back.
-        self._opened: dict[bytes, bytes] = {}
-
-    def open(self, tx: Tx, wrapped: bytes) -> bytes:
-        """Return the company's key that `wrapped` is."""
-        with self._lock:
-            key = self._opened.get(wrapped)
-            if key is None:
-                key = _open(self._master_key, wrapped, _about_key(tx))
-                self._opened[wrapped] = key
-            return key
-
-    def wrap(self, tx: Tx, key: bytes) -> bytes:
-        """Return a company's key as it is stored."""
-        return _seal(self._master_key, key, _about_key(tx))
 
 
 def seal(tx: Tx, table: str, row_id: str, column: str, text: str) -> bytes:
     """Return text sealed for one field."""
     key = _key_of(tx) or _new_key(tx)
-    return _seal(key, text.encode(), f"{table}|{row_id}|{column}")
+    return seal_about(key, text.encode(), f"{table}|{row_id}|{column}")
 
 
 def unseal(tx: Tx, table: str, row_id: str, column: str, sealed: bytes | None) -> str:
@@ -63,7 +35,7 @@ def unseal(tx: Tx, table: str, row_id: str, column: str, sealed: bytes | None) -
     key = _key_of(tx)
     if key is None:
         raise Damaged(f"{table}.{column} is sealed with a key that was destroyed")
-    return _open(key, sealed, f"{table}|{row_id}|{column}").decode()
+    return open_sealed(key, sealed, f"{table}|{row_id}|{column}").decode()
 
 
 def blind(tx: Tx, kind: str, text: str) -> str:
@@ -95,12 +67,12 @@ def _key_of(tx: Tx) -> bytes | None:
     wrapped = tx.conn.execute(
         sa.select(tenant_key.c.wrapped).where(tenant_key.c.tenant_id == tx.tenant_id)
     ).scalar_one_or_none()
-    return None if wrapped is None else tx.keyring.open(tx, bytes(wrapped))
+    return None if wrapped is None else tx.keyring.open(tx.tenant_id, bytes(wrapped))
 
 
 def _new_key(tx: Tx) -> bytes:
     assert tx.keyring is not None, "whoever seals has looked for a key"
-    wrapped = tx.keyring.wrap(tx, secrets.token_bytes(_KEY_BYTES))
+    wrapped = tx.keyring.wrap(tx.tenant_id, secrets.token_bytes(_KEY_BYTES))
     # Give the company a key, unless another transaction just has.
     tx.conn.execute(
         tx.insert(tenant_key)
@@ -112,22 +84,6 @@ def _new_key(tx: Tx) -> bytes:
     return key
 
 
-def _seal(key: bytes, content: bytes, about: str) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, content, about.encode())
-
-
-def _open(key: bytes, sealed: bytes, about: str) -> bytes:
-    try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode())
-    except (InvalidTag, ValueError) as error:
-        raise Damaged(f"a sealed {about.partition('|')[0]} does not open with this key") from error
-
-
 def _blind(key: bytes, kind: str, text: str) -> str:
     own = hmac.new(key, b"blind index", hashlib.sha256).digest()
     return hmac.new(own, f"{kind}|{text}".encode(), hashlib.sha256).hexdigest()[:_BLIND_HEX_DIGITS]
-
-
-def _about_key(tx: Tx) -> str:
-    return f"tenant_key|{tx.tenant_id}"

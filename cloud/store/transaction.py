@@ -4,16 +4,14 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloud.domain.audit_chain import AuditRecord
 from cloud.domain.ids import UUID7_ENTROPY_BYTES, TenantId, uuid7
-
-if TYPE_CHECKING:
-    from cloud.store.sealing import Keyring
+from cloud.store.keyring import Keyring
 
 
 class Clock(Protocol):
@@ -35,7 +33,7 @@ class Tx:
     new_id: Callable[[], str]
     _announced: list[object] = field(default_factory=list)
     recorded: list[AuditRecord] = field(default_factory=list)
-    keyring: "Keyring | None" = None  # opens what is sealed; without one nothing is sealed or opened
+    keyring: Keyring | None = None  # opens what is sealed; without one nothing is sealed or opened
 
     def announce(self, change: object) -> None:
         """Tell the listeners of `change` once this transaction has been committed, else never."""
