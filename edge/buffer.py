@@ -65,6 +65,7 @@ class BufferState:
     epoch: int
     size_bytes: int
     streams: Mapping[Stream, StreamState]
+    undated_rows: int  # of history: they wait for somebody to tell the time
 
 
 @dataclass(slots=True)
@@ -353,7 +354,9 @@ class Buffer:
     async def state(self) -> BufferState:
         """Return where the buffer stands."""
         return await self._on_store(
-            lambda store: BufferState(self.epoch, store.size_bytes(), store.stream_states())
+            lambda store: BufferState(
+                self.epoch, store.size_bytes(), store.stream_states(), store.undated_rows()
+            )
         )
 
     async def _on_store(self, work: Callable[[Store], _T]) -> _T:

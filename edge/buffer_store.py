@@ -333,6 +333,15 @@ class Store:
         with self._transaction():
             self.retained.forget()
 
+    def undated_rows(self) -> int:
+        """Return the rows of this boot that wait for somebody to tell the time."""
+        (rows,) = self._connection.execute(
+            "SELECT coalesce(sum(b.row_count), 0) FROM undated u JOIN block b USING (stream, first_seq)"
+            " WHERE u.boot_id = ?",
+            (self._boot_id,),
+        ).fetchone()
+        return int(rows)
+
     def size_bytes(self) -> int:
         """Return what the rows take on disk; pages that are free for new rows do not count."""
         pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))

@@ -158,6 +158,7 @@ class Health(msgspec.Struct, frozen=True):
     ears: list[EarHealth] = []
     outputs: list[OutputHealth] = []
     events: list[EventHealth] = []  # newest first
+    undated_rows: int = 0
 
 
 def count_devices(field: Field) -> tuple[int, int]:
@@ -225,6 +226,7 @@ class Inspector:
             ears=[self._ear_health(listener) for listener in self._field.listeners],
             outputs=[_output_health(duty, self._field.reactions) for duty in self._field.reactions.duties],
             events=[_event_health(event) for event in reversed(self._field.intake.recent)],
+            undated_rows=state.undated_rows,
         )
 
     def _ear_health(self, listener: Unasked) -> EarHealth:

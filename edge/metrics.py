@@ -63,6 +63,9 @@ def _agent(health: Health) -> Iterator[Metric]:
     clock = _gauge("clock_synced", "Whether any source confirms the wall clock.")
     clock.add_metric([], health.clock_quality == "synced")
     yield clock
+    undated = _gauge("rows_undated", "Rows that wait for somebody to tell the time before they are sent.")
+    undated.add_metric([], health.undated_rows)
+    yield undated
     size = _gauge("buffer_bytes", "What the buffer takes on disk.")
     size.add_metric([], health.buffer_bytes)
     yield size

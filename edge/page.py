@@ -133,6 +133,8 @@ class _Page:
             "clock",
             is_well=health.clock_quality == "synced",
         )
+        if health.undated_rows:
+            yield self._card(f"{health.undated_rows:,}", "rows wait for the time", is_well=False)
 
     def _card(self, figure: str, told: str, *, is_well: bool | None) -> str:
         tone = {True: "good", False: "warn", None: ""}[is_well]

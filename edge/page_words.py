@@ -65,6 +65,7 @@ CHINESE: Mapping[str, str] = MappingProxyType(
         "refused": "拒绝",
         "retry in": "重试于",
         "rows wait for the cloud": "待上传行",
+        "rows wait for the time": "待校时行",
         "severity": "级别",
         "silent": "无应答",
         "state": "状态",

@@ -69,9 +69,11 @@ async def test_what_was_read_at_1970_waits_and_gets_its_time_once_that_is_known(
             clock.run(1_000)
         await buffer.flush()
         assert await history(buffer) == []
+        assert (await buffer.state()).undated_rows == 3
 
         buffer.know_time(BOOTED_AT_MS)
         rows = rows_of(await history(buffer))
+        assert (await buffer.state()).undated_rows == 0
 
     assert [row.value_micro for row in rows] == [1, 2, 3]
     assert [row.measured_at_ms - MIDNIGHT_MS for row in rows] == [0, 1_000, 2_000]

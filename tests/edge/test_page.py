@@ -185,6 +185,15 @@ def test_every_word_of_the_page_has_a_chinese_one() -> None:
     assert len(words) > 20
 
 
+def test_rows_that_wait_for_the_time_are_told_while_there_are_any() -> None:
+    waiting = msgspec.structs.replace(HEALTH, clock_quality="unsynced", undated_rows=1_234)
+
+    assert "1,234 rows wait for the time" in read_page(waiting).text
+    assert "1,234 待校时行" in read_page(waiting, is_chinese=True).text
+    assert "wait for the time" not in read_page(HEALTH).text
+    assert samples(waiting)["gatehouse_edge_rows_undated", ()] == 1_234
+
+
 def test_a_fault_is_on_the_page() -> None:
     assert "disk is full" in read_page(msgspec.structs.replace(HEALTH, buffer_fault="disk is full")).text
 
