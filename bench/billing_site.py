@@ -18,6 +18,7 @@ from cloud.domain.user import User, system_user
 from cloud.services import gateways, tariffs
 from cloud.store import premises, schema
 from cloud.store.db import Tx
+from cloud.store.many_rows import insert_rows
 
 TENANT = TenantId(1)
 SYSTEM: User = system_user(TENANT)
@@ -27,7 +28,7 @@ BOUNDS_MS = [midnight_ms(date(2026, month, 1), ZONE) for month in (9, 10, 11)]
 _TARIFFS = {"electricity": "cn-beijing-elec-res", "water": "cn-beijing-water-res"}
 # A reading every quarter of an hour for an hour on either side of each boundary.
 _OFFSETS_MS = [quarter * 900_000 + 7_000 for quarter in range(-4, 4)]
-_SERIES_PER_INSERT = 5_000
+_ACCOUNTS_AT_ONCE = 2_000
 
 
 @dataclass
@@ -60,15 +61,14 @@ def build_site(tx: Tx, accounts: int) -> SiteId:
     device = {"tenant_id": TENANT, "id": tx.new_id(), "gateway_id": gateway_id, "code": "d", "profile": "",
               "title": "d"}  # fmt: skip
     tx.conn.execute(sa.insert(schema.device), [device])
-    rows = _Rows(tx, site_id, device, building_id)
-    for number in range(accounts):
-        _add_account(rows, number)
-    for table in ("space", "account", "service_point", "supply", "meter", "point", "installation"):
-        tx.conn.execute(sa.insert(schema.metadata.tables[table]), rows.rows[table])
-    last = 2 * accounts + 1
-    for first in range(1, last, _SERIES_PER_INSERT):
-        series = range(first, min(first + _SERIES_PER_INSERT, last))
-        tx.conn.execute(sa.insert(schema.reading), list(_readings(series)))
+    for first in range(0, accounts, _ACCOUNTS_AT_ONCE):
+        rows = _Rows(tx, site_id, device, building_id)
+        last = min(first + _ACCOUNTS_AT_ONCE, accounts)
+        for number in range(first, last):
+            _add_account(rows, number)
+        for table in ("space", "account", "service_point", "supply", "meter", "point", "installation"):
+            insert_rows(tx, schema.metadata.tables[table], rows.rows[table])
+        insert_rows(tx, schema.reading, list(_readings(range(first * 2 + 1, last * 2 + 1))))
     return site_id
 
 
