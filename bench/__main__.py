@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: run the named benches, or all; `drain=1` or `close_period=100000`: at a scale."""
+"""`python -m bench [NAME …]`: run the named benches, or all; `drain=1`, `close_period=100000`: at a scale."""
 
 import sys
 from collections.abc import Callable

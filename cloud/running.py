@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 # Readings arrive in batches of many registers; what moved within this time is computed together. A page shows
 # a reading's charge within two seconds; most of them are left to the computing.
 GATHER_S = 0.3
+# Above so many registers at once everybody is computed: more are hard to name in one question.
+DIRTY_MAX = 20_000
 # After the database refused, the same accounts are tried again this much later.
 RETRY_S = 5.0
 
@@ -32,7 +34,7 @@ async def keep_running_charges(database: Database, live: Hub, clock: Clock, tena
         month = ""
         while True:
             now_month = datetime.fromtimestamp(clock() / 1000, UTC).strftime("%Y-%m-%d")
-            is_all = is_all or now_month != month
+            is_all = is_all or now_month != month or len(dirty) > DIRTY_MAX
             month = now_month
             try:
                 found = await database.read(

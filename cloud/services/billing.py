@@ -125,7 +125,7 @@ def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
         periods.set_state(tx, period_id, PeriodState.CLOSING)
         audit.record(tx, actor.user_id, "close_period", "billing_period", period_id, {"code": period.code})
     to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
-    billed = invoices.billed_accounts(tx, period_id, to_bill)
+    billed = invoices.billed_accounts(tx, period_id)
     return [account_id for account_id in to_bill if account_id not in billed]
 
 
@@ -186,9 +186,7 @@ def finish_closing(tx: Tx, actor: User, period_id: PeriodId) -> BillingPeriod:
     require(actor, Action.CLOSE_PERIOD)
     period = _period(tx, period_id, is_locked=True)
     to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
-    if period.state is PeriodState.CLOSING and not (
-        set(to_bill) - invoices.billed_accounts(tx, period_id, to_bill)
-    ):
+    if period.state is PeriodState.CLOSING and not set(to_bill) - invoices.billed_accounts(tx, period_id):
         periods.set_state(tx, period_id, PeriodState.CLOSED)
     return _period(tx, period_id)
 

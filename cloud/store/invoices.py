@@ -80,21 +80,22 @@ def insert_invoices(tx: Tx, added: Sequence[NewInvoice]) -> None:
         insert_rows(tx, invoice_line, lines)
 
 
-def billed_accounts(tx: Tx, period_id: PeriodId, account_ids: Sequence[AccountId]) -> set[AccountId]:
-    """Return which of these accounts already have a document for the period."""
-    if not account_ids:
-        return set()
-    # Who has been billed already?
-    rows = tx.conn.execute(
+def billed_accounts(
+    tx: Tx, period_id: PeriodId, account_ids: Sequence[AccountId] | None = None
+) -> set[AccountId]:
+    """Return who already has a document for the period: of these accounts, or of all.
+
+    All of a large site are more than a statement can name.
+    """
+    query = (
         sa.select(invoice.c.account_id)
         .distinct()
-        .where(
-            invoice.c.tenant_id == tx.tenant_id,
-            invoice.c.period_id == period_id,
-            invoice.c.account_id.in_(account_ids),
-        )
+        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id)
     )
-    return {AccountId(row.account_id) for row in rows}
+    if account_ids is not None:
+        query = query.where(invoice.c.account_id.in_(account_ids))
+    # Who has been billed already?
+    return {AccountId(row.account_id) for row in tx.conn.execute(query)}
 
 
 def documents_of(tx: Tx, account_id: AccountId, period_id: PeriodId) -> list[Invoice]:

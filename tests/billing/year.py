@@ -222,19 +222,24 @@ class Year:
 
     async def _bill(self, start: date, end: date) -> None:
         code = start.strftime("%Y-%m")
-        report = await self.estate.close(code)
         whose = {account_id: flat for flat in self.flats.values() for account_id in flat.accounts}
-        for flat in {whose[account_id].number: whose[account_id] for account_id in report.held}.values():
-            for dial in flat.dials:
-                self._unhold(dial, end)
-        if report.held:
-            again = await self.estate.close(code)
-            assert again.is_closed, again.held
+        report = await self.estate.close(code)
+        for may_estimate in (True, False):
+            if report.is_closed:
+                return
+            for flat in {whose[held].number: whose[held] for held in report.held}.values():
+                for dial in flat.dials:
+                    self._unhold(dial, end, may_estimate=may_estimate)
+            for problems in report.held.values():
+                for problem in problems:
+                    self.done[f"held: {problem.kind.value}"] += 1
+            report = await self.estate.close(code)
+        assert report.is_closed, report.held
 
-    def _unhold(self, dial: Dial, end: date) -> None:
-        """Somebody goes and reads the meter, or it is estimated."""
+    def _unhold(self, dial: Dial, end: date, *, may_estimate: bool) -> None:
+        """Somebody goes and reads the meter, or it is estimated; where the estimate cannot be, it is read."""
         installation = self.estate.installations[dial.code]
-        if not dial.has_passed_zero and self.rng.random() < 0.5:
+        if may_estimate and not dial.has_passed_zero and self.rng.random() < 0.5:
             try:
                 self._write(manual_readings.record_estimate, SYSTEM, installation, end, "断网")
             except (Conflict, Invalid):
