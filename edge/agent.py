@@ -181,7 +181,8 @@ async def _hello(
     grants: GrantShelf | None,
     lease: str,
 ) -> Hello:
-    state = await field.buffer.state()
+    buffer = field.buffer
+    state = await buffer.last_state()  # a box whose disk has failed must be able to say so
     online, offline = count_devices(field)
     oldest = [here.oldest_row_at_ms for here in state.streams.values() if here.oldest_row_at_ms is not None]
     return Hello(
@@ -198,6 +199,8 @@ async def _hello(
         configuration_highest=0 if shelf is None else shelf.highest,
         lease=lease,
         grants=None if grants is None else (0, 0) if grants.current is None else grants.current.order,
+        sent_at_ms=clock.wall_ms(),
+        storage_fault=buffer.fault,
     )
 
 

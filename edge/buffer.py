@@ -138,6 +138,7 @@ class Buffer:
         self.acked_through = dict.fromkeys(Stream, 0)  # up to here the cloud has said it has everything
         # A cloud that lost rows is offered them anew: up to here it has them (again), where it lags behind.
         self._offered_through: dict[Stream, int] = {}
+        self._last_state: BufferState | None = None
 
     async def __aenter__(self) -> Self:
         await self._on_thread(self._open)
@@ -353,11 +354,19 @@ class Buffer:
 
     async def state(self) -> BufferState:
         """Return where the buffer stands."""
-        return await self._on_store(
+        self._last_state = await self._on_store(
             lambda store: BufferState(
                 self.epoch, store.size_bytes(), store.stream_states(), store.undated_rows()
             )
         )
+        return self._last_state
+
+    async def last_state(self) -> BufferState:
+        """Return where the buffer stands, or stood when it could last be read; nowhere if it never could."""
+        try:
+            return await self.state()
+        except StorageFault:
+            return self._last_state or BufferState(self.epoch, 0, {}, 0)
 
     async def _on_store(self, work: Callable[[Store], _T]) -> _T:
         return await self._on_thread(lambda: self._with_store(work))

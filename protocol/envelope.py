@@ -153,6 +153,8 @@ class Hello(msgspec.Struct, frozen=True):
     lease: str | None = None  # what the last Welcome gave; None from an agent that knows of no leases
     # Number and time of issue of its grants, 0 before the first; None from an agent that decides at no door.
     grants: tuple[int, int] | None = None
+    sent_at_ms: int | None = None  # by the gateway's clock; None from an agent that did not say
+    storage_fault: str = ""  # why the disk takes nothing; rows wait in memory meanwhile
 
 
 class Welcome(msgspec.Struct, frozen=True):

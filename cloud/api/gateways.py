@@ -67,6 +67,8 @@ class GatewayHealthView(View, frozen=True):
     oldest_row_at_ms: int | None
     devices_online: int
     devices_offline: int
+    clock_skew_ms: int | None  # its clock less the cloud's when it greeted; none from an older agent
+    storage_fault: str  # why its disk takes nothing; empty while all is well
 
 
 class GatewayView(View, frozen=True):
@@ -252,6 +254,8 @@ def _health_view(health: GatewayHealth) -> GatewayHealthView:
         oldest_row_at_ms=health.oldest_row_at_ms,
         devices_online=health.devices_online,
         devices_offline=health.devices_offline,
+        clock_skew_ms=health.clock_skew_ms,
+        storage_fault=health.storage_fault,
     )
 
 

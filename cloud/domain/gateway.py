@@ -85,6 +85,8 @@ class GatewayHealth:
     devices_offline: int
     configuration: int = 0  # the number of the one that runs, 0 for the box's own file
     configuration_highest: int = 0
+    clock_skew_ms: int | None = None  # the box's clock less ours when it greeted; None from an older agent
+    storage_fault: str = ""  # why its disk takes nothing, "" while all is well
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.user import User
 from cloud.services import alarms
 from cloud.services import gateways as slots
-from cloud.services.gateways import DOUBLED_ALARM, EXPIRING_ALARM, ROLLED_BACK_ALARM
+from cloud.services.box_care import EXPIRING_ALARM
+from cloud.services.gateways import DOUBLED_ALARM, ROLLED_BACK_ALARM
 from cloud.store import audit, enrolments, gateways
 from cloud.store.db import Tx
 from provisioning.enrolment_token import new_secret, secret_hash

@@ -28,7 +28,7 @@ from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.page import checked_limit
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarms, configurations
+from cloud.services import alarms, box_care, configurations
 from cloud.store import audit, enrolments, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
 from cloud.store.points import Device
@@ -43,13 +43,10 @@ CODE_LENGTH_MAX = 64
 COUNTERS_TOLD_MS = 400 * 24 * 3600 * 1000
 OFFLINE_ALARM = "gateway_offline"
 DOUBLED_ALARM = "gateway_doubled"
-EXPIRING_ALARM = "gateway_certificate_expiring"
 ROLLED_BACK_ALARM = "gateway_rolled_back"
 DOUBTED = "doubted"  # told to listeners beside the states of `GatewayState`
 # After a renewed certificate has been used: requests under way on the box's other connections end.
 OUTGOING_MS = 10 * 60 * 1000
-# A box renews a month before the end: this late it surely cannot, and somebody must look.
-EXPIRING_MS = 14 * 24 * 3600 * 1000
 
 NOT_ANY_MORE = "this gateway certificate is not valid (any more): enrol the box with a new token"
 
@@ -207,6 +204,7 @@ def watch(
     require(actor, Action.MANAGE_GATEWAYS)
     listened_ms = tx.now_ms - listening_since_ms
     states: dict[GatewayId, GatewayState] = {}
+    are_open = box_care.open_kinds(tx)
     for box in gateways.list_gateways(tx):
         if box.state is GatewayState.OFFLINE and listened_ms <= OFFLINE_AFTER_MS:
             continue
@@ -214,7 +212,7 @@ def watch(
         if known.get(box.gateway_id, box.state) is not box.state:
             tx.announce(GatewayChanged(tx.tenant_id, box.site_id, box.gateway_id, box.state.value))
         identity = GatewayIdentity(tx.tenant_id, box.gateway_id, box.site_id, box.code)
-        _watch_certificate(tx, identity, box)
+        box_care.look_after(tx, identity, box, are_open)
         last_seen_at_ms = box.last_seen_at_ms or tx.now_ms
         if box.state is not GatewayState.OFFLINE:
             alarms.clear_own(tx, identity, OFFLINE_ALARM)
@@ -222,17 +220,6 @@ def watch(
             message = f"{box.name} ({box.code})"
             alarms.raise_own(tx, identity, OFFLINE_ALARM, Severity.MAJOR, message, last_seen_at_ms)
     return states
-
-
-def _watch_certificate(tx: Tx, identity: GatewayIdentity, box: Gateway) -> None:
-    """Tell a person in time that a box has not renewed its certificate by itself."""
-    if box.paper is None or box.state is GatewayState.REVOKED:
-        return
-    if box.paper.expires_at_ms - tx.now_ms > EXPIRING_MS:
-        alarms.clear_own(tx, identity, EXPIRING_ALARM)
-    else:
-        message = f"{box.name} ({box.code})"
-        alarms.raise_own(tx, identity, EXPIRING_ALARM, Severity.MAJOR, message, tx.now_ms)
 
 
 def list_gateways(tx: Tx, actor: User, site_id: SiteId | None = None) -> list[Gateway]:

@@ -1,5 +1,6 @@
 """Alarms and their history; the database itself keeps at most one open for a condition."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,20 @@ def lock_open(tx: Tx, gateway_id: GatewayId, point_key: str, kind: str) -> OpenA
     if row is None:
         return None
     return OpenAlarm(AlarmId(row.id), row.raised_at_ms, Severity(row.severity), row.message)
+
+
+def open_about_gateways(tx: Tx, kinds: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """Return which gateways have an open alarm of one of these kinds about themselves, with the kind."""
+    # Which boxes are already complained of?
+    rows = tx.conn.execute(
+        sa.select(alarm.c.gateway_id, alarm.c.kind).where(
+            alarm.c.tenant_id == tx.tenant_id,
+            alarm.c.point_key == "",
+            alarm.c.cleared_at_ms.is_(None),
+            alarm.c.kind.in_(kinds),
+        )
+    )
+    return frozenset((row.gateway_id, row.kind) for row in rows)
 
 
 def insert_alarm(tx: Tx, new: NewAlarm) -> AlarmId | None:

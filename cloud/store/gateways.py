@@ -162,6 +162,8 @@ def _gateway_from_row(row: sa.Row[Any], now_ms: int) -> Gateway:
             hello.devices_offline,
             hello.configuration,
             hello.configuration_highest,
+            None if hello.sent_at_ms is None else hello.sent_at_ms - row.hello_at_ms,
+            hello.storage_fault,
         )
     return Gateway(
         GatewayId(row.id),

@@ -297,21 +297,3 @@ def test_enrolling_anew_ends_the_doubt(database: Database, clock: FakeClock) -> 
     assert settled.paper is not None
     assert (doubted.paper.doubt, settled.paper.doubt) == (Doubt.ROLLED_BACK, None)
     assert open_alarms(database) == []
-
-
-def test_a_certificate_nobody_renewed_is_told_two_weeks_before_its_end(
-    database: Database, clock: FakeClock
-) -> None:
-    gateway, _ = add_gateway(database, add_site(database))
-    shown(database, gateway)
-
-    def watched(days: int) -> list[str]:
-        clock.advance(days=days)
-        say_hello(database, gateway, "boot", None)
-        database.write_now(TENANT, gateways.watch, system_user(TENANT), clock.now_ms, {})
-        return open_alarms(database)
-
-    assert watched(75) == []
-    assert watched(1) == ["gateway_certificate_expiring"]
-    database.write_now(TENANT, gateways.take_up, renewed(database, gateway, OTHER_KEY))
-    assert watched(0) == []

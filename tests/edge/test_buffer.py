@@ -324,6 +324,25 @@ def test_the_backlog_of_an_older_agent_waits_as_before(tmp_path: Path) -> None:
     assert [row.value_micro for row in rows_of(waiting)] == [4, 5]
 
 
+async def test_a_box_whose_disk_has_failed_can_still_say_where_it_stood(tmp_path: Path) -> None:
+    async with running(tmp_path) as buffer:
+        await buffer.put([reading("em/a", 1)])
+        before = await buffer.last_state()
+        await buffer._on_store(lambda store: store._connection.close())
+
+        def refuse(path: Path) -> sqlite3.Connection:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        connect, buffer._connect = buffer._connect, refuse
+        with pytest.raises(StorageFault):
+            await buffer.state()
+        failed = await buffer.last_state()
+        buffer._connect = connect
+
+        assert failed == before
+        assert failed.streams[Stream.HISTORY].pending_rows == 1
+
+
 def test_a_mark_that_was_changed_is_damage(tmp_path: Path) -> None:
     store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
     store.commit([reading("em/a", 1)], [], {}, frozenset())
