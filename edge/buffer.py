@@ -33,7 +33,7 @@ from edge.ballast import Ballast
 from edge.buffer_salvage import sound_blocks
 from edge.buffer_store import Store, StreamState, connect_file, open_store
 from edge.clock import Clock
-from edge.dating import SAME_CLOCK_MS
+from edge.dating import SAME_CLOCK_MS, dated_event
 from edge.errors import StorageFault
 from protocol.envelope import Block
 from protocol.event import Event
@@ -178,7 +178,7 @@ class Buffer:
         """
         pending = self._pending
         if self._clock.quality is not ClockQuality.SYNCED:
-            readings = self._to_be_dated(readings)
+            readings, events = self._to_be_dated(readings), self._dated(events)
         self.read[Stream.HISTORY] += len(readings)
         self.read[Stream.EVENT] += len(events)
         if len(pending.readings) + len(readings) > PENDING_READINGS_MAX:
@@ -218,6 +218,12 @@ class Buffer:
             else reading
             for reading in readings
         ]
+
+    def _dated(self, events: Sequence[Event]) -> Sequence[Event]:
+        if self._booted_at_ms is None or not events:
+            return events
+        later_ms = self._booted_at_ms - (self._clock.wall_ms() - self._clock.monotonic_ms())
+        return [dated_event(event, later_ms) for event in events]
 
     def know_time(self, booted_at_ms: int | None) -> None:
         """Take word when the box really started; what waited for it is stamped anew and can be sent."""

@@ -9,7 +9,7 @@ import msgspec
 
 from edge.agent import SystemClock
 from edge.buffer import Buffer
-from protocol.envelope import Block, decode_readings
+from protocol.envelope import Block, decode_events, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.reading import ClockQuality, Quality, Reading
@@ -194,6 +194,18 @@ async def test_alarms_do_not_wait_for_the_time(tmp_path: Path) -> None:
 
         assert len(await buffer.peek(Stream.EVENT, **ALL)) == 1
         assert await history(buffer) == []
+
+
+async def test_an_alarm_is_stamped_right_where_the_cloud_has_told_the_time(tmp_path: Path) -> None:
+    clock = WrongClock()
+    async with running(tmp_path, clock) as buffer:
+        buffer.know_time(BOOTED_AT_MS)
+        buffer.put([], [FIRE])
+        await buffer.flush()
+        (block,) = await buffer.peek(Stream.EVENT, **ALL)
+
+    (event,) = decode_events(block.payload, block.count)
+    assert event.occurred_at_ms == MIDNIGHT_MS
 
 
 async def test_more_than_is_dated_at_once_is_dated_in_turn_and_the_accounts_balance(tmp_path: Path) -> None:
