@@ -91,7 +91,10 @@ MENU: Sequence[Group] = (
     ),
     Group(
         mark("Administration"),
-        (Entry("/audit", "list", mark("Audit log"), Action.READ_AUDIT),),
+        (
+            Entry("/staff", "person", mark("Staff"), Action.MANAGE_USERS),
+            Entry("/audit", "list", mark("Audit log"), Action.READ_AUDIT),
+        ),
     ),
 )
 

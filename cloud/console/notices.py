@@ -39,6 +39,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "meter-exchanged": mark("Counted as an exchange; the new meter is %(serial)s"),
         "moved-in": mark("The new account is %(number)s, from the registers of the day"),
         "moved-out": mark("%(code)s stands empty now; its account has ended"),
+        "password-chosen": mark("Your password is set; sign in as %(login)s"),
         "payment-credited": mark("%(number)s: %(amount)s recorded, %(credit)s of it is credit now"),
         "payment-recorded": mark("%(number)s: %(amount)s recorded"),
         "period-closed": mark("%(code)s billed: %(count)s invoices issued"),

@@ -30,6 +30,7 @@ from cloud.console import (
     home_announcements,
     home_repairs,
     imports,
+    invitation,
     invoices,
     jobs,
     login,
@@ -44,6 +45,7 @@ from cloud.console import (
     repairs,
     reports,
     spaces,
+    staff,
     tariff_editor,
     tariffs,
     technicians,
@@ -205,6 +207,10 @@ PAGES: Sequence[Page] = (
     Page("GET", "/reports", reports.show, Action.READ_LEDGER),
     Page("GET", "/reports/journal", reports.fetch_journal, Action.READ_LEDGER),
     Page("GET", "/reports/{code}/export", reports.fetch_report, Action.READ_LEDGER),
+    Page("GET", "/staff", staff.show_list, Action.MANAGE_USERS),
+    Page("POST", "/staff", staff.invite, Action.MANAGE_USERS),
+    Page("GET", "/staff/{user_id}", staff.show_one, Action.MANAGE_USERS),
+    Page("POST", "/staff/{user_id}", staff.act, Action.MANAGE_USERS),
     Page("GET", "/tables", imports.show_tables, Action.IMPORT_TABLES),
     Page("POST", "/tables/{kind}", imports.upload, Action.IMPORT_TABLES),
     Page("GET", "/tables/{kind}/export", imports.fetch_table, Action.IMPORT_TABLES),
@@ -233,6 +239,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/login", login.submit)
     app.router.add_post("/logout", login.leave)
     app.router.add_post("/preferences", login.set_preferences)
+    app.router.add_get("/invitation/{token}", invitation.show)
+    app.router.add_post("/invitation/{token}", invitation.submit)
     app.router.add_get("/verify", verification.show_form)
     app.router.add_get("/verify/{number}/{code}", verification.show_verdict)
     for page in PAGES:

@@ -19,8 +19,10 @@ LENGTH_MAX = 256
 _HASHER = argon2.PasswordHasher(
     time_cost=2, memory_cost=19 * 1024, parallelism=1, type=argon2.low_level.Type.ID
 )
-# Of no password; what an unknown login is checked against, with the parameters above.
-_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZWhvdXNlLW5vYm9keQ$bm9ib2R5IGtub3dzIHRoaXMgcGFzc3dvcmQgYXQgYWxs"
+# Of no password; what an unknown login is checked against, and who was invited and has not come yet.
+HASH_OF_NOBODY = (
+    "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZWhvdXNlLW5vYm9keQ$bm9ib2R5IGtub3dzIHRoaXMgcGFzc3dvcmQgYXQgYWxs"
+)
 
 
 def checked_password(password: str) -> str:
@@ -67,7 +69,7 @@ def needs_rehash(password_hash: str) -> bool:
 
 def _matches(password_hash: str | None, password: str) -> bool:
     try:
-        _HASHER.verify(_NOBODY if password_hash is None else password_hash, password[: LENGTH_MAX + 1])
+        _HASHER.verify(HASH_OF_NOBODY if password_hash is None else password_hash, password[: LENGTH_MAX + 1])
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
     return password_hash is not None

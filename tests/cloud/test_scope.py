@@ -19,6 +19,7 @@ OF_THE_COMPANY = {
     "audit_link",
     "document_number",
     "idempotency_key",
+    "invitation",
     "job_run",
     "ledger_account",
     "photo",  # reached by what it is of

@@ -26,7 +26,7 @@ _STAFF = (
     "/payments", "/payments/day", "/tables",
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
     "/people", "/people?q=1-101", "/people/new", "/guard", "/visitors", "/premises/1-101/move",
-    "/audit?verify=1",
+    "/audit?verify=1", "/staff",
     "/announcements", "/announcements/new",
 )  # fmt: skip
 _RESIDENT = (

@@ -38,7 +38,7 @@ _FILES = (
     "{attachment}", "{photo}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
-_UNNAMED = ("alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{run}")
+_UNNAMED = ("alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{run}", "{user_id}")
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 

@@ -96,6 +96,19 @@ session = sa.Table(
     sa.Index("ix_session_user", "tenant_id", "user_id"),
 )
 
+# What lets somebody choose their password, once; its secret is with them alone.
+invitation = sa.Table(
+    "invitation",
+    metadata,
+    tenant(),
+    sa.Column("token_hash", sa.Text, primary_key=True),
+    reference("user_id"),
+    integer("expires_at_ms"),
+    integer("used_at_ms", nullable=True),
+    refers("app_user", "user_id"),
+    sa.Index("ix_invitation_user", "tenant_id", "user_id"),
+)
+
 audit_entry = sa.Table(
     "audit_entry",
     metadata,
