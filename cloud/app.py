@@ -58,6 +58,7 @@ from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database, Keyring, is_embedded
 from cloud.store.relay import Relay
 from cloud.supervisor import supervised
+from cloud.web.bill_runs import bill_runs
 from cloud.web.door import Door
 from cloud.web.headers import add_security_headers
 from cloud.web.health import HEALTH
@@ -111,6 +112,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     app.on_response_prepare.append(add_security_headers)
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(print_runs)
+    app.cleanup_ctx.append(bill_runs)
     if config.role in (Role.ALL, Role.JOBS):
         app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_end_streams)

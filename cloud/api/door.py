@@ -12,7 +12,6 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
-from cloud.api.closings import closings
 from cloud.api.documentation import show_documentation
 from cloud.api.endpoint import endpoint
 from cloud.api.errors import KINDS, PROBLEM_PREFIX, render_problem
@@ -33,7 +32,6 @@ _PREFIXES = ("/api/", "/docs", "/openapi.json", PROBLEM_PREFIX)
 def mount(app: web.Application) -> None:
     """Add the API's routes and the pages that explain them."""
     check_routes(ROUTES)
-    app.cleanup_ctx.append(closings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
     app.router.add_get("/openapi.json", _openapi)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from cloud.api.closings import CLOSINGS, Run
 from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.domain.access import Action
 from cloud.domain.ids import PeriodId, SiteId
@@ -14,6 +13,7 @@ from cloud.domain.periods import BillingPeriod, PeriodState
 from cloud.domain.usage import ProblemKind
 from cloud.services import billing
 from cloud.services.billing import PeriodOverview
+from cloud.web.bill_runs import BILL_RUNS, Run, Work
 
 WAIT_S_MAX = 60
 
@@ -101,7 +101,7 @@ async def close_period(call: Call[Nothing, Close]) -> ClosingView:
     """Bill every account of the period that has no invoice yet; asked again, it goes on where it was."""
     period_id = PeriodId(call.id("period_id"))
     await call.read(billing.period_overview, period_id)
-    run = call.request.app[CLOSINGS].begin(call.actor, period_id)
+    run = call.request.app[BILL_RUNS].close(call.actor, period_id)
     await asyncio.wait([run.task], timeout=call.body.wait_s)
     if run.task.done():
         run.task.result()  # what it was refused for is this answer's problem
@@ -112,11 +112,11 @@ async def get_closing(call: Call[Nothing, Nothing]) -> ClosingView:
     """Tell how far the run is."""
     period_id = PeriodId(call.id("period_id"))
     found = await call.read(billing.period_overview, period_id)
-    return _closing_view(found, call.request.app[CLOSINGS].find(period_id))
+    return _closing_view(found, call.request.app[BILL_RUNS].find(period_id, Work.CLOSE))
 
 
 def _closing_view(found: PeriodOverview, run: Run | None) -> ClosingView:
-    is_running = run is not None and not run.task.done()
+    is_running = run is not None and run.is_going
     return ClosingView(
         state="running" if is_running else "done",
         done=0 if run is None else run.progress.done,

@@ -22,6 +22,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
         "announcement-published": mark("Published to %(count)s homes"),
         "announcement-taken-back": mark("Taken back; no resident sees it any more"),
+        "bill-run-approved": mark("%(code)s approved: its invoices may be issued"),
+        "bill-run-refused": mark("%(code)s refused; check it again when it is put right"),
         "day-closed": mark("%(name)s counted: %(amount)s"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),

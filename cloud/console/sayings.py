@@ -233,6 +233,24 @@ _SHAPES: Sequence[str] = (
     mark("this was not agreed to"),
     mark("this person's data was deleted at their request"),
     mark("name"),
+    # What a bill run is refused for.
+    mark("check {} of period {} is {}: approve it first"),
+    mark("check {} is {}, it cannot become {} now"),
+    mark("check {} is not the newest any more: look at the newest one"),
+    mark("check {} and have it approved first"),
+    mark("say what is to be put right"),
+    mark("the month was checked again meanwhile: look at the newest check"),
+    mark("the period is at work already: {}; wait for it to end"),
+    mark(
+        "period {} of site {} is already closed with {} invoices ({} fen); "
+        "correct an invoice by a credit note"
+    ),
+    mark("period {} of site {} ends on {}; not before"),
+    mark("period {} of site {} must be closed before {}"),
+    mark("checking"),
+    mark("checked"),
+    mark("approved"),
+    mark("refused"),
     # What became of a command.
     mark("{} reads {}"),
     mark("{} still reads {}; {}"),

@@ -17,6 +17,7 @@ class Action(Enum):
     """Something a service does on somebody's behalf."""
 
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
+    APPROVE_BILLS = "approve_bills"
     APPROVE_REFUNDS = "approve_refunds"
     ADMIT_VISITORS = "admit_visitors"
     BILL_ACCOUNTS = "bill_accounts"
@@ -83,6 +84,7 @@ _READS_TECHNICAL = _TECHNICAL | {Role.AUDITOR, Role.PLATFORM}
 POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
     {
         Action.ACKNOWLEDGE_ALARM: _ON_SITE,
+        Action.APPROVE_BILLS: _MONEY,
         Action.APPROVE_REFUNDS: _MONEY,  # never of one's own asking: the refund service
         Action.ADMIT_VISITORS: _MANAGERS | {Role.GUARD},
         Action.BILL_ACCOUNTS: _MONEY,

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from cloud.domain.access import Action, require
+from cloud.domain.bill_run import BillRunState
 from cloud.domain.change import InvoiceIssued
 from cloud.domain.errors import Conflict, NotFound
 from cloud.domain.ids import AccountId, InvoiceId, PeriodId, SiteId
@@ -32,7 +33,18 @@ from cloud.domain.user import User
 from cloud.services import payments
 from cloud.services.assessment import Assessment, assess
 from cloud.services.invoice_rows import invoice_of, usage_of
-from cloud.store import audit, invoices, ledger, numbers, people, periods, premises, subjects, usage
+from cloud.store import (
+    audit,
+    bill_runs,
+    invoices,
+    ledger,
+    numbers,
+    people,
+    periods,
+    premises,
+    subjects,
+    usage,
+)
 from cloud.store.db import Tx
 from cloud.store.periods import Hold
 from cloud.store.subjects import Subject
@@ -103,10 +115,30 @@ def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
     """Begin or take up the closing of a period; returns the accounts that still have no invoice.
 
     Those whose supply ends inside the period come before those whose supply begins in it, so that a
-    ladder that is inherited stands where the one before left it. Conflict where the period is closed
-    already, has not ended, or an earlier one was never begun.
+    ladder that is inherited stands where the one before left it. Conflict where the period cannot be
+    billed, or was checked and nobody has approved what its newest check came to.
     """
     require(actor, Action.CLOSE_PERIOD)
+    period, _ = require_billable(tx, period_id)
+    checked = bill_runs.newest(tx, period_id)
+    if checked is not None and checked.state is not BillRunState.APPROVED:
+        raise Conflict(
+            f"check {checked.number} of period {period.code} is {checked.state.value}: approve it first"
+        )
+    ledger.ensure_chart(tx)
+    if period.state is PeriodState.OPEN:
+        periods.set_state(tx, period_id, PeriodState.CLOSING)
+        audit.record(tx, actor.user_id, "close_period", "billing_period", period_id, {"code": period.code})
+    to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
+    billed = invoices.billed_accounts(tx, period_id)
+    return [account_id for account_id in to_bill if account_id not in billed]
+
+
+def require_billable(tx: Tx, period_id: PeriodId) -> tuple[BillingPeriod, Site]:
+    """Return a period that has ended and is not closed, held until the transaction ends.
+
+    Conflict where it is closed already, has not ended, or an earlier one was never begun.
+    """
     period = _period(tx, period_id, is_locked=True)
     site = _site(tx, period.site_id)
     if period.state is PeriodState.CLOSED:
@@ -120,13 +152,7 @@ def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
     for other in periods.list_periods(tx, period.site_id):
         if other.code < period.code and other.state is PeriodState.OPEN:
             raise Conflict(f"period {other.code} of site {site.code} must be closed before {period.code}")
-    ledger.ensure_chart(tx)
-    if period.state is PeriodState.OPEN:
-        periods.set_state(tx, period_id, PeriodState.CLOSING)
-        audit.record(tx, actor.user_id, "close_period", "billing_period", period_id, {"code": period.code})
-    to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
-    billed = invoices.billed_accounts(tx, period_id)
-    return [account_id for account_id in to_bill if account_id not in billed]
+    return period, site
 
 
 def issue_invoices(tx: Tx, actor: User, period_id: PeriodId, account_ids: Sequence[AccountId]) -> IssuedGroup:
@@ -146,7 +172,7 @@ def issue_invoices(tx: Tx, actor: User, period_id: PeriodId, account_ids: Sequen
     billed = invoices.billed_accounts(tx, period_id, account_ids)
     wanted = [account_id for account_id in account_ids if account_id not in billed]
     held: dict[AccountId, tuple[UsageProblem, ...]] = {
-        account_id: (_earlier_unbilled(period, code, zone),)
+        account_id: (earlier_unbilled(period, code, zone),)
         for account_id, code in periods.earlier_holds(tx, period, wanted).items()
     }
     found = subjects.load_subjects(
@@ -267,7 +293,8 @@ def _waiting_for_holders(
     return waiting
 
 
-def _earlier_unbilled(period: BillingPeriod, code: str, zone: ZoneInfo) -> UsageProblem:
+def earlier_unbilled(period: BillingPeriod, code: str, zone: ZoneInfo) -> UsageProblem:
+    """Return that an account waits for an earlier period."""
     at_ms = midnight_ms(period.dates.start_on, zone)
     return UsageProblem(
         ProblemKind.EARLIER_UNBILLED, "", at_ms, f"period {code} could not be billed yet and comes first"

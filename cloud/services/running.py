@@ -13,16 +13,16 @@ from cloud.domain import money
 from cloud.domain.access import Action, require, require_account
 from cloud.domain.change import RunningChargeChanged
 from cloud.domain.ids import AccountId, SeriesId, ServicePointId, SiteId
-from cloud.domain.periods import PeriodState, ServicePeriod, billing_month, local_date, month_code, time_zone
+from cloud.domain.periods import PeriodState, billing_month, local_date, month_code, time_zone
 from cloud.domain.premises import Site
 from cloud.domain.rating import SliceMethod
 from cloud.domain.running_charge import RunningCharge, RunningService
 from cloud.domain.user import User
 from cloud.services.assessment import AssessedService, Assessment, assess
+from cloud.services.pending import add_holders_before, add_usage
 from cloud.services.premises import site_of
 from cloud.store import invoices, periods, premises, running_charges, subjects
 from cloud.store.db import Tx
-from cloud.store.subjects import Subject
 from cloud.store.usage import HistoryRow
 
 # Accounts a transaction: about a tenth of a second of the writer's time.
@@ -83,7 +83,7 @@ def update(tx: Tx, site_id: SiteId, account_ids: Sequence[AccountId]) -> list[Ru
     periods.insert_period(tx, site_id, code, dates)
     found = subjects.load_subjects(tx, account_ids, dates, dates.bounds_ms(zone))
     pending = _unbilled_before(tx, site, zone, account_ids)
-    _add_holders_before(tx, found, dates, zone, pending)
+    add_holders_before(tx, found, dates, zone, pending, tx.now_ms)
     outcomes = assess(tx, found, zone, tx.now_ms, pending)
     charges = []
     for subject, outcome in zip(found, outcomes, strict=True):
@@ -119,43 +119,8 @@ def _unbilled_before(
         found = subjects.load_subjects(tx, waiting, period.dates, period.dates.bounds_ms(zone))
         for outcome in assess(tx, found, zone, None, pending):
             if isinstance(outcome, Assessment):
-                _add_usage(pending, outcome)
+                add_usage(pending, outcome)
     return pending
-
-
-def _add_holders_before(
-    tx: Tx,
-    found: Sequence[Subject],
-    dates: ServicePeriod,
-    zone: ZoneInfo,
-    pending: dict[ServicePointId, list[HistoryRow]],
-) -> None:
-    """Add what those used who had a service point earlier in the running month: ladders may go on there."""
-    took_over = {
-        service.service_point_id
-        for subject in found
-        for service in subject.services
-        if service.service_point_id is not None and service.dates.start_on > dates.start_on
-    }
-    before = subjects.holders_before(tx, took_over, dates)
-    holders = sorted({account_id for rows in before.values() for account_id, _ in rows})
-    if holders:
-        earlier = subjects.load_subjects(tx, holders, dates, dates.bounds_ms(zone))
-        for outcome in assess(tx, earlier, zone, tx.now_ms, pending):
-            if isinstance(outcome, Assessment):
-                _add_usage(pending, outcome)
-
-
-def _add_usage(pending: dict[ServicePointId, list[HistoryRow]], outcome: Assessment) -> None:
-    account_id = outcome.subject.account.account_id
-    for service in outcome.services:
-        point = service.service.service_point_id
-        if point is None:
-            continue
-        rows = pending.setdefault(point, [])
-        rows += [
-            HistoryRow(point, account_id, part.planned.dates, part.used.quantity) for part in service.slices
-        ]
 
 
 def _currency(outcome: Assessment) -> str:

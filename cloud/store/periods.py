@@ -115,7 +115,7 @@ def replace_holds(
                     "tenant_id": tx.tenant_id,
                     "period_id": period_id,
                     "account_id": account_id,
-                    "problems": [_problem_to_json(problem) for problem in problems],
+                    "problems": [problem_to_json(problem) for problem in problems],
                     "held_at_ms": tx.now_ms,
                 }
                 for account_id, problems in held.items()
@@ -183,7 +183,7 @@ def list_holds(tx: Tx, period_id: PeriodId) -> list[Hold]:
             row.holder_name,
             row.space_code or "",
             row.held_at_ms,
-            tuple(_problem_from_json(problem) for problem in row.problems),
+            tuple(problem_from_json(problem) for problem in row.problems),
         )
         for row in rows
     ]
@@ -210,7 +210,8 @@ def _period_from_row(row: sa.Row[Any]) -> BillingPeriod:
     )
 
 
-def _problem_to_json(problem: UsageProblem) -> dict[str, str | int]:
+def problem_to_json(problem: UsageProblem) -> dict[str, str | int]:
+    """Return a problem as it is kept."""
     return {
         "kind": problem.kind.value,
         "meter_serial": problem.meter_serial,
@@ -219,7 +220,8 @@ def _problem_to_json(problem: UsageProblem) -> dict[str, str | int]:
     }
 
 
-def _problem_from_json(document: Any) -> UsageProblem:
+def problem_from_json(document: Any) -> UsageProblem:
+    """Return a problem that was kept."""
     return UsageProblem(
         ProblemKind(document["kind"]), document["meter_serial"], document["at_ms"], document["detail"]
     )

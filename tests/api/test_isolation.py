@@ -33,6 +33,8 @@ async def _company(cloud: Cloud, tenant_id: TenantId) -> Homes:
     await homes.send_readings(october_readings())
     await homes.send_events([fire(EventState.RAISED, cloud.clock.now_ms)])
     period = await homes.post(f"/api/v1/sites/{homes.site_id}/periods", {"code": "2026-10"})
+    checked = await homes.post(f"/api/v1/periods/{period['period_id']}/checks", {"wait_s": 30})
+    await homes.post(f"/api/v1/bill_runs/{checked['run_id']}/approve", {})
     await homes.post(f"/api/v1/periods/{period['period_id']}/closing", {"wait_s": 30})
     await homes.post(f"/api/v1/sites/{homes.site_id}/work_orders/due")
     return homes
@@ -46,6 +48,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     [equipment] = (await homes.get(f"{site}/equipment"))["items"]
     [order] = (await homes.get(f"{site}/work_orders"))["items"]
     period = (await homes.get(f"{site}/periods"))["items"][0]
+    [bill_run] = (await homes.get(f"/api/v1/periods/{period['period_id']}/checks"))["items"]
     account = (await homes.get(f"{site}/accounts"))["items"][1]
     [invoice] = (await homes.get(f"/api/v1/invoices?account_id={account['account_id']}"))["items"]
     payment = await homes.post(
@@ -124,6 +127,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "alarm_id": alarm["alarm_id"],
         "announcement_id": announcement["announcement_id"],
         "attachment_id": deed.json["attachments"][0]["attachment_id"],
+        "bill_run_id": bill_run["run_id"],
         "building_id": building["building_id"],
         "command_id": alarm["alarm_id"],
         "configuration_id": draft["configuration_id"],

@@ -35,7 +35,7 @@ _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = (
     "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template",
-    "{attachment}", "{photo}",
+    "/visits", "{attachment}", "{photo}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = ("alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{run}", "{user_id}")

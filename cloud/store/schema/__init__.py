@@ -5,6 +5,7 @@ Import the module and name tables through it: `schema.reading`, `schema.invoice_
 """
 
 from cloud.store.schema.announcement import announcement, announcement_home, announcement_read
+from cloud.store.schema.bill_run import bill_run, bill_run_account
 from cloud.store.schema.billing import (
     allocation,
     billing_hold,
@@ -109,6 +110,7 @@ APPEND_ONLY_TABLES = (
     "allocation",
     "audit_entry",
     "audit_link",
+    "bill_run_account",
     "command_step",
     "configuration_step",
     "event",
@@ -142,6 +144,8 @@ __all__ = [
     "attachment",
     "audit_entry",
     "audit_link",
+    "bill_run",
+    "bill_run_account",
     "billing_hold",
     "billing_period",
     "building",
