@@ -50,6 +50,39 @@ class TrueUp:
         return [*kept, money.EXACT.subtract(self.actual, money.add(kept))]
 
 
+@dataclass(frozen=True, slots=True)
+class BilledCycle:
+    """What was billed for a cycle; its ends were read, unless an estimate stands there."""
+
+    quantity: Decimal
+    begins_estimated: bool
+    ends_estimated: bool
+
+
+def actual_cycles(billed: Sequence[BilledCycle]) -> list[Decimal]:
+    """Return what was really used in each cycle, oldest first, as far as readings tell.
+
+    What settles estimates is no cycle by itself (too much may have been estimated, and it is less than
+    nothing): together they are what was used between two readings, and each counts with their mean.
+    Estimates that nothing has settled yet, or whose beginning is not known here, are left out.
+    """
+    actual: list[Decimal] = []
+    estimated: list[Decimal] | None = []  # since the last reading; None where that is before the first
+    for cycle in billed:
+        if cycle.begins_estimated and not estimated:
+            estimated = None
+        elif not cycle.begins_estimated:
+            estimated = []
+        if estimated is not None:
+            estimated.append(cycle.quantity)
+        if not cycle.ends_estimated:
+            if estimated:
+                mean = money.round_quantity(Fraction(money.add(estimated)) / len(estimated))
+                actual += [mean] * len(estimated) if len(estimated) > 1 else estimated
+            estimated = []
+    return actual
+
+
 def estimate(history: Sequence[Decimal]) -> Decimal:
     """Return the mean of the last three actual cycles (of fewer, if there are no more), to four decimals."""
     if not history:

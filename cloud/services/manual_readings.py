@@ -14,7 +14,7 @@ from fractions import Fraction
 from cloud.domain import money
 from cloud.domain.access import Action, require
 from cloud.domain.errors import Conflict, Invalid, NotFound
-from cloud.domain.estimate import CYCLES_AVERAGED, estimate
+from cloud.domain.estimate import CYCLES_AVERAGED, BilledCycle, actual_cycles, estimate
 from cloud.domain.ids import InstallationId, UserId
 from cloud.domain.meter import Installation
 from cloud.domain.periods import local_date, midnight_ms, time_zone
@@ -136,9 +136,17 @@ def _at(tx: Tx, installation_id: InstallationId, on: date) -> tuple[Installation
 def _actual_cycles(
     tx: Tx, installation: Installation, on: date
 ) -> tuple[Sequence[Decimal], DialReading | None]:
-    """Return the last billed usages that were measured, and the dial the last bill ended with."""
+    """Return what the last cycles used as far as it was read, and the dial the last bill ended with."""
     billed = usage.usage_before(tx, installation.service_point_id, on, CYCLES_AVERAGED * 2)
-    actual = [part.quantity for part in billed if not part.is_estimated][-CYCLES_AVERAGED:]
+    cycles = [
+        BilledCycle(
+            part.quantity,
+            any(segment.opening.source == "estimate" for segment in part.segments),
+            part.is_estimated,
+        )
+        for part in billed
+    ]
+    actual = actual_cycles(cycles)[-CYCLES_AVERAGED:]
     own = [
         segment.closing
         for part in billed
