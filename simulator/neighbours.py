@@ -6,7 +6,7 @@ and by the month. The invariant: nothing here has a meter, and no code of buildi
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 PROPERTY_FEE, PARKING_FEE = "demo-property-fee", "demo-parking-fee"
@@ -55,8 +55,8 @@ class _Home:
         return str(self.space["code"])
 
 
-def add_neighbours(document: dict[str, Any], opened_on: str) -> dict[str, Any]:
-    """Return a site document with the two buildings added to it, charged from `opened_on`."""
+def add_neighbours(document: dict[str, Any], opened_on: str, today: date) -> dict[str, Any]:
+    """Return a site document with the two buildings added, charged from `opened_on`, as upkept `today`."""
     added = dict(document)
     for house in _HOUSES:
         homes = _homes(house)
@@ -66,6 +66,7 @@ def add_neighbours(document: dict[str, Any], opened_on: str) -> dict[str, Any]:
         _extend(added, "buildings", [{**building, "spaces": [*(home.space for home in homes), *public]}])
         _extend(added, "accounts", [_account(home, opened_on) for home in held])
         _extend(added, "subscriptions", [_subscription(home, opened_on) for home in held])
+        _extend(added, "equipment", [_lift(house, today)])
         _extend(added, "people", [_person(number, home) for number, home in enumerate(held)])
     _extend(added, "tariffs", [_area_tariff(), _parking_tariff()])
     return added
@@ -132,6 +133,43 @@ def _status(house: _House, order: int) -> str | None:
 
 def _space(code: str, floor: int, kind: str, built_area_dm2: int, *, use: str) -> dict[str, Any]:
     return {"code": code, "floor": floor, "kind": kind, "built_area_dm2": built_area_dm2, "use": use}
+
+
+def _lift(house: _House, today: date) -> dict[str, Any]:
+    """Return a building's lift with its four cycles; building 3's half-monthly visit is overdue."""
+    last_days_ago = 17 if house.code == "3" else 6
+    return {
+        "code": f"lift-b{house.code}",
+        "kind": "lift",
+        "name": f"{house.name}电梯",
+        "building": house.code,
+        "brand": "日立",
+        "model": "MCA-1050-CO105",
+        "serial_number": f"3110-{house.handed_over_on.year}-{house.code}07",
+        "plans": [
+            _plan("half-month", "半月维护保养", 15, "half_month", today - timedelta(days=last_days_ago)),
+            _plan("quarter", "季度维护保养", 91, "quarter", today - timedelta(days=60)),
+            _plan("half-year", "半年维护保养", 182, "half_year", today - timedelta(days=120)),
+            _plan("year", "年度维护保养", 365, "year", today - timedelta(days=240)),
+        ],
+    }
+
+
+def _plan(code: str, title: str, interval_days: int, cycle: str, last_on: date) -> dict[str, Any]:
+    signed_at = datetime.combine(last_on, time(2), UTC)  # ten in the morning there
+    return {
+        "code": code,
+        "title": title,
+        "basis": "TSG T5002-2017 附件 A",
+        "interval_days": interval_days,
+        "lead_days": 3 if interval_days < 31 else 14,
+        "starts_on": (last_on - timedelta(days=interval_days)).isoformat(),
+        "checklist": "elevator-traction",
+        "cycle": cycle,
+        "completions": [
+            {"completed_at_ms": int(signed_at.timestamp() * 1000), "signed_by": "恒安电梯 周工、吴工"}
+        ],
+    }
 
 
 def _public(house: _House, name: str, floor: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ PAGE_LIMIT_MAX = 200  # what a person can scan and a phone can hold; a program t
 JSON_BODY_BYTES_MAX = 1024 * 1024  # ASVS 5.0 §1.5: far above every form and script of ours
 # Parameters of a path that are whole numbers, or codes people gave; all others are ids.
 PATH_NUMBERS = frozenset({"line_no", "series_id", "version"})
-PATH_CODES = frozenset({"document_code", "document_number", "kind_code", "tariff_code"})
+PATH_CODES = frozenset({"checklist_code", "document_code", "document_number", "kind_code", "tariff_code"})
 PATH_NUMBER_MAX = 2**53 - 1  # what a JSON number keeps exactly everywhere
 EVENT_STREAM = "text/event-stream"
 

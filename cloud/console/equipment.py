@@ -1,7 +1,7 @@
 """The board of maintenance clocks, one piece of equipment, and signing a service as done."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
 from cloud.domain.work_order import WorkOrder, WorkOrderState
-from cloud.services import equipment, maintenance, premises
+from cloud.services import equipment, maintenance, premises, service_sheets
 from cloud.store.db import Tx
 
 _ORDERS_READ = 500
@@ -47,6 +47,7 @@ class ClockRow:
     signed_by: str = ""
     completions: tuple[Completion, ...] = ()
     intervals: tuple[Interval, ...] = ()
+    sheets: Mapping[int, str] = field(default_factory=dict)  # a signed sheet's id by its moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,9 @@ def _one(tx: Tx, actor: User, site_id: SiteId, code: str, chosen: str, fmt: Form
     rows = []
     for clock in detail.status.clocks:
         own = tuple(c for c in detail.completions if c.plan_id == clock.plan.plan_id)
-        rows.append(_row(item, clock, orders, chosen, "", own, _intervals(own, clock, fmt)))
+        signed = service_sheets.sheets_of(tx, actor, clock.plan.plan_id)
+        sheets = {one.signed_at_ms: str(one.sheet_id) for one in signed}
+        rows.append(_row(item, clock, orders, chosen, "", own, _intervals(own, clock, fmt), sheets))
     is_lift = item.kind is EquipmentKind.LIFT and bool(detail.values)
     return EquipmentView(
         item,
@@ -214,11 +217,12 @@ def _row(
     signed_by: str,
     completions: tuple[Completion, ...] = (),
     intervals: tuple[Interval, ...] = (),
+    sheets: Mapping[int, str] | None = None,
 ) -> ClockRow:
     own = next((order for order in orders if order.plan_id == clock.plan.plan_id), None)
     picture = draw_clock(max(0, clock.day_number), clock.plan.interval_days)
     is_selected = clock.plan.plan_id == chosen
-    return ClockRow(item, clock, picture, own, is_selected, signed_by, completions, intervals)
+    return ClockRow(item, clock, picture, own, is_selected, signed_by, completions, intervals, sheets or {})
 
 
 def _intervals(

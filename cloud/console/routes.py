@@ -45,6 +45,7 @@ from cloud.console import (
     print_runs,
     repairs,
     reports,
+    service_sheets,
     spaces,
     staff,
     tariff_editor,
@@ -73,6 +74,7 @@ class Page:
 
 _NUMBER = "{number:[A-Za-z0-9-]+}"
 _CONFIGURATION = "/gateways/{code}/configuration/{version:[0-9]{1,9}}"
+_PLAN = "/equipment/{code}/plans/{plan_id}"
 _VERSION = "{version:[0-9]{1,6}}"
 _LINE = "{line_no:[0-9]{1,4}}"
 
@@ -102,6 +104,9 @@ PAGES: Sequence[Page] = (
     Page("POST", "/billing/{code}/decide", bill_run.decide, Action.APPROVE_BILLS),
     Page("GET", "/billing/{code}/progress", bill_run.show_progress, Action.CLOSE_PERIOD),
     Page("GET", "/billing/{code}/visits", bill_run.fetch_visits, Action.CLOSE_PERIOD),
+    Page("GET", "/checklists", service_sheets.show_lists, Action.READ_EQUIPMENT),
+    Page("GET", "/checklists/{code}", service_sheets.show_list, Action.READ_EQUIPMENT),
+    Page("POST", "/checklists/{code}", service_sheets.change_list, Action.MANAGE_MAINTENANCE),
     Page("GET", "/commands", commands.show_list, Action.READ_COMMANDS),
     Page("GET", "/commands/{command_id}", commands.show_one, Action.READ_COMMANDS),
     Page("GET", "/devices/{code}/{device}", commands.show_device, Action.READ_COMMANDS),
@@ -110,6 +115,10 @@ PAGES: Sequence[Page] = (
     Page("GET", "/equipment/lift", equipment.show_lift, Action.READ_EQUIPMENT),
     Page("GET", "/equipment/{code}", equipment.show_one, Action.READ_EQUIPMENT),
     Page("POST", "/equipment/{code}/plans/{plan_id}/sign", equipment.sign, Action.COMPLETE_MAINTENANCE),
+    Page("GET", _PLAN + "/sheet", service_sheets.show_form, Action.COMPLETE_MAINTENANCE),
+    Page("POST", _PLAN + "/sheet", service_sheets.sign, Action.COMPLETE_MAINTENANCE),
+    Page("GET", _PLAN + "/link", service_sheets.show_links, Action.MANAGE_MAINTENANCE),
+    Page("POST", _PLAN + "/link", service_sheets.change_links, Action.MANAGE_MAINTENANCE),
     Page("GET", "/find", find.show, Action.READ_PREMISES),
     Page("GET", "/find/results", find.show_results, Action.READ_PREMISES),
     Page("GET", "/gateways", gateways.show_list, Action.READ_GATEWAYS),
@@ -216,6 +225,8 @@ PAGES: Sequence[Page] = (
     Page("POST", "/staff", staff.invite, Action.MANAGE_USERS),
     Page("GET", "/staff/{user_id}", staff.show_one, Action.MANAGE_USERS),
     Page("POST", "/staff/{user_id}", staff.act, Action.MANAGE_USERS),
+    Page("GET", "/sheets/{sheet}", service_sheets.show_signed, Action.READ_EQUIPMENT),
+    Page("GET", "/sheets/{sheet}/photos/{photo}", service_sheets.show_photo, Action.READ_EQUIPMENT),
     Page("GET", "/tables", imports.show_tables, Action.IMPORT_TABLES),
     Page("POST", "/tables/{kind}", imports.upload, Action.IMPORT_TABLES),
     Page("GET", "/tables/{kind}/export", imports.fetch_table, Action.IMPORT_TABLES),
@@ -246,6 +257,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/preferences", login.set_preferences)
     app.router.add_get("/invitation/{token}", invitation.show)
     app.router.add_post("/invitation/{token}", invitation.submit)
+    app.router.add_get("/work/{secret}", service_sheets.show_work)
+    app.router.add_post("/work/{secret}", service_sheets.sign_work)
     app.router.add_get("/verify", verification.show_form)
     app.router.add_get("/verify/{number}/{code}", verification.show_verdict)
     for page in PAGES:

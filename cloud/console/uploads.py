@@ -29,7 +29,7 @@ class Sent:
     photos: tuple[CleanPhoto, ...] = ()
 
 
-async def read_form(request: web.Request) -> Sent:
+async def read_form(request: web.Request, fields_max: int = _FIELDS_MAX) -> Sent:
     """Return a form's fields and photos; Invalid for what is no photo, or too many."""
     if request.content_type != "multipart/form-data":
         form = await request.post()
@@ -38,7 +38,7 @@ async def read_form(request: web.Request) -> Sent:
     kept: list[CleanPhoto] = []
     async with asyncio.timeout(_TIMEOUT_S):
         async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader) or not part.name or len(values) >= _FIELDS_MAX:
+            if not isinstance(part, BodyPartReader) or not part.name or len(values) >= fields_max:
                 raise web.HTTPBadRequest
             if part.filename is None:
                 raw = await _read(part, _TEXT_BYTES_MAX)

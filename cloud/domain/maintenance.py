@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
+from cloud.domain.checklist import Cycle, is_within
 from cloud.domain.ids import EquipmentId, PlanId, WorkOrderId
 
 
@@ -36,6 +37,16 @@ class MaintenancePlan:
     lead_days: int
     starts_on: date
     ends_on: date | None
+    checklist_code: str = ""
+    cycle: Cycle = Cycle.NONE
+
+    def does_too(self, other: "MaintenancePlan") -> bool:
+        """Tell whether a visit of this plan does another's work: same equipment and list, a shorter cycle."""
+        return (
+            bool(self.checklist_code)
+            and (self.equipment_id, self.checklist_code) == (other.equipment_id, other.checklist_code)
+            and is_within(other.cycle, self.cycle)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class PhotoSubject(Enum):
     """What a photo may be about."""
 
     REPAIR = "repair"
+    SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True)

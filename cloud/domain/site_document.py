@@ -29,7 +29,8 @@ with more in it adds what is new. Nothing is ever removed by a document.
       "equipment": [{"code": "lift-1", "kind": "lift", "name": "1 号梯", "building": "1",
                      "device": "gw-1/lift-1", "brand": "…", "model": "…", "serial_number": "…", "plans": [
           {"code": "half-month", "title": "半月维保", "basis": "TSG T5002-2017 §6", "interval_days": 15,
-           "lead_days": 3, "starts_on": "2026-09-01", "completions": [
+           "lead_days": 3, "starts_on": "2026-09-01", "checklist": "elevator-traction",
+           "cycle": "half_month", "completions": [
               {"completed_at_ms": 1757000000000, "signed_by": "李工", "note": ""}]}]}],
       "users": [{"login": "manager", "password": "…", "display_name": "物业经理", "role": "manager"},
                 {"login": "101", "password": "…", "display_name": "王建国", "role": "resident",
@@ -49,6 +50,7 @@ from typing import Annotated
 
 import msgspec
 
+from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.errors import Invalid, Problem
 from cloud.domain.person import Relation
@@ -209,6 +211,8 @@ class PlanEntry(_Part, frozen=True, kw_only=True):
     interval_days: Annotated[int, msgspec.Meta(ge=1, le=3_660)]
     lead_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
     starts_on: date
+    checklist: Name = ""
+    cycle: Cycle = Cycle.NONE
     completions: tuple[CompletionEntry, ...] = ()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from cloud.domain.access import Action, require
+from cloud.domain.equipment import Equipment
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, EquipmentId, PlanId, SiteId, WorkOrderId
 from cloud.domain.maintenance import Completion, MaintenanceClock, MaintenancePlan, clock_on
@@ -79,9 +80,20 @@ def complete(tx: Tx, actor: User, plan_id: PlanId, signed_by: str, note: str = "
     plan = equipment.lock_plan(tx, plan_id)
     if plan is None:
         raise NotFound(f"there is no maintenance plan {plan_id}")
+    if plan.checklist_code:
+        raise Conflict(f"{plan.title} has an item list: answer it and sign its sheet")
     owner = equipment.find_equipment(tx, plan.equipment_id)
     assert owner is not None, "a plan is of a piece of equipment"
-    site = site_of(tx, owner.site_id)
+    record_completion(tx, actor, plan, owner, signed_by, note)
+    [clock] = clocks_of(tx, site_of(tx, owner.site_id), [plan])
+    return clock
+
+
+def record_completion(
+    tx: Tx, actor: User, plan: MaintenancePlan, owner: Equipment, signed_by: str, note: str
+) -> WorkOrderId | None:
+    """Start a plan's clock again from now; return the work order that asked for it, which is finished."""
+    site, plan_id = site_of(tx, owner.site_id), plan.plan_id
     asked = work_orders.list_work_orders(
         tx, site.site_id, work_orders.UNFINISHED, None, limit=100, equipment_id=plan.equipment_id
     )
@@ -93,8 +105,7 @@ def complete(tx: Tx, actor: User, plan_id: PlanId, signed_by: str, note: str = "
     audit.record(
         tx, actor.user_id, "complete_maintenance", "maintenance_plan", plan_id, {"work_order": order}
     )
-    [clock] = clocks_of(tx, site, [plan])
-    return clock
+    return order
 
 
 def list_work_orders(

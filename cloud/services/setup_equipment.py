@@ -60,6 +60,8 @@ def _load_plan(known: Known, place: str, equipment_id: EquipmentId, entry: PlanE
             entry.lead_days,
             entry.starts_on,
             None,
+            entry.checklist,
+            entry.cycle,
         )
         if not equipment.insert_plan(known.tx, found):
             known.wrong(place, f"the plan {entry.code!r} has ended: give the new one another code")

@@ -238,12 +238,14 @@ def fetch_attachment(
 ) -> tuple[AttachmentRecord, bytes]:
     """Return a paper about a space; a title names its owner, so those who may see accounts may see it."""
     require(actor, Action.READ_LEDGER)
+    _place(tx, space_id)
     return attachments.fetch(tx, _SUBJECT, space_id, attachment_id)
 
 
 def withdraw_attachment(tx: Tx, actor: User, space_id: SpaceId, attachment_id: AttachmentId) -> None:
     """Show a paper about a space no more."""
     require(actor, Action.MANAGE_PREMISES)
+    _place(tx, space_id)
     attachments.withdraw(tx, actor, _SUBJECT, space_id, attachment_id)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import Equipment, EquipmentKind
 from cloud.domain.ids import (
     BuildingId,
@@ -88,6 +89,8 @@ def insert_plan(tx: Tx, added: MaintenancePlan) -> bool:
                 lead_days=added.lead_days,
                 starts_on=added.starts_on,
                 ends_on=added.ends_on,
+                checklist_code=added.checklist_code or None,
+                cycle=added.cycle.value or None,
             )
             .on_conflict_do_nothing(index_elements=["tenant_id", "equipment_id", "code"])
         ).rowcount
@@ -104,6 +107,13 @@ def plans_of(tx: Tx, equipment_id: EquipmentId, today: date) -> list[Maintenance
     """Return the plans of one piece of equipment that are in force on `today`."""
     # What must be done regularly to this?
     return _plans(tx, sa.and_(equipment.c.id == equipment_id, _is_in_force(today)))
+
+
+def find_plan(tx: Tx, plan_id: PlanId) -> MaintenancePlan | None:
+    """Return one plan, or None."""
+    # Which plan is this?
+    found = _plans(tx, maintenance_plan.c.id == plan_id)
+    return found[0] if found else None
 
 
 def lock_plan(tx: Tx, plan_id: PlanId) -> MaintenancePlan | None:
@@ -238,6 +248,8 @@ def _plans(tx: Tx, which: sa.ColumnElement[bool]) -> list[MaintenancePlan]:
             maintenance_plan.c.lead_days,
             maintenance_plan.c.starts_on,
             maintenance_plan.c.ends_on,
+            maintenance_plan.c.checklist_code,
+            maintenance_plan.c.cycle,
         )
         .join(
             equipment,
@@ -260,6 +272,8 @@ def _plans(tx: Tx, which: sa.ColumnElement[bool]) -> list[MaintenancePlan]:
             row.lead_days,
             row.starts_on,
             row.ends_on,
+            row.checklist_code or "",
+            Cycle(row.cycle or ""),
         )
         for row in rows
     ]

@@ -96,11 +96,11 @@ class Stage:
         )
         self._children.wait_for("the simulator's control port", self._has_building, _START_TIMEOUT_S)
 
-    def load_site(self, opened_on: str) -> None:
+    def load_site(self, opened_on: str, today: date) -> None:
         """Tell the cloud's database of the property, its people and its tariffs."""
         document = json.loads(self._site.read_bytes())
         document["tariffs"] = [_tariff(code) for code in (ELECTRICITY_TARIFF, WATER_TARIFF)]
-        document = add_neighbours(document, opened_on)
+        document = add_neighbours(document, opened_on, today)
         self._site.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
         self._children.run("setup", "db", "load", "--database", self._database, str(self._site))
 

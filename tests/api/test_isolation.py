@@ -77,6 +77,14 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     ping = await homes.post(f"/api/v1/webhooks/{webhook['webhook_id']}/ping")
     meter = (await homes.get(f"/api/v1/accounts/{account['account_id']}/meters"))["items"][0]
     building = (await homes.get(f"{site}/buildings"))["items"][0]
+    await homes.post(
+        "/api/v1/checklists?reason=own",
+        {
+            "code": "of-this-company",
+            "name_zh": "本公司",
+            "items": [{"code": "1", "cycle": "year", "zh": "灯"}],
+        },
+    )
     repair = await homes.post(
         f"{site}/repairs",
         {"category": "plumbing", "description": "厨房漏水", "account_id": account["account_id"]},
@@ -129,6 +137,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "attachment_id": deed.json["attachments"][0]["attachment_id"],
         "bill_run_id": bill_run["run_id"],
         "building_id": building["building_id"],
+        "checklist_code": "of-this-company",
         "command_id": alarm["alarm_id"],
         "configuration_id": draft["configuration_id"],
         "contact_id": contact["contact_id"],
@@ -153,6 +162,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "problem_id": alarm["alarm_id"],
         "repair_id": repair["repair_id"],
         "series_id": meter["series_id"],
+        "sheet_id": alarm["alarm_id"],
         "session_id": (await homes.get("/api/v1/sessions"))["items"][0]["session_id"],
         "site_id": homes.site_id,
         "space_id": space_id,

@@ -17,6 +17,7 @@ OF_THE_COMPANY = {
     "attachment",  # reached by what it is of
     "audit_entry",
     "audit_link",
+    "checklist",
     "document_number",
     "idempotency_key",
     "invitation",

@@ -30,7 +30,13 @@ _PARTS = {
     "version": "3",
 }
 # By the noun.
-_CODES = {"/devices": "gw-1", "/equipment": "lift-1", "/gateways": "gw-1", "/tariffs": "cn-beijing-elec-res"}
+_CODES = {
+    "/devices": "gw-1",
+    "/checklists": "elevator-traction",
+    "/equipment": "lift-1",
+    "/gateways": "gw-1",
+    "/tariffs": "cn-beijing-elec-res",
+}
 _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find": "?q=1-101"}
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = (
@@ -38,7 +44,10 @@ _FILES = (
     "/visits", "{attachment}", "{photo}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
-_UNNAMED = ("alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{run}", "{user_id}")
+_UNNAMED = (
+    "alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{plan_id}", "{run}", "{sheet}",
+    "{user_id}",
+)  # fmt: skip
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from cloud.domain.checklist import Cycle
 from cloud.domain.site_document import site_document_from_json
 from cloud.domain.space_history import SpaceStatus
 from edge.check import plan
@@ -71,13 +72,17 @@ def test_the_cloud_reads_the_site_document() -> None:
 def test_two_buildings_on_paper_stand_beside_the_one_that_speaks() -> None:
     told = json.loads(write_site_document(Building(1, FaultBook()), OCCASION))
 
-    document = site_document_from_json(json.dumps(add_neighbours(told, "2026-01-01")).encode())
+    document = site_document_from_json(
+        json.dumps(add_neighbours(told, "2026-01-01", date(2026, 11, 24))).encode()
+    )
 
     codes = [space.code for building in document.buildings for space in building.spaces]
     numbers = [account.number for account in document.accounts]
     assert [building.code for building in document.buildings] == ["1", "2", "3"]
     assert len(set(codes)) == len(codes) > 120
     assert len(set(numbers)) == len(numbers)
+    [overdue] = [one.plans[0] for one in document.equipment if one.code == "lift-b3"]
+    assert (overdue.checklist, overdue.cycle) == ("elevator-traction", Cycle.HALF_MONTH)
     assert {one.account for one in document.subscriptions} <= set(numbers)
     told_states = {space.status for building in document.buildings for space in building.spaces}
     assert told_states >= {None, SpaceStatus.LET, SpaceStatus.VACANT, SpaceStatus.NOT_HANDED_OVER}

@@ -94,11 +94,14 @@ from cloud.store.schema.premises import (
 )
 from cloud.store.schema.repair import photo, repair, repair_entry, technician
 from cloud.store.schema.upkeep import (
+    checklist,
     document_number,
     equipment,
     job_run,
     maintenance_completion,
     maintenance_plan,
+    service_link,
+    service_sheet,
     work_order,
 )
 from cloud.store.schema.visit import visit
@@ -111,6 +114,7 @@ APPEND_ONLY_TABLES = (
     "audit_entry",
     "audit_link",
     "bill_run_account",
+    "checklist",
     "command_step",
     "configuration_step",
     "event",
@@ -125,6 +129,7 @@ APPEND_ONLY_TABLES = (
     "posting",
     "reading",
     "repair_entry",
+    "service_sheet",
     "usage",
     "withdrawn_reading",
 )
@@ -149,6 +154,7 @@ __all__ = [
     "billing_hold",
     "billing_period",
     "building",
+    "checklist",
     "command",
     "command_step",
     "configuration",
@@ -207,7 +213,9 @@ __all__ = [
     "repair",
     "repair_entry",
     "running_charge",
+    "service_link",
     "service_point",
+    "service_sheet",
     "session",
     "site",
     "space",

@@ -2,11 +2,13 @@
 
 import sqlalchemy as sa
 
+from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.work_order import WorkOrderKind, WorkOrderState
 from cloud.store.schema.columns import (
     check,
     day,
+    document,
     identity,
     integer,
     metadata,
@@ -55,8 +57,12 @@ maintenance_plan = sa.Table(
     integer("lead_days"),
     day("starts_on"),
     day("ends_on", nullable=True),
+    # Whose items a visit answers, and those of which cycle; NULL for none.
+    text("checklist_code", nullable=True),
+    text("cycle", nullable=True),
     refers("equipment", "equipment_id"),
     unique("equipment_id", "code"),
+    one_of("cycle", Cycle),
     check("interval", "interval_days > 0"),
     check("lead", "lead_days >= 0"),
 )
@@ -104,6 +110,74 @@ maintenance_completion = sa.Table(
     refers("work_order", "work_order_id"),
     refers("app_user", "recorded_by"),
     unique("plan_id", "completed_at_ms"),
+)
+
+# An item list of a company's own, version by version; the last number counts.
+checklist = sa.Table(
+    "checklist",
+    metadata,
+    tenant(),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    document("document"),
+    text("reason"),
+    integer("recorded_at_ms"),
+    reference("recorded_by", nullable=True),
+    refers("tenant", to=()),
+    refers("app_user", "recorded_by"),
+)
+
+# What a visit found, item by item, and the hand it was signed by.
+service_sheet = sa.Table(
+    "service_sheet",
+    metadata,
+    tenant(),
+    identity(),
+    reference("plan_id"),
+    reference("work_order_id", nullable=True),
+    integer("signed_at_ms"),
+    text("signed_by"),
+    # The strokes of the signature as an SVG path.
+    text("signature"),
+    text("checklist_code"),
+    text("cycle"),
+    document("answers"),
+    text("parts"),
+    integer("cost_fen"),
+    text("note"),
+    # SHA-256 of everything above but the ids, as `sheet_digest` writes it.
+    text("sha256"),
+    reference("recorded_by", nullable=True),
+    reference("link_id", nullable=True),
+    refers("maintenance_plan", "plan_id"),
+    refers("work_order", "work_order_id"),
+    refers("app_user", "recorded_by"),
+    refers("service_link", "link_id"),
+    one_of("cycle", Cycle),
+    check("cost", "cost_fen >= 0"),
+    sa.Index("ix_service_sheet_plan", "tenant_id", "plan_id", "signed_at_ms"),
+)
+
+# A way in for a contractor without a login: to one plan's sheet, until a moment, once.
+service_link = sa.Table(
+    "service_link",
+    metadata,
+    tenant(),
+    identity(),
+    reference("plan_id"),
+    text("contractor"),
+    # Of the secret in the address, which is kept nowhere.
+    text("secret_sha256"),
+    integer("created_at_ms"),
+    reference("created_by", nullable=True),
+    integer("expires_at_ms"),
+    integer("used_at_ms", nullable=True),
+    integer("revoked_at_ms", nullable=True),
+    refers("maintenance_plan", "plan_id"),
+    refers("app_user", "created_by"),
+    unique("secret_sha256"),
+    check("times", "expires_at_ms > created_at_ms"),
+    sa.Index("ix_service_link_plan", "tenant_id", "plan_id"),
 )
 
 job_run = sa.Table(

@@ -5,9 +5,11 @@ import { watch } from "./guard.js";
 import { connect } from "./live.js";
 import { listenForKeys } from "./keys.js";
 import { showNotices } from "./notices.js";
+import { letSign } from "./signature.js";
 
 connect(document.querySelector("[data-live]"));
 lightFrames(document);
+letSign(document);
 listenForKeys(document);
 watch(document.querySelector("[data-guard]"));
 showNotices(document);
