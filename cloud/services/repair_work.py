@@ -23,7 +23,7 @@ from cloud.domain.repair import (
     may_become,
 )
 from cloud.domain.user import Role, User
-from cloud.services import dispatching, photos, technicians
+from cloud.services import dispatching, photos, repair_charges, technicians
 from cloud.services.repair_news import tell_home, tell_of_answer
 from cloud.services.repairs import sees, tell_change
 from cloud.store import alarms, audit, repairs
@@ -67,8 +67,15 @@ def move(tx: Tx, actor: User, repair_id: RepairId, state: RepairState, text: str
     repairs.update_repair(tx, repair_id, **_columns_after(tx, actor, found, state))
     repairs.insert_entry(tx, repair_id, RepairAct.MOVED, state, "", text.strip(), actor.person_id)
     audit.record(tx, actor.user_id, "move_repair", "repair", repair_id, {"state": state.value})
-    if state is RepairState.REOPENED:
-        dispatching.dispatch(tx, repair_id)
+    match state:
+        case RepairState.DONE:
+            repair_charges.charge_agreed(tx, actor, found)
+        case RepairState.CANCELLED:
+            repair_charges.take_back(tx, actor, found)
+        case RepairState.REOPENED:
+            dispatching.dispatch(tx, repair_id)
+        case _:
+            pass
     moved = tell_change(tx, repair_id)
     tell_home(tx, actor, moved, state.value, text.strip())
     if actor.role is Role.RESIDENT:
@@ -132,7 +139,10 @@ def answer_quote(tx: Tx, actor: User, repair_id: RepairId, *, is_agreed: bool) -
     repairs.update_repair(tx, repair_id, quote_state=state)
     repairs.insert_entry(tx, repair_id, act, found.state, str(found.quote.amount_fen), "", actor.person_id)
     audit.record(tx, actor.user_id, "answer_quote", "repair", repair_id, {"state": state.value})
-    return tell_change(tx, repair_id)
+    answered = tell_change(tx, repair_id)
+    if answered.state in (RepairState.DONE, RepairState.CONFIRMED):
+        repair_charges.charge_agreed(tx, actor, answered)
+    return answered
 
 
 def rate(tx: Tx, actor: User, repair_id: RepairId, rating: int, text: str = "") -> Repair:

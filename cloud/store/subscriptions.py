@@ -43,6 +43,16 @@ def set_end(tx: Tx, subscription_id: SubscriptionId, to_on: date) -> None:
     )
 
 
+def delete_subscription(tx: Tx, subscription_id: SubscriptionId) -> None:
+    """Forget one that no bill refers to."""
+    # What was never billed leaves no trace but its audit entry.
+    tx.conn.execute(
+        sa.delete(subscription).where(
+            subscription.c.tenant_id == tx.tenant_id, subscription.c.id == subscription_id
+        )
+    )
+
+
 def find_subscription(tx: Tx, subscription_id: SubscriptionId) -> Subscription | None:
     """Return one, or None."""
     found = _subscriptions(tx, subscription.c.id == subscription_id)

@@ -88,11 +88,11 @@ async def test_a_contractor_signs_by_a_link_that_then_leads_nowhere(served: Serv
 
 async def test_a_list_gets_an_item_of_its_own_and_loses_it(served: Served) -> None:
     async with await signed_in(served, "manager") as session:
-        added = {"act": "add", "zh": "井道照明", "cycle": "quarter", "reason": "说明书"}
+        added = {"act": "add", "zh": "轿顶备用铃试响", "cycle": "quarter", "reason": "说明书"}
         async with session.post(f"/checklists/{LIST}", data=added) as response:
-            assert "井道照明" in text_of(await response.text())
+            assert "轿顶备用铃试响" in text_of(await response.text())
         gone = {"act": "withdraw", "item": "own-1", "reason": "重复"}
         async with session.post(f"/checklists/{LIST}", data=gone) as response:
-            assert "井道照明" not in text_of(await response.text())
+            assert "轿顶备用铃试响" not in text_of(await response.text())
         async with session.post(f"/checklists/{LIST}", data={**added, "reason": ""}) as response:
             assert response.status == 422
