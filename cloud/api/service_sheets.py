@@ -137,6 +137,8 @@ async def get_draft(call: Call[Nothing, Nothing]) -> DraftView:
 
 async def sign_sheet(call: Call[Nothing, SheetBody]) -> web.Response:
     """Sign a sheet: its plan's clock starts again, and those of shorter cycles."""
+    # Known to exist for the caller before what they say is looked at.
+    await call.read(service_sheets.draft, _plan_id(call))
     body = call.body
     said = {one.item_code: (one.result.value, one.value, one.note) for one in body.answers}
     signing = Signing(body.signed_by, body.signature, body.parts, body.cost_fen, body.note)
