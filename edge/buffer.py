@@ -207,13 +207,15 @@ class Buffer:
         if all(abs(booted_at_ms - start_ms) > SAME_CLOCK_MS for start_ms in starts_ms):
             starts_ms.append(booted_at_ms)
 
-        def start_of(reading: Reading) -> int:
-            """Return the setting of the clock by which the reading is the freshest, and not of the future."""
-            ages = ((now_ms - (reading.measured_at_ms - start_ms), start_ms) for start_ms in starts_ms)
+        def start_of(measured_at_ms: int) -> int:
+            """Return the setting of the clock by which a stamp is the freshest, and not of the future."""
+            ages = ((now_ms - (measured_at_ms - start_ms), start_ms) for start_ms in starts_ms)
             return min((age for age in ages if age[0] >= -SAME_CLOCK_MS), default=(0, booted_at_ms))[1]
 
+        # Most readings of a poll have one stamp.
+        starts = {at_ms: start_of(at_ms) for at_ms in {reading.measured_at_ms for reading in readings}}
         return [
-            msgspec.structs.replace(reading, booted_at_ms=start_of(reading))
+            msgspec.structs.replace(reading, booted_at_ms=starts[reading.measured_at_ms])
             if reading.clock_quality is ClockQuality.UNSYNCED
             else reading
             for reading in readings

@@ -525,16 +525,24 @@ def _by_value(
     readings: Sequence[Reading], billing_keys: frozenset[str]
 ) -> Iterable[tuple[tuple[ValueClass, int | None], list[Reading]]]:
     """Return the readings parted by what they are worth and by the clock that stamped them, each in order."""
-    parts: dict[tuple[ValueClass, int | None], list[Reading]] = {(value, None): [] for value in ValueClass}
+    parts: dict[int | None, tuple[list[Reading], list[Reading], list[Reading]]] = {}
     for reading in readings:
+        telemetry, billing, evidenced = parts.get(reading.booted_at_ms) or parts.setdefault(
+            reading.booted_at_ms, ([], [], [])
+        )
         if reading.evidence is not None:
-            worth = ValueClass.EVIDENCED
+            evidenced.append(reading)
         elif reading.point_key in billing_keys:
-            worth = ValueClass.BILLING
+            billing.append(reading)
         else:
-            worth = ValueClass.TELEMETRY
-        parts.setdefault((worth, reading.booted_at_ms), []).append(reading)
-    return ((kind, rows) for kind, rows in parts.items() if rows)
+            telemetry.append(reading)
+    worths = (ValueClass.TELEMETRY, ValueClass.BILLING, ValueClass.EVIDENCED)
+    return (
+        ((worth, booted_at_ms), rows)
+        for booted_at_ms, lists in parts.items()
+        for worth, rows in zip(worths, lists, strict=True)
+        if rows
+    )
 
 
 def _parts(rows: Sequence[Any]) -> Iterable[Any]:
