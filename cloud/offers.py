@@ -1,4 +1,4 @@
-"""The door for configurations: a gateway asks for its own, tells what came of it, and what runs there.
+"""The door for configurations and grants: a gateway asks for its own, and tells what came of it.
 
 The invariant: a bundle is signed here, for the gateway whose credential asks for it, from what a person
 has sent; nothing that one gateway says changes what another is told.
@@ -11,8 +11,9 @@ from aiohttp import web
 
 from cloud.ingest import Malformed, body_of, gateway_of, render_error
 from cloud.keys import COMMAND_KEY, DATABASE
-from cloud.services import configurations
+from cloud.services import configurations, granting
 from cloud.web.door import Door
+from protocol.access import GRANTS_PATH, GrantQuestion
 from protocol.configuration import (
     BUNDLE_PATH,
     CONFIGURATION_BYTES_MAX,
@@ -24,6 +25,7 @@ from protocol.configuration import (
     Running,
 )
 from provisioning.bundle import sealed
+from provisioning.grants import sealed_grants
 
 # A question or a report with all its reasons.
 _SMALL_BYTES_MAX = 256 * 1024
@@ -32,13 +34,16 @@ _T = TypeVar("_T")
 
 
 def mount(app: web.Application) -> None:
-    """Add the three addresses."""
+    """Add the addresses."""
     app.router.add_post(BUNDLE_PATH, _bundle)
     app.router.add_post(REPORT_PATH, _report)
     app.router.add_post(RUNNING_PATH, _running)
+    app.router.add_post(GRANTS_PATH, _grants)
 
 
-OFFERS = Door("offers", (BUNDLE_PATH, REPORT_PATH, RUNNING_PATH), mount, render_error, for_gateways=True)
+OFFERS = Door(
+    "offers", (BUNDLE_PATH, REPORT_PATH, RUNNING_PATH, GRANTS_PATH), mount, render_error, for_gateways=True
+)
 
 
 async def _bundle(request: web.Request) -> web.Response:
@@ -47,6 +52,15 @@ async def _bundle(request: web.Request) -> web.Response:
     asked = await _said(request, BundleQuestion, _SMALL_BYTES_MAX)
     found = await request.app[DATABASE].read(gateway.tenant_id, configurations.offered, gateway, asked.above)
     body = b"" if found is None else sealed(found, request.app[COMMAND_KEY])
+    return web.Response(body=body, content_type="application/octet-stream")
+
+
+async def _grants(request: web.Request) -> web.Response:
+    """Answer the signed grants that are newer than the gateway's; nothing where there are none."""
+    gateway = await gateway_of(request)
+    has = await _said(request, GrantQuestion, _SMALL_BYTES_MAX)
+    found = await request.app[DATABASE].read(gateway.tenant_id, granting.offered, gateway, has)
+    body = b"" if found is None else sealed_grants(found, request.app[COMMAND_KEY])
     return web.Response(body=body, content_type="application/octet-stream")
 
 

@@ -51,11 +51,12 @@ class Gatekeeper:
         """Decide, write down, and open; tell whether somebody was let in."""
         verdict, held = self._verdict(shown)
         if not verdict.is_granted:
-            self._tell(ACCESS_DENIED, shown, verdict, held or verdict.reason.value.replace("_", " "))
+            why = verdict.reason.value.replace("_", " ")
+            self._tell(ACCESS_DENIED, shown, verdict, held or f"not let in: {why}")
             return False
         grant = verdict.grant
         assert grant is not None, "only a known badge is let in"
-        self._tell(ACCESS_GRANTED, shown, verdict, verdict.reason.value)
+        self._tell(ACCESS_GRANTED, shown, verdict, "let in")
         if grant.is_once:
             self._under_way.add(grant.badge_id)
         try:

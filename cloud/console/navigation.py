@@ -54,6 +54,7 @@ MENU: Sequence[Group] = (
         (
             Entry("/meters", "meter", mark("Meter readings"), Action.READ_METERS),
             Entry("/equipment", "lift", mark("Upkeep"), Action.READ_EQUIPMENT),
+            Entry("/access", "access", mark("Access"), Action.READ_PASSAGES),
             Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS),
             Entry("/gateways", "gateway", mark("Gateways"), Action.READ_GATEWAYS),
         ),

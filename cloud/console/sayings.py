@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from cloud.console.access_sayings import ACCESS_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
 from cloud.console.language import Language, mark
@@ -334,7 +335,7 @@ def say(text: str, language: Language) -> str:
 def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
     return [
         (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
-        for shape in (*_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES)
+        for shape in (*_SHAPES, *ACCESS_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES)
     ]
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-import segno
 from aiohttp import web
 from markupsafe import Markup
 
+from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
@@ -133,6 +133,4 @@ def _invite(tx: Tx, actor: User, form: Mapping[str, str], fmt: Format) -> Visit:
 def _picture(one: Visit, now_ms: int) -> Markup:
     if one.state_at(now_ms) is not VisitState.EXPECTED:
         return Markup()
-    drawn = segno.make(one.code, error="m", micro=False)
-    # Our own drawing of our own digits; nothing a person typed is in it.
-    return Markup(drawn.svg_inline(omitsize=True, dark="#000", light="#fff", border=3))  # noqa: S704
+    return picture_of_code(one.code)

@@ -32,8 +32,10 @@ class Action(Enum):
     INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
     MANAGE_COMMUNITY = "manage_community"
+    MANAGE_BADGES = "manage_badges"
     MANAGE_CONTACTS = "manage_contacts"
     MANAGE_DUNNING = "manage_dunning"
+    MANAGE_ENTRANCES = "manage_entrances"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
     MANAGE_MAINTENANCE = "manage_maintenance"
@@ -59,15 +61,18 @@ class Action(Enum):
     READ_OVERVIEW = "read_overview"
     READ_OWN_ACCOUNTS = "read_own_accounts"
     READ_OWN_REPAIRS = "read_own_repairs"
+    READ_PASSAGES = "read_passages"
     READ_PEOPLE = "read_people"
     READ_PREMISES = "read_premises"
     READ_REPAIRS = "read_repairs"
     READ_TARIFFS = "read_tariffs"
     RECORD_PAYMENTS = "record_payments"
     RECORD_REPAIRS = "record_repairs"
+    REPORT_BADGE_LOST = "report_badge_lost"
     REQUEST_REPAIRS = "request_repairs"
     REVEAL_PERSONAL_DATA = "reveal_personal_data"
     USE_COMMUNITY = "use_community"
+    USE_OWN_BADGES = "use_own_badges"
     USE_OWN_PRIVACY = "use_own_privacy"
     WORK_REPAIRS = "work_repairs"
 
@@ -99,8 +104,10 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
         Action.MANAGE_COMMUNITY: _MANAGERS,
+        Action.MANAGE_BADGES: _MANAGERS,
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_DUNNING: _MONEY,
+        Action.MANAGE_ENTRANCES: _MANAGERS,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
         Action.MANAGE_MAINTENANCE: _MANAGERS,
@@ -127,15 +134,18 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_OVERVIEW: _READS_SITE,
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_OWN_REPAIRS: _READS_SITE | {Role.RESIDENT},  # only of own homes: `sees_account`
+        Action.READ_PASSAGES: _MANAGERS | {Role.AUDITOR, Role.GUARD},
         Action.READ_PEOPLE: _READS_MONEY | {Role.GUARD},  # numbers masked
         Action.READ_PREMISES: _READS_SITE,
         Action.READ_REPAIRS: _READS_SITE,
         Action.READ_TARIFFS: _READS_MONEY | {Role.RESIDENT},
         Action.RECORD_PAYMENTS: _MONEY,
         Action.RECORD_REPAIRS: _ON_SITE,
+        Action.REPORT_BADGE_LOST: _MANAGERS | {Role.GUARD, Role.RESIDENT},  # a resident: of own homes
         Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
         Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
         Action.USE_COMMUNITY: _MANAGERS | {Role.RESIDENT},  # a resident: for own homes
+        Action.USE_OWN_BADGES: _MANAGERS | {Role.RESIDENT},  # a resident: of own homes
         Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own
         Action.WORK_REPAIRS: _TECHNICAL,
     }

@@ -6,6 +6,7 @@ reading's series is a UUIDv7 in canonical text, so ids made later sort later.
 
 from typing import NewType
 
+AccessGroupId = NewType("AccessGroupId", str)
 TenantId = NewType("TenantId", int)
 SeriesId = NewType("SeriesId", int)
 
@@ -13,12 +14,14 @@ AccountId = NewType("AccountId", str)
 AlarmId = NewType("AlarmId", str)
 AnnouncementId = NewType("AnnouncementId", str)
 AttachmentId = NewType("AttachmentId", str)
+BadgeId = NewType("BadgeId", str)
 BillRunId = NewType("BillRunId", str)
 BuildingId = NewType("BuildingId", str)
 CommandId = NewType("CommandId", str)
 DeliveryId = NewType("DeliveryId", str)
 DepositId = NewType("DepositId", str)
 DeviceId = NewType("DeviceId", str)
+EntranceId = NewType("EntranceId", str)
 EquipmentId = NewType("EquipmentId", str)
 EventId = NewType("EventId", str)
 GatewayId = NewType("GatewayId", str)

@@ -19,7 +19,7 @@ from cloud.domain.overview import EventLine
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import User
-from cloud.services import commands
+from cloud.services import commands, passages
 from cloud.store import alarms, audit, events, points, premises, readings
 from cloud.store.alarms import NewAlarm
 from cloud.store.db import Tx
@@ -42,6 +42,7 @@ def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened:
         tx.announce(_recorded(tx, gateway, event_id, happened))
     if happened.kind == COMMAND_RESULT:
         commands.take_result(tx, gateway, happened)
+    passages.take_event(tx, gateway, event_id, happened)
     if happened.state is EventState.RAISED:
         _raise(tx, gateway, epoch, seq, series_id, event_id, happened)
     elif happened.state is EventState.CLEARED:

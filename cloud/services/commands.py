@@ -26,6 +26,7 @@ from cloud.domain.gateway import GatewayIdentity, GatewayState
 from cloud.domain.ids import CommandId, GatewayId, SiteId, is_uuid
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.user import User
+from cloud.services import passages
 from cloud.store import audit, commands, gateways, points
 from cloud.store.db import Tx
 from protocol.command import ACTION_RULES, COMMAND_VERSION, Action, Command, CommandState
@@ -203,6 +204,7 @@ def _move(
     if state is not CommandState.ACCEPTED:
         outcome = {"state": state.value, "detail": detail}
         audit.record(tx, None, "command_outcome", "command", found.command_id, outcome)
+        passages.take_command(tx, found, state)
     _told(tx, found.command_id)
 
 

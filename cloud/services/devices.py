@@ -32,6 +32,7 @@ class DeviceDetail:
 class Door:
     """A door that can be opened from here."""
 
+    gateway_id: GatewayId
     gateway_code: str
     device: Device
 
@@ -56,7 +57,9 @@ def doors(tx: Tx, actor: User, site_id: SiteId) -> Sequence[Door]:
     require(actor, Action.READ_COMMANDS)
     found: list[Door] = []
     for gateway in gateways.list_gateways(tx, site_id):
-        found += [Door(gateway.code, device) for device in _with_doors(tx, gateway.gateway_id)]
+        found += [
+            Door(gateway.gateway_id, gateway.code, device) for device in _with_doors(tx, gateway.gateway_id)
+        ]
     return found
 
 

@@ -28,7 +28,7 @@ from cloud.domain.ids import GatewayId, SiteId
 from cloud.domain.page import checked_limit
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarms, box_care, configurations
+from cloud.services import alarms, box_care, configurations, granting
 from cloud.store import audit, enrolments, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
 from cloud.store.points import Device
@@ -159,7 +159,8 @@ def hello(tx: Tx, gateway: GatewayIdentity, said: Hello, authorities: str = "") 
     held = ingest.acked_through(tx, gateway.gateway_id, said.epoch)
     counters = meters.counters_since(tx, gateway.gateway_id, tx.now_ms - COUNTERS_TOLD_MS)
     number, wants = configurations.greeted(tx, gateway, said)
-    return Welcome(gateway.code, tx.now_ms, held, counters, number, wants, lease, authorities)
+    has_grants = granting.greeted(tx, gateway, said)
+    return Welcome(gateway.code, tx.now_ms, held, counters, number, wants, lease, authorities, has_grants)
 
 
 def _lease(tx: Tx, gateway: GatewayIdentity, said: Hello) -> str:

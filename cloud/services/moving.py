@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from cloud.domain.access import Action, require
 from cloud.domain.errors import Conflict, Invalid, NotFound
-from cloud.domain.ids import AccountId, InstallationId, PersonId, SpaceId
+from cloud.domain.ids import AccountId, InstallationId, PersonId, SiteId, SpaceId
 from cloud.domain.invoice import InvoiceKind
 from cloud.domain.people import Account, Supply
 from cloud.domain.periods import billing_month, local_date, time_zone
@@ -20,7 +20,7 @@ from cloud.domain.premises import ServicePoint, Site, Space
 from cloud.domain.space_history import SpaceStatus
 from cloud.domain.usage import DialReading
 from cloud.domain.user import User
-from cloud.services import ledger, manual_readings, persons, spaces
+from cloud.services import badges, ledger, manual_readings, persons, spaces
 from cloud.services.premises import site_of
 from cloud.store import audit, invoices, meters, people, premises
 from cloud.store import persons as person_store
@@ -100,7 +100,7 @@ def move(
             f"{planned.account_number} is billed until {planned.billed_until}: take that bill back first"
         )
     _read_dials(tx, actor, planned, dials or {})
-    ended = _leave(tx, actor, planned)
+    ended = _leave(tx, actor, site.site_id, planned)
     opened, person_id = None, None
     if arriving is not None:
         opened, person_id = _arrive(tx, actor, site, planned, arriving)
@@ -128,7 +128,7 @@ def _read_dials(tx: Tx, actor: User, planned: MovePlan, dials: Mapping[str, Deci
         raise Conflict(f"the register of {planned.on} is not known of meter {', '.join(lacking)}: read it")
 
 
-def _leave(tx: Tx, actor: User, planned: MovePlan) -> Account | None:
+def _leave(tx: Tx, actor: User, site_id: SiteId, planned: MovePlan) -> Account | None:
     leaving = [
         one.occupancy_id
         for one in person_store.occupancies_of_space(tx, planned.space_id)
@@ -140,6 +140,7 @@ def _leave(tx: Tx, actor: User, planned: MovePlan) -> Account | None:
         return None
     people.close_account(tx, planned.account_id, planned.on)
     people.end_supplies(tx, planned.account_id, planned.on)
+    badges.end_of_account(tx, actor, planned.account_id, site_id)
     audit.record(tx, actor.user_id, "close_account", "account", planned.account_id)
     return people.find_account(tx, planned.account_id)
 

@@ -22,6 +22,7 @@ from cloud.domain.visit import (
     VISITS_OPEN_MAX,
     Visit,
 )
+from cloud.services import granting
 from cloud.services.notices import notify
 from cloud.services.premises import site_of
 from cloud.services.rate_limits import report_attempt, take_attempt
@@ -68,6 +69,7 @@ def invite(
         )
         if visit_id is not None:
             audit.record(tx, actor.user_id, "invite_visitor", "visit", visit_id)
+            granting.changed(tx, account.site_id)
             found = visits.find_visit(tx, visit_id, is_host=True)
             assert found is not None, "it has just been written"
             return found
@@ -100,7 +102,24 @@ def admit(tx: Tx, actor: User, site_id: SiteId, code: str) -> Visit:
     if not found.lets_in_at(tx.now_ms) or not visits.admit(tx, found.visit_id, actor.person_id):
         raise Conflict("this code does not hold now: it was taken back, is over, or has not begun")
     audit.record(tx, actor.user_id, "admit_visitor", "visit", found.visit_id)
-    site = site_of(tx, site_id)
+    _tell_host(tx, found)
+    after = visits.find_visit(tx, found.visit_id)
+    assert after is not None, "a visit is never deleted"
+    return after
+
+
+def let_in_by_door(tx: Tx, visit_id: VisitId) -> None:
+    """Take note that a door let a visitor in by their code; for services that know so."""
+    found = visits.find_visit(tx, visit_id)
+    if found is not None and visits.admit(tx, visit_id, None):
+        audit.record(tx, None, "admit_visitor", "visit", visit_id)
+        _tell_host(tx, found)
+
+
+def _tell_host(tx: Tx, found: Visit) -> None:
+    """Tell the host that their visitor is here; no door takes the code any more."""
+    granting.changed(tx, found.site_id)
+    site = site_of(tx, found.site_id)
     told = f"访客已到 / visitor has arrived: {found.name}"
     notify(
         tx,
@@ -113,9 +132,6 @@ def admit(tx: Tx, actor: User, site_id: SiteId, code: str) -> Visit:
             is_urgent=True,
         ),
     )
-    after = visits.find_visit(tx, found.visit_id)
-    assert after is not None, "a visit is never deleted"
-    return after
 
 
 def count_attempt(tx: Tx, actor: User) -> None:
@@ -139,3 +155,4 @@ def take_back(tx: Tx, actor: User, visit_id: VisitId) -> None:
     if not visits.cancel(tx, visit_id):
         raise Conflict("somebody has come already, or it was taken back")
     audit.record(tx, actor.user_id, "take_back_visit", "visit", visit_id)
+    granting.changed(tx, found.site_id)

@@ -113,6 +113,18 @@ def visits_of_site(tx: Tx, site_id: SiteId, from_ms: int, until_ms: int, limit: 
     return _visits(tx, which, limit)
 
 
+def visits_to_come(tx: Tx, site_id: SiteId, until_ms: int) -> list[Visit]:
+    """Return a site's visits that begin before a moment and may still come, codes whole: for its doors."""
+    which = sa.and_(
+        visit.c.site_id == site_id,
+        visit.c.until_ms > tx.now_ms,
+        visit.c.from_ms < until_ms,
+        visit.c.arrived_at_ms.is_(None),
+        visit.c.cancelled_at_ms.is_(None),
+    )
+    return _visits(tx, which, None, is_host=True)
+
+
 def count_expected(tx: Tx, account_id: AccountId) -> int:
     """Return how many visits of a home are still to come."""
     # How many does this home expect?
@@ -129,7 +141,9 @@ def count_expected(tx: Tx, account_id: AccountId) -> int:
     )
 
 
-def _visits(tx: Tx, which: sa.ColumnElement[bool], limit: int, *, is_host: bool = False) -> list[Visit]:
+def _visits(
+    tx: Tx, which: sa.ColumnElement[bool], limit: int | None, *, is_host: bool = False
+) -> list[Visit]:
     joined = (
         visit.outerjoin(
             space, sa.and_(space.c.tenant_id == visit.c.tenant_id, space.c.id == visit.c.space_id)

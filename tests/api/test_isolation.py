@@ -116,6 +116,24 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         f"/api/v1/accounts/{account['account_id']}/visits",
         {"name": "李阿姨", "from_ms": now_ms, "until_ms": now_ms + 3_600_000},
     )
+    entrance = await homes.post(
+        f"{site}/entrances",
+        {
+            "gateway_id": gateway["gateway_id"],
+            "name": "1 号楼大门",
+            "device_code": (await homes.get(f"/api/v1/gateways/{gateway['gateway_id']}/devices"))["items"][0][
+                "code"
+            ],
+        },
+    )
+    group = await homes.post(
+        f"{site}/access_groups",
+        {"name": "住户", "covers": "residents", "entrance_ids": [entrance["entrance_id"]]},
+    )
+    badge = await homes.post(
+        f"{site}/badges",
+        {"kind": "card", "label": "王建国", "secret": "0012345678", "account_id": account["account_id"]},
+    )
     table = await homes.cloud.call(
         "POST", f"{site}/imports/spaces", token=homes.token, params={"name": "房间.csv"}, data=_TABLE.encode()
     )
@@ -132,6 +150,9 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     )
     return {
         "account_id": account["account_id"],
+        "badge_id": badge["badge_id"],
+        "entrance_id": entrance["entrance_id"],
+        "group_id": group["group_id"],
         "alarm_id": alarm["alarm_id"],
         "announcement_id": announcement["announcement_id"],
         "attachment_id": deed.json["attachments"][0]["attachment_id"],

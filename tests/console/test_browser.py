@@ -27,6 +27,7 @@ _STAFF = (
     "/reports", "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
     "/people", "/people?q=1-101", "/people/new", "/guard", "/visitors", "/premises/1-101/move",
     "/audit?verify=1", "/staff",
+    "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
 )  # fmt: skip
 _RESIDENT = (
@@ -37,6 +38,7 @@ _RESIDENT = (
     "/home/more",
     "/home/pay",
     "/home/privacy",
+    "/home/badges",
     "/home/visitors",
     "/home/announcements",
     "/home/repairs",

@@ -36,6 +36,15 @@ from cloud.store.schema.command import command, command_step
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
+from cloud.store.schema.entry import (
+    access_group,
+    access_group_entrance,
+    badge,
+    badge_group,
+    entrance,
+    passage,
+    site_access,
+)
 from cloud.store.schema.exchange import import_run, subject_mapping, withdrawn_reading
 from cloud.store.schema.field import (
     alarm,
@@ -137,6 +146,8 @@ APPEND_ONLY_TABLES = (
 __all__ = [
     "APPEND_ONLY_TABLES",
     "ExactDecimal",
+    "access_group",
+    "access_group_entrance",
     "account",
     "alarm",
     "alarm_act",
@@ -149,6 +160,8 @@ __all__ = [
     "attachment",
     "audit_entry",
     "audit_link",
+    "badge",
+    "badge_group",
     "bill_run",
     "bill_run_account",
     "billing_hold",
@@ -168,6 +181,7 @@ __all__ = [
     "document_number",
     "dunning_pause",
     "dunning_schedule",
+    "entrance",
     "equipment",
     "event",
     "evidence",
@@ -198,6 +212,7 @@ __all__ = [
     "notice_delivery",
     "notifier",
     "occupancy",
+    "passage",
     "payment",
     "payment_order",
     "person",
@@ -218,6 +233,7 @@ __all__ = [
     "service_sheet",
     "session",
     "site",
+    "site_access",
     "space",
     "space_version",
     "subject_mapping",
