@@ -61,6 +61,7 @@ class EventWish(msgspec.Struct, forbid_unknown_fields=True):
     device: str
     action: str
     user: int = 0
+    code: str = ""  # typed at its keypad
 
 
 def make_control(simulation: Simulation) -> web.Application:
@@ -167,7 +168,7 @@ async def _do_event(request: web.Request) -> web.Response:
     zigbee = request.app[SIMULATION].zigbee
     if zigbee is None:
         raise ValueError("no broker: start the simulator with --mqtt-port")
-    zigbee.do(Action(wish.device, wish.action, wish.user))
+    zigbee.do(Action(wish.device, wish.action, wish.user, wish.code))
     return _json({"device": wish.device, "action": wish.action}, HTTPStatus.ACCEPTED)
 
 

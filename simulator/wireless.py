@@ -43,11 +43,12 @@ _ACTIONS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a person did at the lock; `user` 0 is nobody known."""
+    """Something a person did at the lock; `user` 0 is nobody known, `code` is for somebody else to judge."""
 
     device_id: str
     action: str
     user: int = 0
+    code: str = ""
 
 
 def message(device: Device, values: ValuesMicro, action: Action | None = None) -> dict[str, object]:
@@ -67,6 +68,8 @@ def message(device: Device, values: ValuesMicro, action: Action | None = None) -
         told["state"] = "UNLOCK" if values["lock_state"] else "LOCK"
     if action is not None:
         told["action"] = action.action
+        if action.code:
+            told["action_code"] = action.code
         if action.user:
             told["action_source_name"] = "keypad"
             told["action_user"] = action.user

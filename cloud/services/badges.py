@@ -19,7 +19,7 @@ from cloud.domain.entry import (
     card_digits,
 )
 from cloud.domain.errors import Conflict, Invalid, NotFound, Problem
-from cloud.domain.ids import AccessGroupId, AccountId, BadgeId, SiteId
+from cloud.domain.ids import AccessGroupId, AccountId, BadgeId, SiteId, is_uuid
 from cloud.domain.people import Account
 from cloud.domain.user import Role, User
 from cloud.services import granting
@@ -178,7 +178,7 @@ def _token(tx: Tx, site_id: SiteId, key: bytes, kind: BadgeKind, secret: str) ->
             message = f"the terminal's id has {len(face)} characters, expected 1 to {FACE_ID_LENGTH_MAX}"
             raise Invalid(message, [Problem("/secret", message)])
         return badge_token(key, kind, face), "", ""
-    shown = passages.find_unknown(tx, secret) if "-" in secret else None
+    shown = passages.find_unknown(tx, secret) if is_uuid(secret) else None
     if shown is not None and shown.site_id == site_id:
         return bytes.fromhex(shown.token), shown.ends, ""
     number = card_digits(secret)

@@ -105,6 +105,7 @@ class Act:
         if is_new:
             self._screen.say("Residents tell of repairs, technicians mend them")
             self._stage.tell_of_repairs()
+            self._stage.set_up_doors()
 
     def _live_through(self, plan: Calendar) -> State:
         """Read the past over the lines: each month's first instant from January, then every hour."""

@@ -19,6 +19,7 @@ import msgspec
 from edge.buffer_store import open_store
 from edge.health import Health
 from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
+from gatehouse.demo.doors import set_up_doors
 from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
 from gatehouse.demo.money import take_money
@@ -116,6 +117,10 @@ class Stage:
     def take_money(self, today: date) -> int:
         """Let residents pay what is open; return of how many."""
         return take_money(self.api, self._site_id(), today)
+
+    def set_up_doors(self) -> int:
+        """Make the lock an entrance and give out badges; return how many."""
+        return set_up_doors(self.api, self._site_id())
 
     def tell_of_repairs(self) -> int:
         """Let residents tell of what is broken and technicians mend it; return of how many."""

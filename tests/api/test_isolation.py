@@ -199,7 +199,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
 
 _TABLE = "楼栋,房号,楼层\n1,1-999,9\n"
 _NOBODYS = ("/api/v1/documents/", "/api/v1/import_kinds/")
-_OF_A_HOME = {"account_id", "installation_id", "invoice_id", "repair_id", "series_id"}
+_OF_A_HOME = {"account_id", "badge_id", "installation_id", "invoice_id", "repair_id", "series_id"}
 
 
 def _of_companies() -> list[Route]:
