@@ -214,7 +214,7 @@ def offered(tx: Tx, gateway: GatewayIdentity, above: int) -> Bundle | None:
 def greeted(tx: Tx, gateway: GatewayIdentity, said: Hello) -> tuple[int, bool]:
     """Return the number that waits for a gateway, and whether it is to tell what runs there."""
     offer = offered(tx, gateway, said.configuration_highest)
-    is_known = configurations.find_digest(tx, gateway.gateway_id, said.config_version) is not None
+    is_known = configurations.is_known(tx, gateway.gateway_id, said.config_version)
     return 0 if offer is None else offer.number, not is_known
 
 
@@ -234,7 +234,7 @@ def take_running(tx: Tx, gateway: GatewayIdentity, told: Running) -> None:
     document = Document(told.text, told.profiles)
     _check_size(document, "")
     commands.lock_gateway(tx, gateway.gateway_id)
-    if configurations.find_digest(tx, gateway.gateway_id, document.digest()) is not None:
+    if configurations.is_known(tx, gateway.gateway_id, document.digest()):
         return
     slot = _slot(tx, gateway.gateway_id)
     number = max(_next_number(tx, slot), told.number)

@@ -116,6 +116,25 @@ def find_number(tx: Tx, gateway_id: GatewayId, number: int) -> Configuration | N
     return None if row is None else _from_row(tx, row)
 
 
+# Has the gateway ever been seen to run, or been sent, this? Asked with every hello, so built once.
+_IS_KNOWN = (
+    sa.select(sa.literal(1))
+    .where(
+        configuration.c.tenant_id == sa.bindparam("of_tenant"),
+        configuration.c.gateway_id == sa.bindparam("of_gateway"),
+        configuration.c.digest == sa.bindparam("of_digest"),
+        configuration.c.state != ConfigurationState.DRAFT.value,
+    )
+    .limit(1)
+)
+
+
+def is_known(tx: Tx, gateway_id: GatewayId, digest: str) -> bool:
+    """Tell whether the gateway has a configuration with that digest that was not only written."""
+    parameters = {"of_tenant": tx.tenant_id, "of_gateway": gateway_id, "of_digest": digest}
+    return tx.conn.execute(_IS_KNOWN, parameters).first() is not None
+
+
 def find_digest(tx: Tx, gateway_id: GatewayId, digest: str) -> Configuration | None:
     """Return the gateway's newest configuration with that digest that was not only written, or None."""
     # What is it that runs there?

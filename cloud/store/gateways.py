@@ -40,6 +40,16 @@ _TOUCH = (
     )
     .values(last_seen_at_ms=sa.bindparam("now_ms"))
 )
+# Replace a gateway's health.
+_SET_HELLO = (
+    sa.update(gateway)
+    .where(gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway"))
+    .values(
+        hello=sa.bindparam("said"),
+        hello_at_ms=sa.bindparam("now_ms"),
+        last_seen_at_ms=sa.bindparam("now_ms"),
+    )
+)
 
 
 def find_slot(tx: Tx, gateway_id: GatewayId) -> Slot | None:
@@ -78,11 +88,14 @@ def touch_gateway(tx: Tx, gateway_id: GatewayId) -> None:
 
 def set_hello(tx: Tx, gateway_id: GatewayId, hello: Hello) -> None:
     """Keep what the gateway says of itself."""
-    # Replace a gateway's health.
     tx.conn.execute(
-        sa.update(gateway)
-        .where(gateway.c.tenant_id == tx.tenant_id, gateway.c.id == gateway_id)
-        .values(hello=msgspec.to_builtins(hello), hello_at_ms=tx.now_ms, last_seen_at_ms=tx.now_ms)
+        _SET_HELLO,
+        {
+            "of_tenant": tx.tenant_id,
+            "of_gateway": gateway_id,
+            "said": msgspec.to_builtins(hello),
+            "now_ms": tx.now_ms,
+        },
     )
 
 

@@ -78,6 +78,12 @@ _BLOCKS_BETWEEN = (
     )
     .order_by(ingest_block.c.first_seq)
 )
+# How far have a gateway's streams come? Asked with every hello.
+_ACKED_THROUGH = sa.select(ingest_stream.c.stream, ingest_stream.c.acked_through).where(
+    ingest_stream.c.tenant_id == sa.bindparam("of_tenant"),
+    ingest_stream.c.gateway_id == sa.bindparam("of_gateway"),
+    ingest_stream.c.epoch == sa.bindparam("of_epoch"),
+)
 _INSERT_BLOCKS = sa.insert(ingest_block)
 _COUNT_ABOVE = sa.select(sa.func.sum(ingest_block.c.row_count), sa.func.max(ingest_block.c.last_seq)).where(
     *_BLOCK_IS, ingest_block.c.first_seq > sa.bindparam("from_seq")
@@ -238,13 +244,8 @@ def reach(tx: Tx, key: StreamKey, acked_through: int) -> tuple[int, list[tuple[i
 
 def acked_through(tx: Tx, gateway_id: GatewayId, epoch: int) -> dict[str, int]:
     """Return how far each stream of this epoch is contiguous; streams never heard of are left out."""
-    # How far have the gateway's streams come?
     rows = tx.conn.execute(
-        sa.select(ingest_stream.c.stream, ingest_stream.c.acked_through).where(
-            ingest_stream.c.tenant_id == tx.tenant_id,
-            ingest_stream.c.gateway_id == gateway_id,
-            ingest_stream.c.epoch == epoch,
-        )
+        _ACKED_THROUGH, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id, "of_epoch": epoch}
     )
     return {row.stream: row.acked_through for row in rows}
 

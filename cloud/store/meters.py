@@ -123,11 +123,9 @@ def installations_of(tx: Tx, service_point_id: ServicePointId) -> list[Installat
     return _installations(tx, installation.c.service_point_id == service_point_id)
 
 
-def counters_since(tx: Tx, gateway_id: GatewayId, since_ms: int) -> dict[str, tuple[int, int]]:
-    """Return, by point key, when each meter exchanged since then began to count, and its first value."""
+def _counters_since() -> sa.Select[Any]:
     before = installation.alias("before")
-    # Which of this gateway's registers began anew lately, by a person's word?
-    rows = tx.conn.execute(
+    return (
         sa.select(point.c.key, installation.c.from_at_ms, installation.c.opening_value_micro)
         .join(
             point,
@@ -136,16 +134,27 @@ def counters_since(tx: Tx, gateway_id: GatewayId, since_ms: int) -> dict[str, tu
             ),
         )
         .where(
-            installation.c.tenant_id == tx.tenant_id,
+            installation.c.tenant_id == sa.bindparam("of_tenant"),
             installation.c.to_at_ms.is_(None),
-            installation.c.from_at_ms >= since_ms,
+            installation.c.from_at_ms >= sa.bindparam("since_ms"),
             sa.exists().where(
                 before.c.tenant_id == installation.c.tenant_id,
                 before.c.service_point_id == installation.c.service_point_id,
                 before.c.to_at_ms == installation.c.from_at_ms,
             ),
-            point.c.gateway_id == gateway_id,
+            point.c.gateway_id == sa.bindparam("of_gateway"),
         )
+    )
+
+
+# Which of this gateway's registers began anew lately, by a person's word? Asked with every hello.
+_COUNTERS_SINCE = _counters_since()
+
+
+def counters_since(tx: Tx, gateway_id: GatewayId, since_ms: int) -> dict[str, tuple[int, int]]:
+    """Return, by point key, when each meter exchanged since then began to count, and its first value."""
+    rows = tx.conn.execute(
+        _COUNTERS_SINCE, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id, "since_ms": since_ms}
     )
     return {row.key: (row.from_at_ms, row.opening_value_micro) for row in rows}
 

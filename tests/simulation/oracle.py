@@ -19,7 +19,7 @@ import sqlite3
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class Oracle:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._in_cloud: dict[str, Found] = {}
+        self._reading: tuple[Path, sqlite3.Connection] | None = None
         self.readings = 0
         self.lost_rows = 0
 
@@ -90,11 +91,26 @@ class Oracle:
             _must(len(epochs) == 1, f"I1: {box.name}: its store was begun anew: epochs {epochs}")
             self._same_rows(box)
 
+    def close(self) -> None:
+        """Let go of the cloud's file."""
+        if self._reading is not None:
+            self._reading[1].close()
+        self._reading = None
+
+    @contextmanager
+    def _cloud(self) -> Iterator[sqlite3.Connection]:
+        """Read the cloud's file, by one connection as long as it is the same: opening it costs most."""
+        file = self._world.cloud.file
+        if self._reading is None or self._reading[0] != file:
+            self.close()
+            self._reading = (file, _open(file))
+        yield self._reading[1]
+
     # I1, I2, I3, I6: every block, all the time.
 
     def _read_blocks(self) -> dict[str, Found]:
         found: dict[str, Found] = {box.name: {} for box in self._world.boxes}
-        with closing(_open(self._world.cloud.file)) as db:
+        with self._cloud() as db:
             for code, stream, epoch, first, last, digest, state in db.execute(
                 "SELECT g.code, b.stream, b.epoch, b.first_seq, b.last_seq, b.digest, b.state"
                 " FROM ingest_block b JOIN gateway g ON g.tenant_id = b.tenant_id AND g.id = b.gateway_id"
@@ -150,7 +166,7 @@ class Oracle:
             )
 
     def _alarm_is_open(self, box: Box) -> bool:
-        with closing(_open(self._world.cloud.file)) as db:
+        with self._cloud() as db:
             (count,) = db.execute(
                 "SELECT count(*) FROM alarm a JOIN gateway g ON g.tenant_id = a.tenant_id AND"
                 " g.id = a.gateway_id WHERE g.code = ? AND a.point_key = ? AND a.cleared_at_ms IS NULL",
@@ -159,7 +175,7 @@ class Oracle:
         return bool(count)
 
     def _age_of_history_s(self, box: Box) -> float:
-        with closing(_open(self._world.cloud.file)) as db:
+        with self._cloud() as db:
             (at_ms,) = db.execute(
                 "SELECT coalesce(max(s.received_at_ms), 0) FROM ingest_stream s JOIN gateway g"
                 " ON g.tenant_id = s.tenant_id AND g.id = s.gateway_id WHERE g.code = ? AND s.stream = ?",
@@ -197,7 +213,7 @@ class Oracle:
 
     def _rows_in_cloud(self, box: Box) -> dict[tuple[int, int], tuple[str, int, int | None, int]]:
         rows: dict[tuple[int, int], tuple[str, int, int | None, int]] = {}
-        with closing(_open(self._world.cloud.file)) as db:
+        with self._cloud() as db:
             for epoch, seq, *row in db.execute(
                 "SELECT r.epoch, r.seq, p.key, r.measured_at_ms, r.value_micro, r.quality FROM reading r"
                 " JOIN point p ON p.tenant_id = r.tenant_id AND p.series_id = r.series_id"

@@ -181,6 +181,7 @@ class World:
 
     async def end(self) -> None:
         """Take everything down."""
+        self.oracle.close()
         for box in self.boxes:
             await box.end()
         await self.cloud.end()
