@@ -14,6 +14,7 @@ from bench import (
     rate_by_time,
     reconnect,
     running_charge,
+    tables,
 )
 
 BENCHES: dict[str, Callable[[], int]] = {
@@ -27,6 +28,7 @@ BENCHES: dict[str, Callable[[], int]] = {
     "rate_by_time": rate_by_time.main,
     "reconnect": reconnect.main,
     "running_charge": running_charge.main,
+    "tables": tables.main,
 }
 
 # Those that also run at a scale given by hand: a share of the day, so many accounts.

@@ -27,6 +27,7 @@ from cloud.domain.ids import (
 from cloud.domain.premises import Commodity, ServicePointKind
 from cloud.domain.space_history import BEGINNING, SpaceFacts
 from cloud.store.db import Tx
+from cloud.store.many_rows import insert_rows
 from cloud.store.schema import (
     account,
     building,
@@ -309,8 +310,9 @@ def _insert(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> list[str
         return []
     ids = [tx.new_id() for _ in rows]
     # Add many rows of one table.
-    tx.conn.execute(
-        sa.insert(table),
+    insert_rows(
+        tx,
+        table,
         [{"tenant_id": tx.tenant_id, "id": one, **row} for one, row in zip(ids, rows, strict=True)],
     )
     return ids
