@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloud.console import (
+    account_money,
     accounts,
     alarms,
     announcements,
@@ -85,6 +86,8 @@ PAGES: Sequence[Page] = (
     Page("GET", "/accounts/{account}", accounts.show_account, Action.READ_LEDGER),
     Page("GET", "/accounts/{account}/notice", papers.print_notice, Action.READ_LEDGER),
     Page("GET", "/accounts/{account}/running", accounts.show_running, Action.READ_LEDGER),
+    Page("GET", "/accounts/{account}/money", account_money.show, Action.READ_LEDGER),
+    Page("POST", "/accounts/{account}/money", account_money.act, Action.READ_LEDGER),
     Page("POST", "/accounts/{account}/payments", accounts.record_payment, Action.RECORD_PAYMENTS),
     Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
     Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),

@@ -62,6 +62,16 @@ def pause(tx: Tx, actor: User, account_id: AccountId, until_on: date, reason: st
     audit.record(tx, actor.user_id, "pause_dunning", "account", account_id, detail)
 
 
+def pause_of(tx: Tx, actor: User, account_id: AccountId) -> DunningPause | None:
+    """Return until when an account is left alone and why; None while it is reminded like any other."""
+    require(actor, Action.READ_LEDGER)
+    account = people.find_account(tx, account_id)
+    if account is None:
+        raise NotFound("there is no such account")
+    today = local_date(tx.now_ms, time_zone(site_of(tx, account.site_id).time_zone))
+    return dunning.pauses(tx, today).get(account_id)
+
+
 def remind(tx: Tx, actor: User, site_id: SiteId) -> int:
     """Remind everybody who has reached a step since the last time; return how many that were."""
     require(actor, Action.MANAGE_DUNNING)

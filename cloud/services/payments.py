@@ -259,6 +259,13 @@ def open_items(tx: Tx, actor: User, account_id: AccountId, as_of: date) -> list[
     return items
 
 
+def credit_of(tx: Tx, actor: User, account_id: AccountId) -> int:
+    """Return what an account has prepaid and not used, in fen."""
+    require(actor, Action.READ_OWN_ACCOUNTS)
+    require_account(actor, account_id)
+    return payments.prepaid_balances(tx, [account_id]).get(account_id, 0)
+
+
 def list_payments(tx: Tx, actor: User, account_id: AccountId) -> list[Receipt]:
     """Return an account's payments, newest first, those taken back and what took them back included."""
     require(actor, Action.READ_OWN_ACCOUNTS)
