@@ -58,6 +58,7 @@ class Disk(apsw.VFS):
         self.vfs = f"disk-{next(_numbers)}"
         self.operations = 0  # of CHANGES, ever
         self.syncs = 0
+        self.written_bytes = 0
         self._random = rng
         self.lies = lies
         self._files: dict[str, _Content] = {}
@@ -219,6 +220,7 @@ class _File:
         self._write(offset, data)
 
     def _write(self, offset: int, data: bytes) -> None:
+        self._disk.written_bytes += len(data)
         _put(self._content.seen, offset, data)
         self._content.unsynced.append((offset, bytes(data)))
 
