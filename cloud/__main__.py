@@ -208,10 +208,11 @@ def db() -> None:
 
 @db.command("upgrade")
 @_database_options
-def upgrade_command(config_path: Path | None, database: str | None) -> None:
+@click.option("--app-role", default="", metavar="ROLE", help="PostgreSQL: who may read and write rows after.")
+def upgrade_command(config_path: Path | None, database: str | None, app_role: str) -> None:
     """Create the database or bring it to this program's schema, whole or not at all."""
     with _explained():
-        state = migrate.upgrade(database_url(_configured(config_path, database).database))
+        state = migrate.upgrade(database_url(_configured(config_path, database).database), app_role)
         click.echo(f"The database is at step {state.current}.")
 
 

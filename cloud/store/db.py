@@ -87,7 +87,7 @@ class _Work(Generic[_T]):
         """Run it in the transaction of `conn`, as if for the first time."""
         self.announced = []
         tx = self._database.new_tx(conn, self._tenant_id, self.announced)
-        with self._database.holding.hold(conn, self._actor):
+        with self._database.holding.hold(conn, self._tenant_id, self._actor):
             result = self._run(tx)
         self._database.before_commit(tx, self.announced)
         return result

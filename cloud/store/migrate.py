@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cloud.domain.errors import Conflict, Unavailable
+from cloud.store import row_security
 from cloud.store.db import SQLITE_BUSY_TIMEOUT_MS, engine_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -37,8 +38,11 @@ class SchemaState:
         return self.current == self.needed
 
 
-def upgrade(url: str) -> SchemaState:
-    """Bring the database to this program's schema; Conflict if it is newer than the program."""
+def upgrade(url: str, app_role: str = "") -> SchemaState:
+    """Bring the database to this program's schema; Conflict if it is newer than the program.
+
+    On PostgreSQL every table is put behind its policy, and `app_role` may read and write rows.
+    """
     engine = _engine(url)
     try:
         with _explained(url), engine.begin() as conn:
@@ -46,7 +50,13 @@ def upgrade(url: str) -> SchemaState:
                 conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
             config = _config(conn)
             _refuse_newer(_current(conn), config)
+            if conn.dialect.name == "postgresql":
+                row_security.loosen(conn)
             command.upgrade(config, "head")
+            if conn.dialect.name == "postgresql":
+                row_security.enforce(conn)
+                if app_role:
+                    row_security.grant(conn, app_role)
             return _state(conn, config)
     finally:
         engine.dispose()

@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.interfaces import Dialect
 
+from cloud.domain.ids import TenantId
 from cloud.domain.user import User
 from cloud.store.schema import (
     building,
@@ -97,21 +98,22 @@ class Holding:
         self._held: dict[Dialect, Dialect] = {}
 
     @contextmanager
-    def hold(self, conn: sa.Connection, actor: User | None) -> Iterator[None]:
-        """Hold the block's statements to the actor's scope; without an actor or a scope, to nothing."""
-        if actor is None or actor.scope.is_everywhere:
-            yield
-            return
+    def hold(self, conn: sa.Connection, tenant_id: TenantId, actor: User | None) -> Iterator[None]:
+        """Hold the block's statements to the tenant and, if the actor has one, to the actor's scope."""
         free = conn.dialect
+        bound = None if actor is None or actor.scope.is_everywhere else actor
         if free.name == "postgresql":
-            # Whom are this transaction's statements held to?
+            # Whose transaction is this? Asked by the scope and by the policies of `row_security`.
             setting = sa.select(
-                sa.func.set_config("gatehouse.tenant_id", str(actor.tenant_id), True),
-                sa.func.set_config("gatehouse.user_id", actor.user_id, True),
+                sa.func.set_config("gatehouse.tenant_id", str(tenant_id), True),
+                sa.func.set_config("gatehouse.user_id", "" if bound is None else bound.user_id, True),
             )
             conn.execute(setting)
-        else:
-            conn.info[_STATE] = (actor.tenant_id, UUID(actor.user_id).hex)
+        if bound is None:
+            yield
+            return
+        if free.name != "postgresql":
+            conn.info[_STATE] = (tenant_id, UUID(bound.user_id).hex)
         conn.dialect = self._held.setdefault(free, _held_dialect(free))
         try:
             yield
