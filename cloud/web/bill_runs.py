@@ -17,8 +17,9 @@ from cloud.domain.errors import Conflict
 from cloud.domain.ids import PeriodId
 from cloud.domain.user import User
 from cloud.keys import DATABASE
+from cloud.services import invoice_news
 from cloud.services.checking import check_period
-from cloud.services.closing import Progress, close_period
+from cloud.services.closing import ClosingReport, Progress, close_period
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class BillRuns:
         return self._begin(
             period_id,
             Work.CLOSE,
-            lambda note: close_period(self._database, actor.tenant_id, actor, period_id, note),
+            lambda note: self._close_and_tell(actor, period_id, note),
         )
 
     async def end(self) -> None:
@@ -82,6 +83,13 @@ class BillRuns:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _close_and_tell(self, actor: User, period_id: PeriodId, note: Note) -> ClosingReport:
+        """Close a period, then tell those who were billed; one broken off tells the rest when it goes on."""
+        report = await close_period(self._database, actor.tenant_id, actor, period_id, note)
+        while await self._database.write_bulk(actor.tenant_id, invoice_news.tell_some, period_id):
+            pass
+        return report
 
     def _begin(
         self, period_id: PeriodId, work: Work, start: Callable[[Note], Coroutine[None, None, object]]
