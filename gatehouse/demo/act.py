@@ -98,7 +98,7 @@ class Act:
         self._stage.start_simulator(plan.opened_on)
         if is_new:
             self._screen.say("Loading premises, meters, accounts, tariffs and equipment into the cloud")
-            self._stage.load_site(plan.opened_on, calendar.local_day(self._now_ms()))
+            self._stage.load_site(f"{plan.months[-2:][0]}-01", calendar.local_day(self._now_ms()))
         self._screen.say("Starting the cloud, giving the gateway its token")
         self._stage.start_cloud()
         self._stage.provision()
