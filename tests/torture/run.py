@@ -161,7 +161,7 @@ def main(edge_kills: int, cloud_kills: int, both_kills: int, seed: int | None) -
     for stream, rows in sorted(verdict.accepted.items()):
         click.echo(f"rows accepted by the edge, {stream:<8}{verdict.accepted[stream]:>9,}" if rows else "")
     click.echo(f"readings visible in the cloud      {verdict.visible:>9,}")
-    click.echo(f"unsent blocks found after kills    {verdict.blocks_seen:>9,}")
+    click.echo(f"blocks found after kills           {verdict.blocks_seen:>9,}")
     click.echo(f"alarms caused                      {verdict.alarms_caused:>9,}")
     for violation in verdict.violations:
         click.echo(f"VIOLATION: {violation}")
