@@ -1,6 +1,7 @@
 """Who may pass which door: what a gateway is granted, what becomes of lost badges, and the door log."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
 
@@ -8,6 +9,7 @@ from cloud.domain.command import Purpose
 from cloud.domain.entry import GRANTS_LIFE_MS, GRANTS_RENEWED_MS, Badge, BadgeState, Covers, Entrance, Passage
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import AccountId, BuildingId
+from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import Role
 from cloud.services import badges, commands, entrances, gateways, granting, moving, notices, passages, visits
 from cloud.store import points, premises, schema
@@ -212,11 +214,18 @@ def test_a_card_is_one_persons_until_it_is_given_back(doors: Doors) -> None:
 
 
 def test_moving_out_ends_the_homes_badges(doors: Doors) -> None:
-    doors.give(BadgeKind.CARD, "王建国", CARD, account_id=doors.home)
+    given = doors.give(BadgeKind.CARD, "王建国", CARD, account_id=doors.home)
+    today = local_date(doors.clock.now_ms, time_zone("Asia/Shanghai"))
+    space_id = next(
+        one.space_id
+        for one in doors.database.read_now(TENANT, premises.list_spaces, doors.site_id)
+        if one.code == given.space_code
+    )
+    planned = doors.database.read_now(TENANT, moving.plan, doors.manager, space_id, today)
+    dials = {meter.installation_id: Decimal(100) for meter in planned.meters}
 
-    doors.write(badges.end_of_account, doors.manager, doors.home, doors.site_id)
+    doors.write(moving.move, doors.manager, space_id, today, None, dials)
 
-    assert moving.badges is badges
     assert doors.at("door-1", BadgeKind.CARD, "12345678") is AccessReason.UNKNOWN
 
 
