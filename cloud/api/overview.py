@@ -21,6 +21,10 @@ NeedWord = Literal[
     "meter_silent",
     "reading_held",
     "ingest_problem",
+    "complaint_waiting",
+    "repair_late",
+    "refund_waiting",
+    "bill_run_waiting",
 ]
 
 CONSEQUENCES: dict[Consequence, ConsequenceWord] = {
@@ -37,6 +41,10 @@ NEEDS: dict[NeedKind, NeedWord] = {
     NeedKind.METER_SILENT: "meter_silent",
     NeedKind.READING_HELD: "reading_held",
     NeedKind.INGEST_PROBLEM: "ingest_problem",
+    NeedKind.COMPLAINT_WAITING: "complaint_waiting",
+    NeedKind.REPAIR_LATE: "repair_late",
+    NeedKind.REFUND_WAITING: "refund_waiting",
+    NeedKind.BILL_RUN_WAITING: "bill_run_waiting",
 }
 
 

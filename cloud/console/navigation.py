@@ -79,7 +79,11 @@ MENU: Sequence[Group] = (
     ),
     Group(
         mark("Community"),
-        (Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY),),
+        (
+            Entry("/complaints", "speech", mark("Complaints"), Action.READ_COMMUNITY),
+            Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY),
+            Entry("/ballots", "vote", mark("Votes"), Action.READ_COMMUNITY),
+        ),
     ),
     Group(
         mark("Records"),
@@ -102,13 +106,19 @@ MENU: Sequence[Group] = (
 
 _PAGE_OF_NEED: Mapping[NeedKind, str] = {
     NeedKind.ALARM: "/alarms",
+    NeedKind.BILL_RUN_WAITING: "/billing",
+    NeedKind.COMPLAINT_WAITING: "/complaints",
     NeedKind.GATEWAY_OFFLINE: "/gateways",
     NeedKind.INGEST_PROBLEM: "/gateways",
     NeedKind.MAINTENANCE_DUE: "/equipment",
     NeedKind.MAINTENANCE_OVERDUE: "/equipment",
     NeedKind.METER_SILENT: "/meters",
     NeedKind.READING_HELD: "/meters",
+    NeedKind.REFUND_WAITING: "/payments",
+    NeedKind.REPAIR_LATE: "/repairs",
 }
+# One line stands for all of these; the menu counts each.
+_COUNTED = frozenset({NeedKind.COMPLAINT_WAITING, NeedKind.REFUND_WAITING, NeedKind.REPAIR_LATE})
 _GRAVE = frozenset({NeedKind.ALARM, NeedKind.MAINTENANCE_OVERDUE})
 
 
@@ -117,9 +127,10 @@ def counts_of(needs: Iterable[Need]) -> Mapping[str, Count]:
     counts: dict[str, Count] = {}
     for need in needs:
         is_grave = need.kind in _GRAVE and need.severity >= Severity.MAJOR
-        for path in ("/", _PAGE_OF_NEED[need.kind]):
+        in_office = need.count if need.kind in _COUNTED else 1
+        for path, number in (("/", 1), (_PAGE_OF_NEED[need.kind], in_office)):
             before = counts.get(path, Count(0))
-            counts[path] = Count(before.number + 1, before.is_critical or (is_grave and path != "/"))
+            counts[path] = Count(before.number + number, before.is_critical or (is_grave and path != "/"))
     return counts
 
 

@@ -15,10 +15,12 @@ from cloud.console import (
     alarms,
     announcements,
     audit,
+    ballots,
     bill_run,
     billing,
     cashier,
     commands,
+    complaints,
     configurations,
     correction,
     enrolment,
@@ -33,6 +35,7 @@ from cloud.console import (
     home_announcements,
     home_repairs,
     imports,
+    installable,
     invitation,
     invoices,
     jobs,
@@ -101,6 +104,12 @@ PAGES: Sequence[Page] = (
     Page("GET", "/announcements/{announcement}/export", announcements.export, Action.READ_COMMUNITY),
     Page("POST", "/announcements/{announcement}/withdraw", announcements.take_back, Action.MANAGE_COMMUNITY),
     Page("GET", "/audit", audit.show, Action.READ_AUDIT),
+    Page("GET", "/ballots", ballots.show_list, Action.READ_COMMUNITY),
+    Page("GET", "/ballots/new", ballots.show_new, Action.MANAGE_COMMUNITY),
+    Page("POST", "/ballots/new", ballots.submit_new, Action.MANAGE_COMMUNITY),
+    Page("GET", "/ballots/{ballot}", ballots.show_one, Action.READ_COMMUNITY),
+    Page("POST", "/ballots/{ballot}", ballots.act, Action.MANAGE_COMMUNITY),
+    Page("GET", "/ballots/{ballot}/export", ballots.export, Action.READ_COMMUNITY),
     Page("GET", "/billing", billing.show_periods, Action.CLOSE_PERIOD),
     Page("GET", "/billing/{code}", bill_run.show_run, Action.CLOSE_PERIOD),
     Page("POST", "/billing/{code}/check", bill_run.check, Action.CLOSE_PERIOD),
@@ -119,6 +128,9 @@ PAGES: Sequence[Page] = (
     Page("POST", "/checklists/{code}", service_sheets.change_list, Action.MANAGE_MAINTENANCE),
     Page("GET", "/commands", commands.show_list, Action.READ_COMMANDS),
     Page("GET", "/commands/{command_id}", commands.show_one, Action.READ_COMMANDS),
+    Page("GET", "/complaints", complaints.show_list, Action.READ_COMMUNITY),
+    Page("GET", "/complaints/{complaint}", complaints.show_one, Action.READ_COMMUNITY),
+    Page("POST", "/complaints/{complaint}", complaints.act, Action.MANAGE_COMMUNITY),
     Page("GET", "/devices/{code}/{device}", commands.show_device, Action.READ_COMMANDS),
     Page("POST", "/devices/{code}/{device}", commands.ask, Action.READ_COMMANDS),
     Page("GET", "/equipment", equipment.show_board, Action.READ_EQUIPMENT),
@@ -155,10 +167,16 @@ PAGES: Sequence[Page] = (
     Page("GET", "/home", home.show_home, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/announcements", home_announcements.show_list, Action.USE_COMMUNITY),
     Page("GET", "/home/announcements/{announcement}", home_announcements.show_one, Action.USE_COMMUNITY),
+    Page("GET", "/home/ballots", ballots.show_own, Action.USE_COMMUNITY),
+    Page("POST", "/home/ballots/{ballot}", ballots.cast_own, Action.USE_COMMUNITY),
     Page("GET", "/home/bills", home.show_bills, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}", home.show_bill, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}/lines/{_LINE}", home.show_line, Action.READ_OWN_ACCOUNTS),
     Page("GET", f"/home/bills/{_NUMBER}/pdf", papers.print_invoice, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/home/complaints", complaints.show_own, Action.USE_COMMUNITY),
+    Page("POST", "/home/complaints", complaints.tell, Action.USE_COMMUNITY),
+    Page("GET", "/home/complaints/{complaint}", complaints.show_own_one, Action.USE_COMMUNITY),
+    Page("POST", "/home/complaints/{complaint}", complaints.act_own, Action.USE_COMMUNITY),
     Page("GET", "/home/more", home.show_more, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/pay", paying.show, Action.PAY_OWN_ACCOUNTS),
     Page("POST", "/home/pay", paying.submit, Action.PAY_OWN_ACCOUNTS),
@@ -272,6 +290,9 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/invitation/{token}", invitation.submit)
     app.router.add_get("/work/{secret}", service_sheets.show_work)
     app.router.add_post("/work/{secret}", service_sheets.sign_work)
+    app.router.add_get("/manifest.webmanifest", installable.show_manifest)
+    app.router.add_get("/service-worker.js", installable.show_worker)
+    app.router.add_get("/offline", installable.show_offline)
     app.router.add_get("/verify", verification.show_form)
     app.router.add_get("/verify/{number}/{code}", verification.show_verdict)
     for page in PAGES:

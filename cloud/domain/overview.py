@@ -30,13 +30,18 @@ class NeedKind(IntEnum):
     METER_SILENT = 5
     READING_HELD = 6
     INGEST_PROBLEM = 7
+    COMPLAINT_WAITING = 8
+    REPAIR_LATE = 9
+    REFUND_WAITING = 10
+    BILL_RUN_WAITING = 11
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """One thing that needs a person now: what it is about, since when, and by when.
 
-    `subject_id` is the id of the alarm, maintenance plan, gateway, installation or problem. `place` and
+    `subject_id` is the id of the alarm, maintenance plan, gateway, installation or problem; of what waits
+    in the office the site's. `place` and
     `title` are names from the premises; `detail` is the evidence in the words of its source. `count` is
     how many things of the kind the line stands for.
     """

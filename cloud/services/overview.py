@@ -18,6 +18,7 @@ from cloud.domain.premises import Commodity, Site
 from cloud.domain.user import User
 from cloud.services.maintenance import clocks_of, today_at
 from cloud.services.premises import site_of
+from cloud.services.waiting import office_needs
 from cloud.store import (
     alarms,
     equipment,
@@ -142,7 +143,7 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
                 len(problems),
             )
         )
-    return in_order(found)
+    return in_order(found + office_needs(tx, site_id))
 
 
 def _open_alarms(tx: Tx, site_id: SiteId) -> list[Alarm]:

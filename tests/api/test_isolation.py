@@ -148,12 +148,19 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     announcement = await homes.post(
         f"{site}/announcements", {"title": "停水", "text": "周四 9 点到 11 点停水。"}
     )
+    complaint = await homes.post(f"{own}/complaints", {"kind": "complaint", "text": "车库的灯坏了"})
+    ballot = await homes.post(
+        f"{site}/ballots",
+        {"kind": "ordinary", "title": "更换单元门", "text": "是否更换", "until_ms": now_ms + 7_200_000},
+    )
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
         "entrance_id": entrance["entrance_id"],
         "group_id": group["group_id"],
         "alarm_id": alarm["alarm_id"],
+        "ballot_id": ballot["ballot_id"],
+        "complaint_id": complaint["complaint_id"],
         "announcement_id": announcement["announcement_id"],
         "attachment_id": deed.json["attachments"][0]["attachment_id"],
         "bill_run_id": bill_run["run_id"],
@@ -199,7 +206,15 @@ async def _ids(homes: Homes) -> dict[str, Any]:
 
 _TABLE = "楼栋,房号,楼层\n1,1-999,9\n"
 _NOBODYS = ("/api/v1/documents/", "/api/v1/import_kinds/")
-_OF_A_HOME = {"account_id", "badge_id", "installation_id", "invoice_id", "repair_id", "series_id"}
+_OF_A_HOME = {
+    "account_id",
+    "badge_id",
+    "complaint_id",
+    "installation_id",
+    "invoice_id",
+    "repair_id",
+    "series_id",
+}
 
 
 def _of_companies() -> list[Route]:

@@ -5,12 +5,16 @@ from datetime import date
 import pytest
 
 from cloud.domain.change import GatewayChanged
+from cloud.domain.complaint import ComplaintKind, ComplaintSubject
 from cloud.domain.errors import Forbidden
 from cloud.domain.gateway import ALARMED_AFTER_MS, OFFLINE_AFTER_MS, GatewayIdentity, GatewayState
 from cloud.domain.ids import GatewayId
 from cloud.domain.overview import Consequence, Need, NeedKind, Overview, in_order
+from cloud.domain.repair import Channel as RepairChannel
+from cloud.domain.repair import RepairCategory, Urgency
 from cloud.domain.user import Role, User, system_user
-from cloud.services import alarms, gateways, overview
+from cloud.services import alarms, billing, complaints, gateways, overview, repairs
+from cloud.services.repairs import RepairRequest
 from cloud.store import schema
 from cloud.store.db import Database
 from protocol.envelope import Block, Hello
@@ -28,7 +32,7 @@ from tests.cloud.garden import (
     leak,
     post,
 )
-from tests.cloud.house import House
+from tests.cloud.house import House, add_resident
 from tests.databases import START_MS, TENANT, FakeClock
 
 _HOUR_MS = 3_600_000
@@ -225,3 +229,25 @@ def test_a_problem_stays_until_a_person_has_settled_it(database: Database) -> No
     assert settled.settled_at_ms == START_MS
     with pytest.raises(Forbidden, match="only a person"):
         database.write_now(TENANT, gateways.settle_problem, system_user(TENANT), problem.problem_id)
+
+
+def test_what_waits_in_the_office_is_a_line_each_with_its_count(house: House, clock: FakeClock) -> None:
+    home = add_resident(house, "home", "A-101")
+    [account_id] = home.account_ids
+    for subject in (ComplaintSubject.NOISE, ComplaintSubject.CLEANING):
+        house.database.write_now(
+            TENANT, complaints.tell, home, account_id, ComplaintKind.COMPLAINT, subject, "又来了"
+        )
+    house.database.write_now(TENANT, billing.open_period, house.manager, house.site_id, "2026-10")
+    asked = RepairRequest(RepairCategory.PLUMBING, Urgency.EMERGENCY, RepairChannel.PHONE, "爆管", "泵房")
+    house.database.write_now(TENANT, repairs.request, house.manager, house.site_id, asked)
+    clock.advance(hours=12)
+
+    waiting = {need.kind: need.count for need in _look(house).needs}
+
+    assert waiting == {
+        NeedKind.METER_SILENT: 3,
+        NeedKind.COMPLAINT_WAITING: 2,
+        NeedKind.REPAIR_LATE: 1,
+        NeedKind.BILL_RUN_WAITING: 1,
+    }

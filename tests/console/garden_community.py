@@ -1,11 +1,13 @@
-"""The community of the demonstration building: what was announced there."""
+"""The community of the demonstration building: announcements, complaints, votes."""
 
 from datetime import date
 
 from cloud.domain.announcement import Audience
+from cloud.domain.ballot import AGREE, BallotKind
+from cloud.domain.complaint import ComplaintKind, ComplaintSubject
 from cloud.domain.ids import SiteId, TenantId
 from cloud.domain.user import User, system_user
-from cloud.services import announcements, premises
+from cloud.services import announcements, ballots, complaints, premises
 from cloud.store import users
 from cloud.store.db import Database, Tx
 
@@ -13,7 +15,7 @@ _TENANT = TenantId(1)
 
 
 def announce(database: Database, site_id: SiteId) -> None:
-    """One for everybody that somebody has opened, and one for a riser that is urgent."""
+    """An announcement opened and an urgent one, two complaints, a decision under way and a survey."""
 
     def work(tx: Tx) -> None:
         office, home = user_of(tx, "manager"), user_of(tx, "101")
@@ -38,7 +40,56 @@ def announce(database: Database, site_id: SiteId) -> None:
             is_urgent=True,
         )
 
+        _complain(tx, office, home)
+        _vote(tx, office, home, site_id)
+
     database.write_now(_TENANT, work)
+
+
+def _complain(tx: Tx, office: User, home: User) -> None:
+    [account_id] = home.account_ids
+    lamp = complaints.tell(
+        tx,
+        home,
+        account_id,
+        ComplaintKind.COMPLAINT,
+        ComplaintSubject.SAFETY,
+        "地下车库 B 区灯坏了三盏，晚上看不清路。",
+    )
+    complaints.note(tx, office, lamp.complaint_id, "已请电工周三更换。")
+    bench = complaints.tell(
+        tx, home, account_id, ComplaintKind.SUGGESTION, ComplaintSubject.OTHER, "楼下花园能不能加两张长椅？"
+    )
+    complaints.answer(tx, office, bench.complaint_id, "已列入 12 月的采购，装好后在公告里通知。")
+
+
+def _vote(tx: Tx, office: User, home: User, site_id: SiteId) -> None:
+    until_ms = tx.now_ms + 4 * 24 * 3_600_000
+    opened = ballots.open_ballot(
+        tx,
+        office,
+        site_id,
+        BallotKind.ORDINARY,
+        "是否更换单元门禁",
+        "更换两个单元的门禁，预算 18,000 元，从公共收益中支出。",
+        until_ms,
+    )
+    [account_id] = home.account_ids
+    ballots.open_ballot(
+        tx,
+        office,
+        site_id,
+        BallotKind.SURVEY,
+        "花园浇水放在什么时候",
+        "选一个时间。",
+        until_ms,
+        ("早上", "傍晚"),
+    )
+    detail = ballots.get_ballot(tx, office, opened.ballot_id)
+    for row in detail.roll[:9]:
+        if row.account_id != account_id:
+            number = f"P-{row.space_code}"
+            ballots.cast_on_paper(tx, office, opened.ballot_id, row.space_id, AGREE, number)
 
 
 def user_of(tx: Tx, login: str) -> User:

@@ -29,6 +29,7 @@ _STAFF = (
     "/audit?verify=1", "/staff",
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
+    "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -41,6 +42,9 @@ _RESIDENT = (
     "/home/badges",
     "/home/visitors",
     "/home/announcements",
+    "/home/ballots",
+    "/home/complaints",
+    "/home/complaints/DG-F-2026-0002",
     "/home/repairs",
     "/home/repairs/new",
     "/home/repairs/DG-R-2026-0001",
@@ -72,7 +76,7 @@ async def test_a_raised_alarm_appears_by_itself_and_goes_when_acknowledged(
 ) -> None:
     visit = await visitor()
     title = visit.page.locator("h1")
-    assert await title.text_content() == "有 4 件事等你处理"
+    assert await title.text_content() == "有 5 件事等你处理"
 
     at_ms = garden.NOW_MS + 1_000
     fire = Event("fire_alarm", EventState.RAISED, Severity.CRITICAL, "fire-1/fire_alarm_3", at_ms, "zone 3")
@@ -80,7 +84,7 @@ async def test_a_raised_alarm_appears_by_itself_and_goes_when_acknowledged(
 
     first = visit.page.locator(".todo").first
     await first.filter(has_text="火警").wait_for()
-    await title.filter(has_text="有 5 件事").wait_for()
+    await title.filter(has_text="有 6 件事").wait_for()
     assert await visit.page.locator("#feed li").first.text_content() is not None
 
     await first.locator("button").click()

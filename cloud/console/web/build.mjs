@@ -43,6 +43,10 @@ for (const [file, { entryPoint }] of Object.entries(bundled.metafile.outputs)) {
 for (const file of [
   join(assets, "icons.svg"),
   join(assets, "favicon.svg"),
+  join(assets, "app-icon.svg"),
+  join(assets, "app-icon-180.png"),
+  join(assets, "app-icon-192.png"),
+  join(assets, "app-icon-512.png"),
   join(modules, "swagger-ui-dist", "swagger-ui.css"),
   join(modules, "swagger-ui-dist", "swagger-ui-bundle.js"),
 ]) {

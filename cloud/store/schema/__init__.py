@@ -5,6 +5,7 @@ Import the module and name tables through it: `schema.reading`, `schema.invoice_
 """
 
 from cloud.store.schema.announcement import announcement, announcement_home, announcement_read
+from cloud.store.schema.ballot import ballot, ballot_space, ballot_vote
 from cloud.store.schema.bill_run import bill_run, bill_run_account
 from cloud.store.schema.billing import (
     allocation,
@@ -33,6 +34,7 @@ from cloud.store.schema.billing import (
 )
 from cloud.store.schema.columns import ExactDecimal, metadata
 from cloud.store.schema.command import command, command_step
+from cloud.store.schema.complaint import complaint, complaint_entry
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
 from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
@@ -124,7 +126,10 @@ APPEND_ONLY_TABLES = (
     "audit_link",
     "bill_run_account",
     "checklist",
+    "ballot_space",
+    "ballot_vote",
     "command_step",
+    "complaint_entry",
     "configuration_step",
     "event",
     "evidence",
@@ -162,6 +167,9 @@ __all__ = [
     "audit_link",
     "badge",
     "badge_group",
+    "ballot",
+    "ballot_space",
+    "ballot_vote",
     "bill_run",
     "bill_run_account",
     "billing_hold",
@@ -170,6 +178,8 @@ __all__ = [
     "checklist",
     "command",
     "command_step",
+    "complaint",
+    "complaint_entry",
     "configuration",
     "configuration_step",
     "consent",

@@ -7,6 +7,7 @@ import { listenForKeys } from "./keys.js";
 import { showNotices } from "./notices.js";
 import { letSign } from "./signature.js";
 
+if (document.querySelector("link[rel=manifest]")) navigator.serviceWorker?.register("/service-worker.js");
 connect(document.querySelector("[data-live]"));
 lightFrames(document);
 letSign(document);
