@@ -13,7 +13,7 @@ from tests.api.samples import sample_body, sample_headers, sample_query
 from tests.api.test_isolation import _NOBODYS, _company, _everything, _filled, _ids, _parameters
 
 # What is the whole company's, so that it is there for whoever works anywhere in it.
-_OF_THE_COMPANY = {"kind_code", "session_id", "tariff_code", "user_id", "version"}
+_OF_THE_COMPANY = {"checklist_code", "kind_code", "session_id", "tariff_code", "user_id", "version"}
 
 
 async def _bound(cloud: Cloud, homes: Homes, login: str, site_id: str) -> Homes:
