@@ -106,6 +106,8 @@ class Act:
             self._screen.say("Residents tell of repairs, technicians mend them")
             self._stage.tell_of_repairs()
             self._stage.set_up_doors()
+            self._screen.say("The office announces, residents complain and vote")
+            self._stage.fill_community(self._now_ms())
 
     def _live_through(self, plan: Calendar) -> State:
         """Read the past over the lines: each month's first instant from January, then every hour."""

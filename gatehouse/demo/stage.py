@@ -19,6 +19,7 @@ import msgspec
 from edge.buffer_store import open_store
 from edge.health import Health
 from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
+from gatehouse.demo.community import fill_community
 from gatehouse.demo.doors import set_up_doors
 from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
@@ -125,6 +126,10 @@ class Stage:
     def tell_of_repairs(self) -> int:
         """Let residents tell of what is broken and technicians mend it; return of how many."""
         return tell_of_repairs(self.ports.cloud, self._site_id())
+
+    def fill_community(self, now_ms: int) -> None:
+        """Let the office announce and ask, and residents complain and vote."""
+        fill_community(self.api, self.ports.cloud, self._site_id(), now_ms)
 
     def provision(self) -> None:
         """Let the gateway enrol: a key made here, a certificate from the cloud; one it had before ends."""
