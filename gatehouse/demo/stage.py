@@ -121,7 +121,7 @@ class Stage:
 
     def set_up_doors(self) -> int:
         """Make the lock an entrance and give out badges; return how many."""
-        return set_up_doors(self.api, self._site_id())
+        return set_up_doors(self.api, self._site_id(), self.gateway_id())
 
     def tell_of_repairs(self) -> int:
         """Let residents tell of what is broken and technicians mend it; return of how many."""
