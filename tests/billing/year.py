@@ -187,6 +187,8 @@ class Year:
         return misread
 
     def _exchange(self, dial: Dial, on: date) -> None:
+        if dial.has_passed_zero:
+            return  # after an estimate well below the full scale nobody could vouch for the passage any more
         opening = self.rng.randrange(0, 50)
         self.estate.exchange(
             dial.code, at(on, 10), str(dial.shows), str(opening), modulus=str(dial.modulus),
