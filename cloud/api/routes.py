@@ -29,6 +29,7 @@ from cloud.api import (
     notices,
     overview,
     papers,
+    parcels,
     payment_orders,
     payments,
     people,
@@ -47,6 +48,7 @@ from cloud.api import (
     tariffs,
     technicians,
     users,
+    venues,
     visits,
     webhooks,
 )
@@ -79,6 +81,7 @@ _NOUNS = (
     notices,
     overview,
     papers,
+    parcels,
     payment_orders,
     payments,
     people,
@@ -97,6 +100,7 @@ _NOUNS = (
     tariffs,
     technicians,
     users,
+    venues,
     visits,
     webhooks,
 )

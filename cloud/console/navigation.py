@@ -83,6 +83,8 @@ MENU: Sequence[Group] = (
             Entry("/complaints", "speech", mark("Complaints"), Action.READ_COMMUNITY),
             Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY),
             Entry("/ballots", "vote", mark("Votes"), Action.READ_COMMUNITY),
+            Entry("/venues", "calendar", mark("Venues"), Action.READ_COMMUNITY),
+            Entry("/parcels", "parcel", mark("Parcels"), Action.HANDLE_PARCELS),
         ),
     ),
     Group(

@@ -94,3 +94,5 @@ def _interval_ms(limit: Limit, failures: int) -> int:
 
 # A guard types a code every few seconds; who tries codes of eight digits waits ever longer.
 VISIT_CODE_PER_USER = Limit("visit_code", burst=10, interval_ms=3_000, forgiven=10)
+# Six digits and a shelf of some dozens: ten tries are a slip of the finger, more are guessing.
+PARCEL_CODE_PER_USER = Limit("parcel_code", burst=10, interval_ms=3_000, forgiven=10)

@@ -153,12 +153,19 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         f"{site}/ballots",
         {"kind": "ordinary", "title": "更换单元门", "text": "是否更换", "until_ms": now_ms + 7_200_000},
     )
+    venue = await homes.post(f"{site}/venues", {"name": "活动室"})
+    free = await homes.get(f"/api/v1/venues/{venue['venue_id']}/free_slots?on=2026-11-25")
+    booking = await homes.post(
+        f"{own}/bookings", {"venue_id": venue["venue_id"], "from_ms": free["begins_at_ms"][0]}
+    )
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
         "entrance_id": entrance["entrance_id"],
         "group_id": group["group_id"],
         "alarm_id": alarm["alarm_id"],
+        "booking_id": booking["booking_id"],
+        "venue_id": venue["venue_id"],
         "ballot_id": ballot["ballot_id"],
         "complaint_id": complaint["complaint_id"],
         "announcement_id": announcement["announcement_id"],
@@ -209,6 +216,7 @@ _NOBODYS = ("/api/v1/documents/", "/api/v1/import_kinds/")
 _OF_A_HOME = {
     "account_id",
     "badge_id",
+    "booking_id",
     "complaint_id",
     "installation_id",
     "invoice_id",

@@ -29,7 +29,7 @@ _STAFF = (
     "/audit?verify=1", "/staff",
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
-    "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new",
+    "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -44,6 +44,8 @@ _RESIDENT = (
     "/home/announcements",
     "/home/ballots",
     "/home/complaints",
+    "/home/venues",
+    "/home/parcels",
     "/home/complaints/DG-F-2026-0002",
     "/home/repairs",
     "/home/repairs/new",

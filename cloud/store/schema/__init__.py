@@ -4,6 +4,7 @@ upkeep, repairs, what other systems are told, and what the doors keep for themse
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
 
+from cloud.store.schema.amenity import booking, booking_slot, parcel, venue
 from cloud.store.schema.announcement import announcement, announcement_home, announcement_read
 from cloud.store.schema.ballot import ballot, ballot_space, ballot_vote
 from cloud.store.schema.bill_run import bill_run, bill_run_account
@@ -174,6 +175,8 @@ __all__ = [
     "bill_run_account",
     "billing_hold",
     "billing_period",
+    "booking",
+    "booking_slot",
     "building",
     "checklist",
     "command",
@@ -222,6 +225,7 @@ __all__ = [
     "notice_delivery",
     "notifier",
     "occupancy",
+    "parcel",
     "passage",
     "payment",
     "payment_order",
@@ -258,6 +262,7 @@ __all__ = [
     "user_building",
     "user_site",
     "vehicle",
+    "venue",
     "visit",
     "webhook",
     "webhook_delivery",
