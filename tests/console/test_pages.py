@@ -19,6 +19,7 @@ from tests.console.conftest import Served
 # What stands for each part of an address; every GET page of the table is asked for with these.
 _PARTS = {
     "account": "A-00101",
+    "complaint": "DG-F-2026-0001",
     "device": "lock-1",
     "code": "2026-10",
     "line_no": "1",
@@ -45,8 +46,8 @@ _FILES = (
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = (
-    "alarm_id", "{announcement}", "command_id", "{import_id}", "{person}", "{plan_id}", "{run}", "{sheet}",
-    "{user_id}",
+    "alarm_id", "{announcement}", "{ballot}", "command_id", "{import_id}", "{person}", "{plan_id}", "{run}",
+    "{sheet}", "{user_id}",
 )  # fmt: skip
 _UNFINISHED = re.compile(r"\bNone\b|\bundefined\b|%\(|\{\{|\{%|Traceback|0x[0-9a-f]{8}|<class ")
 
