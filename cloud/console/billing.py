@@ -232,7 +232,7 @@ def _steps(reached: int, fmt: Format) -> tuple[Step, ...]:
     labels = (
         gettext("Month ended"),
         gettext("Data gate"),
-        gettext("Approved"),
+        gettext("Approval"),
         gettext("Issued"),
         gettext("Closed"),
     )
