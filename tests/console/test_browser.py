@@ -504,7 +504,7 @@ async def test_the_palette_finds_a_home_by_its_number(visitor: Visitor) -> None:
 async def test_everything_works_without_script(visitor: Visitor) -> None:
     visit = await visitor(scripts=False)
 
-    assert await visit.page.locator(".todo").count() == 4
+    assert await visit.page.locator(".todo").count() == 5
     await visit.page.locator(".todo button").first.click()
     assert "已确认" in (await visit.page.locator(".toast").text_content() or "")
     await visit.open("/find?q=1-104")
