@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from cloud.domain.ids import AccountId, PeriodId, SiteId
 from cloud.domain.invoice import InvoiceKind
 from cloud.store.db import Tx
+from cloud.store.invoices import INVOICE_IN_PLACE
 from cloud.store.schema import account, billing_period, invoice, notice, space
 
 # An invoice's notice is known by this and the invoice's number.
@@ -46,22 +47,7 @@ def list_untold(tx: Tx, period_id: PeriodId, limit: int) -> list[UntoldInvoice]:
             invoice.c.due_on,
             invoice.c.total_fen,
         )
-        .select_from(
-            invoice.join(
-                account,
-                sa.and_(account.c.tenant_id == invoice.c.tenant_id, account.c.id == invoice.c.account_id),
-            )
-            .join(
-                billing_period,
-                sa.and_(
-                    billing_period.c.tenant_id == invoice.c.tenant_id,
-                    billing_period.c.id == invoice.c.period_id,
-                ),
-            )
-            .outerjoin(
-                space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id)
-            )
-        )
+        .select_from(INVOICE_IN_PLACE)
         .where(
             invoice.c.tenant_id == tx.tenant_id,
             invoice.c.period_id == period_id,

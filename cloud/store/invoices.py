@@ -15,6 +15,22 @@ from cloud.store.db import Tx
 from cloud.store.many_rows import insert_rows
 from cloud.store.schema import account, billing_period, invoice, invoice_line, space
 
+# An invoice with whose it is, for which period, and the space where there is one.
+INVOICE_IN_PLACE = (
+    invoice.join(
+        account,
+        sa.and_(account.c.tenant_id == invoice.c.tenant_id, account.c.id == invoice.c.account_id),
+    )
+    .join(
+        billing_period,
+        sa.and_(
+            billing_period.c.tenant_id == invoice.c.tenant_id,
+            billing_period.c.id == invoice.c.period_id,
+        ),
+    )
+    .outerjoin(space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
@@ -253,22 +269,7 @@ def _select(tx: Tx) -> sa.Select[Any]:
             invoice.c.total_fen,
             invoice.c.snapshot,
         )
-        .select_from(
-            invoice.join(
-                account,
-                sa.and_(account.c.tenant_id == invoice.c.tenant_id, account.c.id == invoice.c.account_id),
-            )
-            .join(
-                billing_period,
-                sa.and_(
-                    billing_period.c.tenant_id == invoice.c.tenant_id,
-                    billing_period.c.id == invoice.c.period_id,
-                ),
-            )
-            .outerjoin(
-                space, sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id)
-            )
-        )
+        .select_from(INVOICE_IN_PLACE)
         .where(invoice.c.tenant_id == tx.tenant_id)
     )
 
