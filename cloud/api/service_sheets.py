@@ -161,7 +161,7 @@ async def open_link(call: Call[Nothing, LinkBody]) -> LinkView:
     """Make a link by which a contractor signs one sheet without a login."""
     body = call.body
     secret = await call.write(service_sheets.open_link, _plan_id(call), body.contractor, body.days)
-    return LinkView(address=f"{own_origin(call.request)}/work/{secret}")
+    return LinkView(address=f"{own_origin(call.request)}/contractor/{secret}")
 
 
 async def revoke_link(call: Call[Nothing, Nothing]) -> None:

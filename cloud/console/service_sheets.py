@@ -142,7 +142,7 @@ async def change_links(desk: Desk) -> web.StreamResponse:
     except (Conflict, Invalid) as error:
         view = await desk.read(_links, plan_id, error=str(error))
         return await desk.page("equipment/links.html", status=422, view=view)
-    address = f"{own_origin(desk.request)}/work/{secret}"
+    address = f"{own_origin(desk.request)}/contractor/{secret}"
     return await desk.page("equipment/links.html", view=await desk.read(_links, plan_id, address=address))
 
 

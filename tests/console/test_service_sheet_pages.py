@@ -65,22 +65,22 @@ async def test_a_contractor_signs_by_a_link_that_then_leads_nowhere(served: Serv
         form = {"contractor": "恒安电梯", "days": "3"}
         async with session.post(f"/equipment/lift-1/plans/{plan_id}/link", data=form) as response:
             html = await response.text()
-        path = html.partition("/work/")[2].partition("<")[0].partition('"')[0]
+        path = html.partition("/contractor/")[2].partition("<")[0].partition('"')[0]
     items = items_of(shipped_checklists()[LIST], Cycle.QUARTER)
     said = {f"r-{item.code}": "ok" for item in items}
     said |= {f"v-{item.code}": "5 mm" for item in items if item.needs_value}
     async with await signed_in(served, "101") as stranger:  # whoever has the link
-        async with stranger.get(f"/work/{path}") as response:
+        async with stranger.get(f"/contractor/{path}") as response:
             assert response.headers["Cache-Control"] == "no-store"
             assert "恒安电梯" in text_of(await response.text())
-        async with stranger.post(f"/work/{path}", data=said) as response:
+        async with stranger.post(f"/contractor/{path}", data=said) as response:
             assert response.status == 422
         signed = {**said, "signed_by": "李工", "signature": "M10 100L200 40L380 160L590 90"}
-        async with stranger.post(f"/work/{path}", data=signed) as response:
+        async with stranger.post(f"/contractor/{path}", data=signed) as response:
             assert "已签字，谢谢" in text_of(await response.text())
-        async with stranger.get(f"/work/{path}") as response:
+        async with stranger.get(f"/contractor/{path}") as response:
             assert response.status == 404
-        async with stranger.get("/work/zz") as response:
+        async with stranger.get("/contractor/zz") as response:
             assert response.status == 404
     [sheet] = served.database.read_now(garden.TENANT, service_sheets.sheets_of, SYSTEM, plan_id)
     assert sheet.signing.signed_by == "李工"
