@@ -569,19 +569,12 @@ async def test_the_first_view_is_light(visitor: Visitor, login: str, is_phone: b
 
 
 async def weigh(page, visit: Visit) -> int:  # type: ignore[no-untyped-def]
-    """Return what the first page costs on the wire, everything but the open stream."""
-    sizes: list[int] = []
-    finished = []
-
-    async def add(request) -> None:  # type: ignore[no-untyped-def]
-        if "/live" not in request.url:
-            finished.append((await request.sizes())["responseBodySize"])
-
-    page.on("requestfinished", add)
+    """Return what the first page costs on the wire, headers and all; the open stream never finishes."""
+    sizes: list[float] = []
     session = await page.context.new_cdp_session(page)
+    session.on("Network.loadingFinished", lambda finished: sizes.append(finished["encodedDataLength"]))
     await session.send("Network.enable")
     await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     await page.goto(visit.url + "/")
     await page.wait_for_timeout(800)
-    sizes += finished
-    return sum(sizes)
+    return round(sum(sizes))
