@@ -29,7 +29,8 @@ from bench.billing_site import BOUNDS_MS, SYSTEM, TENANT, build_site
 from bench.measure import integer, row, usage_of
 from cloud.domain.ids import PeriodId, SiteId
 from cloud.services import billing, tenants
-from cloud.services.closing import GROUP_SIZE, Progress, close_period
+from cloud.services.by_account import GROUP_SIZE
+from cloud.services.closing import Progress, close_period
 from cloud.store.db import Database, Tx
 from cloud.store.migrate import upgrade
 from tests import services

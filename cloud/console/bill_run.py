@@ -60,7 +60,8 @@ async def close(desk: Desk) -> web.StreamResponse:
     period = await desk.write(billing.open_period, desk.site.site_id, code)
     if period.state is PeriodState.OPEN and period.dates.end_on <= desk.format.today:
         found = await desk.read(bill_runs.newest_run, period.period_id)
-        if found is None:
+        to_bill = await desk.read(billing.count_to_bill, desk.site.site_id, period.dates)
+        if found is None and to_bill:
             raise Conflict(f"check {code} and have it approved first")
     run = desk.request.app[BILL_RUNS].close(desk.actor, period.period_id)
     await _give_it_a_moment(run)

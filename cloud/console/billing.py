@@ -81,7 +81,7 @@ class RunView:
     can_close: bool
     accounts: int
     ready: int
-    to_issue: int
+    unbilled: int
     invoices: int
     blocked: tuple[BlockedAccount, ...]
     steps: tuple[Step, ...]
@@ -95,15 +95,25 @@ class RunView:
     period_id: PeriodId | None
 
     @property
+    def is_empty(self) -> bool:
+        """Tell whether nobody is left to be billed in a month that may be closed."""
+        return self.can_close and self.unbilled == 0
+
+    @property
     def can_check(self) -> bool:
         """Tell whether the month may be checked, or checked again."""
-        return self.can_close
+        return self.can_close and self.unbilled > 0
 
     @property
     def can_issue(self) -> bool:
         """Tell whether somebody approved what is to be issued."""
         found = self.check
-        return self.can_close and found is not None and found.run.state is BillRunState.APPROVED
+        return self.can_check and found is not None and found.run.state is BillRunState.APPROVED
+
+    @property
+    def to_issue(self) -> int:
+        """Return how many invoices the approved check came to."""
+        return 0 if self.check is None else self.check.billable
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,7 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
     before_code = month_code(dates.start_on - timedelta(days=1))
     before = _invoices(tx, actor, site_id, before_code)
     billed = 0 if seen is None else seen.invoice_count
-    accounts = _account_count(tx, actor, site_id) if seen is None else seen.accounts_to_bill
+    accounts = billing.count_to_bill(tx, actor, site_id, dates) if seen is None else seen.accounts_to_bill
     earlier = next((one for one in found if one.code == before_code), None)
     sums, total = _sums(tx, actor, period, earlier, fmt)
     if is_running:
@@ -214,11 +224,6 @@ def _blocked(hold: Hold, fmt: Format) -> BlockedAccount:
         )
     path = f"/meters/{problem.meter_serial}" if problem.meter_serial else ""
     return BlockedAccount(hold.account_number, hold.space_code, reason, path)
-
-
-def _account_count(tx: Tx, actor: User, site_id: SiteId) -> int:
-    """Return how many accounts a month that was never opened would bill, as far as one page of them goes."""
-    return len(premises.list_accounts(tx, actor, site_id, "", None, _INVOICES_COMPARED).items)
 
 
 def _invoices(tx: Tx, actor: User, site_id: SiteId, code: str) -> tuple[InvoiceSummary, ...]:

@@ -238,6 +238,7 @@ _SHAPES: Sequence[str] = (
     mark("check {} of period {} is {}: approve it first"),
     mark("check {} is {}, it cannot become {} now"),
     mark("check {} is not the newest any more: look at the newest one"),
+    mark("check {} would bill nobody: put right what is missing and check again"),
     mark("check {} and have it approved first"),
     mark("say what is to be put right"),
     mark("the month was checked again meanwhile: look at the newest check"),

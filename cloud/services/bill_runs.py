@@ -176,6 +176,8 @@ def _decide(tx: Tx, actor: User, run_id: BillRunId, state: BillRunState, note: s
         raise Conflict(f"check {run.number} is not the newest any more: look at the newest one")
     if run.state is not BillRunState.CHECKED:
         raise Conflict(f"check {run.number} is {run.state.value}, it cannot become {state.value} now")
+    if state is BillRunState.APPROVED and not bill_runs.count_billable(tx, run_id):
+        raise Conflict(f"check {run.number} would bill nobody: put right what is missing and check again")
     bill_runs.decide(tx, run_id, state, actor.person_id, note.strip())
     detail: dict[str, str | int | None] = {"number": run.number, "note": note.strip()}
     audit.record(tx, actor.user_id, f"bill_run_{state.value}", "billing_period", run.period_id, detail)

@@ -21,6 +21,7 @@ from cloud.domain.ledger import Entry, invoice_entry
 from cloud.domain.periods import (
     BillingPeriod,
     PeriodState,
+    ServicePeriod,
     billing_month,
     local_date,
     midnight_ms,
@@ -105,6 +106,12 @@ def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:
     return PeriodOverview(period, count, total_fen, to_bill, tuple(periods.list_holds(tx, period_id)))
 
 
+def count_to_bill(tx: Tx, actor: User, site_id: SiteId, dates: ServicePeriod) -> int:
+    """Return how many accounts are charged for some day of a month, also of one that was never opened."""
+    require(actor, Action.READ_LEDGER)
+    return len(subjects.accounts_to_bill(tx, _site(tx, site_id).site_id, dates))
+
+
 def charges_of_period(tx: Tx, actor: User, period_id: PeriodId) -> dict[str, int]:
     """Return what a period's invoices charge in fen, by charge code."""
     require(actor, Action.READ_LEDGER)
@@ -120,8 +127,9 @@ def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
     """
     require(actor, Action.CLOSE_PERIOD)
     period, _ = require_billable(tx, period_id)
+    waiting = _unbilled(tx, period)
     checked = bill_runs.newest(tx, period_id)
-    if checked is not None and checked.state is not BillRunState.APPROVED:
+    if waiting and checked is not None and checked.state is not BillRunState.APPROVED:
         raise Conflict(
             f"check {checked.number} of period {period.code} is {checked.state.value}: approve it first"
         )
@@ -129,9 +137,7 @@ def begin_closing(tx: Tx, actor: User, period_id: PeriodId) -> list[AccountId]:
     if period.state is PeriodState.OPEN:
         periods.set_state(tx, period_id, PeriodState.CLOSING)
         audit.record(tx, actor.user_id, "close_period", "billing_period", period_id, {"code": period.code})
-    to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
-    billed = invoices.billed_accounts(tx, period_id)
-    return [account_id for account_id in to_bill if account_id not in billed]
+    return waiting
 
 
 def require_billable(tx: Tx, period_id: PeriodId) -> tuple[BillingPeriod, Site]:
@@ -211,10 +217,16 @@ def finish_closing(tx: Tx, actor: User, period_id: PeriodId) -> BillingPeriod:
     """Close the period if every account has its invoice; else leave it in closing, to be taken up again."""
     require(actor, Action.CLOSE_PERIOD)
     period = _period(tx, period_id, is_locked=True)
-    to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
-    if period.state is PeriodState.CLOSING and not set(to_bill) - invoices.billed_accounts(tx, period_id):
+    if period.state is PeriodState.CLOSING and not _unbilled(tx, period):
         periods.set_state(tx, period_id, PeriodState.CLOSED)
     return _period(tx, period_id)
+
+
+def _unbilled(tx: Tx, period: BillingPeriod) -> list[AccountId]:
+    """Return the accounts of a period that have no invoice of it, in the order they are billed."""
+    to_bill = subjects.accounts_to_bill(tx, period.site_id, period.dates)
+    billed = invoices.billed_accounts(tx, period.period_id)
+    return [account_id for account_id in to_bill if account_id not in billed]
 
 
 def _issue(

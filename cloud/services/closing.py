@@ -1,30 +1,23 @@
 """Closing a period: the run over all accounts, account by account, that may break off and be taken up again.
 
 Async because it stands between transactions; each of them is one of `cloud.services.billing`. The
-invariant: an account is billed whole or not at all, whatever becomes of its neighbours. Accounts share a
-transaction as long as all of them succeed; if one fails, each of its group gets a transaction of its own
-and only the one at fault is held. A run that was killed goes on where it was.
+invariant: an account is billed whole or not at all, whatever becomes of its neighbours (`by_account`); one
+the program fails at is held. A run that was killed goes on where it was.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cloud.domain.errors import Conflict, Forbidden, Unavailable
 from cloud.domain.ids import AccountId, PeriodId, TenantId
 from cloud.domain.periods import PeriodState
 from cloud.domain.usage import ProblemKind, UsageProblem
 from cloud.domain.user import User
 from cloud.services import billing
 from cloud.services.billing import IssuedGroup
+from cloud.services.by_account import GROUP_SIZE, by_account
 from cloud.store.db import Database
 
-log = logging.getLogger(__name__)
-
-# Accounts a transaction. One account each would pay one flush to disk each; a hundred share one and
-# still hold the writer for well under a quarter of a second.
-GROUP_SIZE = 100
 # Groups under way, where the database takes several: while it writes one, another is rated. A third is
 # ready when either is done; more only wait.
 GROUPS_AT_ONCE = 3
@@ -68,13 +61,24 @@ class _Run:
         for group in groups:
             for account_id in group:
                 self.held.pop(account_id, None)
-            for done in await _issue_group(self.database, self.tenant_id, self.actor, self.period_id, group):
+            for done in await by_account(group, self._bill, self._hold):
                 self.issued += len(done.issued)
                 self.issued_fen += sum(one.total_fen for one in done.issued)
                 self.held |= done.held
             self.done = min(self.done + len(group), self.accounts)
             if self.on_progress is not None:
                 self.on_progress(Progress(self.done, self.accounts))
+
+    async def _bill(self, group: Sequence[AccountId]) -> IssuedGroup:
+        return await self.database.write_bulk(
+            self.tenant_id, billing.issue_invoices, self.actor, self.period_id, group
+        )
+
+    async def _hold(self, account_id: AccountId, detail: str) -> IssuedGroup:
+        problem = await self.database.write(
+            self.tenant_id, billing.hold_defective, self.actor, self.period_id, account_id, detail
+        )
+        return IssuedGroup((), {account_id: (problem,)})
 
 
 async def close_period(
@@ -111,31 +115,3 @@ def _groups(accounts: Sequence[AccountId], group_size: int) -> Iterator[Sequence
 
 def _waits_for_another(problems: Sequence[UsageProblem]) -> bool:
     return any(problem.kind is ProblemKind.EARLIER_UNBILLED for problem in problems)
-
-
-async def _issue_group(
-    database: Database, tenant_id: TenantId, actor: User, period_id: PeriodId, group: Sequence[AccountId]
-) -> list[IssuedGroup]:
-    """Issue a group's invoices in one transaction or, if that fails, each in its own."""
-    try:
-        return [await database.write_bulk(tenant_id, billing.issue_invoices, actor, period_id, group)]
-    except (Conflict, Forbidden, Unavailable):
-        raise  # the period was closed meanwhile, or the database is gone: nobody's account is at fault
-    except Exception:  # one account's failure must not hold up the others: see which it is
-        log.warning("a group of accounts is billed one by one", exc_info=True)
-    return [await _issue_alone(database, tenant_id, actor, period_id, account_id) for account_id in group]
-
-
-async def _issue_alone(
-    database: Database, tenant_id: TenantId, actor: User, period_id: PeriodId, account_id: AccountId
-) -> IssuedGroup:
-    """Issue one account's invoice; hold the account if the program fails at it."""
-    try:
-        return await database.write_bulk(tenant_id, billing.issue_invoices, actor, period_id, [account_id])
-    except (Conflict, Forbidden, Unavailable):
-        raise
-    except Exception as error:  # a defect that one account brings to light: hold it and say so
-        log.exception("an account could not be billed", extra={"account_id": account_id})
-        detail = f"{type(error).__name__}: report the log"
-    problem = await database.write(tenant_id, billing.hold_defective, actor, period_id, account_id, detail)
-    return IssuedGroup((), {account_id: (problem,)})

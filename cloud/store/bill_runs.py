@@ -101,6 +101,18 @@ def count_checked(tx: Tx, run_id: BillRunId) -> int:
     )
 
 
+def count_billable(tx: Tx, run_id: BillRunId) -> int:
+    """Return how many accounts a run could bill."""
+    # How many invoices would there be?
+    return int(
+        tx.conn.execute(
+            sa.select(sa.func.count()).where(
+                _A.tenant_id == tx.tenant_id, _A.run_id == run_id, _A.amount_fen.is_not(None)
+            )
+        ).scalar_one()
+    )
+
+
 def insert_checked(tx: Tx, run_id: BillRunId, checked: Sequence[CheckedAccount]) -> None:
     """Write down what some accounts would come to; one that is there already stays."""
     if not checked:

@@ -69,13 +69,17 @@ async def test_meters_to_visit_are_listed_with_their_place(homes: Homes) -> None
 
 
 async def test_the_console_leads_from_the_check_to_the_invoices(homes: Homes) -> None:
-    await homes.send_readings(october_readings())
     jar = aiohttp.CookieJar(unsafe=True)
     headers = {"Sec-Fetch-Site": "same-origin"}
     async with aiohttp.ClientSession(homes.cloud.url, cookie_jar=jar, headers=headers) as session:
         await session.post("/login", data={"login": "manager", "password": PASSWORD})
+        empty = await (await session.get("/billing/2026-06")).text()
+        await session.post("/billing/2026-06/close")
+        closed = await (await session.get("/billing/2026-06")).text()
         early = await session.post("/billing/2026-10/close")
+        held = await (await session.post("/billing/2026-10/check")).text()
         before = await (await session.get("/billing/2026-10")).text()
+        await homes.send_readings(october_readings())
         checked = await (await session.post("/billing/2026-10/check")).text()
         run = re.search(r'name="run" value="([^"]+)"', checked)
         assert run is not None
@@ -85,7 +89,12 @@ async def test_the_console_leads_from_the_check_to_the_invoices(homes: Homes) ->
         progress = await session.get("/billing/2026-10/progress")
         visits = await session.get("/billing/2026-10/visits")
 
+    assert "nobody is to be billed" in empty
+    assert "/billing/2026-06/check" not in empty
+    assert "June 2026 is billed" in closed
     assert early.status == 409
+    assert "There is nothing to approve yet" in held
+    assert 'name="decision"' not in held
     assert "/billing/2026-10/check" in before
     assert "/billing/2026-10/close" not in checked
     assert "/billing/2026-10/close" in approved

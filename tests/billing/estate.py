@@ -16,7 +16,7 @@ from cloud.domain.people import Supply
 from cloud.domain.periods import midnight_ms
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
 from cloud.domain.user import User, system_user
-from cloud.services import billing, closing, gateways, readings, tariffs
+from cloud.services import billing, by_account, closing, gateways, readings, tariffs
 from cloud.services.closing import ClosingReport
 from cloud.store import meters, people, points, premises
 from cloud.store.db import Database, Tx
@@ -210,7 +210,7 @@ class Estate:
         """Open a billing month."""
         return self.database.write_now(TENANT, billing.open_period, SYSTEM, self.site_id, code).period_id
 
-    async def close(self, code: str, group_size: int = closing.GROUP_SIZE) -> ClosingReport:
+    async def close(self, code: str, group_size: int = by_account.GROUP_SIZE) -> ClosingReport:
         """Close a billing month."""
         return await closing.close_period(
             self.database, TENANT, SYSTEM, self.period(code), group_size=group_size

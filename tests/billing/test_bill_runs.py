@@ -148,6 +148,28 @@ async def test_who_moves_in_is_previewed_on_the_ladder_of_who_moved_out(estate: 
     assert estate.database.read_now(TENANT, bill_runs.differences, SYSTEM, run.run_id) == []
 
 
+async def test_a_check_that_would_bill_nobody_is_not_approved(estate: Estate) -> None:
+    estate.add_flat("101", water=None)
+    read(estate, "101", (SEPTEMBER, "0"))
+    held = await check(estate, "2026-09")
+
+    with pytest.raises(Conflict, match="check 1 would bill nobody: put right what is missing"):
+        estate.database.write_now(TENANT, bill_runs.approve, SYSTEM, held.run_id)
+
+    read(estate, "101", (OCTOBER, "1"))
+    mended = await check(estate, "2026-09")
+    estate.database.write_now(TENANT, bill_runs.approve, SYSTEM, mended.run_id)
+    assert (await estate.close("2026-09")).invoices_issued == 1
+
+
+async def test_a_month_in_which_nobody_is_charged_is_closed_without_approval(estate: Estate) -> None:
+    run = await check(estate, "2026-09")
+
+    report = await estate.close("2026-09")
+
+    assert (run.accounts, report.invoices_issued, report.is_closed) == (0, 0, True)
+
+
 async def test_only_who_handles_money_approves_and_a_refusal_says_why(estate: Estate) -> None:
     estate.add_flat("101", water=None)
     read(estate, "101", (SEPTEMBER, "0"), (OCTOBER, "1"))
