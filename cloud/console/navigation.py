@@ -15,12 +15,13 @@ from protocol.event import Severity
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page of the menu."""
+    """One page of the menu; `key` is the letter that goes there after a `g`."""
 
     path: str
     icon: str
     label: str
     action: Action
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,57 +44,57 @@ MENU: Sequence[Group] = (
     Group(
         "",
         (
-            Entry("/", "home", mark("Today"), Action.READ_OVERVIEW),
-            Entry("/alarms", "alarm", mark("Alarms"), Action.READ_ALARMS),
-            Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS),
-            Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM),
+            Entry("/", "home", mark("Today"), Action.READ_OVERVIEW, "t"),
+            Entry("/alarms", "alarm", mark("Alarms"), Action.READ_ALARMS, "a"),
+            Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
+            Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
         ),
     ),
     Group(
         mark("On site"),
         (
-            Entry("/meters", "meter", mark("Meter readings"), Action.READ_METERS),
-            Entry("/equipment", "lift", mark("Upkeep"), Action.READ_EQUIPMENT),
-            Entry("/access", "access", mark("Access"), Action.READ_PASSAGES),
-            Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS),
-            Entry("/gateways", "gateway", mark("Gateways"), Action.READ_GATEWAYS),
+            Entry("/meters", "meter", mark("Meter readings"), Action.READ_METERS, "m"),
+            Entry("/equipment", "lift", mark("Upkeep"), Action.READ_EQUIPMENT, "e"),
+            Entry("/access", "access", mark("Access"), Action.READ_PASSAGES, "x"),
+            Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS, "c"),
+            Entry("/gateways", "gateway", mark("Gateways"), Action.READ_GATEWAYS, "w"),
         ),
     ),
     Group(
         mark("Charges"),
         (
-            Entry("/billing", "bill-run", mark("Bill run"), Action.CLOSE_PERIOD),
-            Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES),
-            Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER),
-            Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS),
-            Entry("/reports", "chart", mark("Reports"), Action.READ_LEDGER),
+            Entry("/billing", "bill-run", mark("Bill run"), Action.CLOSE_PERIOD, "b"),
+            Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES, "i"),
+            Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER, "p"),
+            Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS, "f"),
+            Entry("/reports", "chart", mark("Reports"), Action.READ_LEDGER, "s"),
         ),
     ),
     Group(
         mark("Services"),
         (
-            Entry("/repairs", "repair", mark("Repairs"), Action.READ_REPAIRS),
-            Entry("/jobs", "list", mark("My jobs"), Action.WORK_REPAIRS),
-            Entry("/technicians", "person", mark("Technicians"), Action.READ_REPAIRS),
+            Entry("/repairs", "repair", mark("Repairs"), Action.READ_REPAIRS, "r"),
+            Entry("/jobs", "list", mark("My jobs"), Action.WORK_REPAIRS, "j"),
+            Entry("/technicians", "person", mark("Technicians"), Action.READ_REPAIRS, "k"),
         ),
     ),
     Group(
         mark("Community"),
         (
-            Entry("/complaints", "speech", mark("Complaints"), Action.READ_COMMUNITY),
-            Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY),
-            Entry("/ballots", "vote", mark("Votes"), Action.READ_COMMUNITY),
-            Entry("/venues", "calendar", mark("Venues"), Action.READ_COMMUNITY),
-            Entry("/parcels", "parcel", mark("Parcels"), Action.HANDLE_PARCELS),
+            Entry("/complaints", "speech", mark("Complaints"), Action.READ_COMMUNITY, "o"),
+            Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY, "n"),
+            Entry("/ballots", "vote", mark("Votes"), Action.READ_COMMUNITY, "y"),
+            Entry("/venues", "calendar", mark("Venues"), Action.READ_COMMUNITY, "u"),
+            Entry("/parcels", "parcel", mark("Parcels"), Action.HANDLE_PARCELS, "l"),
         ),
     ),
     Group(
         mark("Records"),
         (
-            Entry("/premises", "property", mark("Premises"), Action.READ_PREMISES),
-            Entry("/accounts", "invoice", mark("Accounts"), Action.READ_LEDGER),
-            Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES),
-            Entry("/people", "person", mark("People"), Action.READ_PEOPLE),
+            Entry("/premises", "property", mark("Premises"), Action.READ_PREMISES, "h"),
+            Entry("/accounts", "invoice", mark("Accounts"), Action.READ_LEDGER, "q"),
+            Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES, "z"),
+            Entry("/people", "person", mark("People"), Action.READ_PEOPLE, "g"),
         ),
     ),
     Group(

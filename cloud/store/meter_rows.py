@@ -19,6 +19,7 @@ from cloud.domain.ids import (
 )
 from cloud.domain.meter import FRESH_WITHIN_MS, LATE_WITHIN_MS, Freshness, MeterRow, freshness_at
 from cloud.domain.premises import Commodity, ServicePointKind
+from cloud.store.containing import contains
 from cloud.store.db import Tx
 from cloud.store.schema import (
     account,
@@ -64,7 +65,7 @@ def list_rows(
         query = query.where(_is_of(freshness, tx.now_ms))
     if search:
         wanted = (service_point.c.code, meter.c.serial, space.c.code, device.c.code)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in wanted)))
+        query = query.where(contains(search, *wanted))
     # Which meters hang here, and how are they?
     rows = tx.conn.execute(query.order_by(service_point.c.code).limit(limit))
     return [_row_from_row(row, tx.now_ms) for row in rows]

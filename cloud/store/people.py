@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from cloud.domain.ids import AccountId, ServicePointId, SiteId, SpaceId
 from cloud.domain.people import Account, Supply
+from cloud.store.containing import contains
 from cloud.store.db import Tx
 from cloud.store.schema import account, space, supply
 
@@ -53,7 +54,7 @@ def list_accounts(tx: Tx, site_id: SiteId, search: str, after_number: str, limit
     query = _select(tx).where(account.c.site_id == site_id, account.c.number > after_number)
     if search:
         wanted = (account.c.number, account.c.holder_name, space.c.code)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in wanted)))
+        query = query.where(contains(search, *wanted))
     # One page of a site's accounts.
     rows = tx.conn.execute(query.order_by(account.c.number).limit(limit))
     return [_account_from_row(row) for row in rows]

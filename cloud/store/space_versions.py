@@ -24,6 +24,7 @@ from cloud.domain.space_history import (
     SpaceVersion,
     status_of,
 )
+from cloud.store.containing import contains
 from cloud.store.db import Tx
 from cloud.store.holders import holder_on
 from cloud.store.schema import app_user, building, space, space_version
@@ -250,7 +251,7 @@ class _Then:
             conditions.append(version.built_area_dm2 < wanted.area_to_dm2)
         if wanted.text:
             told = (space.c.code, version.title_number, self._holder.c.number, self._holder.c.holder_name)
-            conditions.append(sa.or_(*(one.icontains(wanted.text, autoescape=True) for one in told)))
+            conditions.append(contains(wanted.text, *told))
         return conditions
 
 

@@ -501,6 +501,25 @@ async def test_the_palette_finds_a_home_by_its_number(visitor: Visitor) -> None:
     await visit.page.wait_for_url("**/accounts/A-00602")
 
 
+async def test_keys_show_themselves_and_lead_to_every_page_of_the_menu(visitor: Visitor) -> None:
+    visit = await visitor()
+
+    await visit.page.keyboard.press("?")
+    sheet = visit.page.locator("#key-sheet")
+    await sheet.wait_for()
+    shown = await sheet.locator(".go-keys a").count()
+    assert shown == await visit.page.locator(".side .nav[data-key]").count()
+    await visit.page.keyboard.press("Escape")
+    assert not await sheet.is_visible()
+
+    await visit.page.keyboard.press("g")
+    await visit.page.keyboard.press("h")
+    await visit.page.wait_for_url("**/premises")
+    await visit.page.keyboard.press("/")
+    await visit.page.keyboard.type("滴水")
+    await visit.page.locator("#found:not([inert]) a", has_text="DG-R-2026-0001").wait_for()
+
+
 async def test_everything_works_without_script(visitor: Visitor) -> None:
     visit = await visitor(scripts=False)
 

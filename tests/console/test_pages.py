@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import aiohttp
 import pytest
 
+from cloud.console.navigation import MENU
 from cloud.console.routes import PAGES
 from cloud.domain.access import may
 from cloud.domain.ids import TenantId, UserId
@@ -176,6 +177,12 @@ async def test_each_role_opens_all_its_pages_and_no_link_leads_it_astray(served:
                         assert page_may(own, link), (path, link)
 
     assert len(seen) >= 6
+
+
+def test_no_letter_leads_to_two_pages() -> None:
+    keys = [entry.key for group in MENU for entry in group.entries if entry.key]
+
+    assert len(keys) == len(set(keys)) > 20
 
 
 async def test_a_role_without_a_page_is_told_so(served: Served) -> None:

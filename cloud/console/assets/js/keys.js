@@ -1,35 +1,39 @@
-// Keys: Ctrl K or / finds, g then a letter goes, j and k move through the first list, Enter opens.
-// None of them changes anything.
-
-const GO = { t: "/", a: "/alarms", m: "/meters", e: "/equipment", b: "/billing", i: "/invoices" };
+// Keys: Ctrl K or / finds, ? shows them all, g then a page's letter goes there, j and k move through
+// the first list, Enter opens. None of them changes anything. The letters are the menu's own.
 
 export function listenForKeys(page) {
   let isGoing = false;
+  const finder = page.getElementById("finder");
+  const sheet = page.getElementById("key-sheet");
   page.addEventListener("keydown", (event) => {
-    const finder = page.getElementById("finder");
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
+      sheet?.close();
       openFinder(finder);
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const entry = isGoing && /^[a-z]$/.test(event.key) && page.querySelector(`.side .nav[data-key="${event.key}"]`);
+    isGoing = event.key === "g" && !isGoing;
     if (event.key === "/") {
       event.preventDefault();
       openFinder(finder);
-    } else if (isGoing && page.querySelector(`.nav[href="${GO[event.key]}"]`)) {
-      window.location.assign(GO[event.key]);
+    } else if (event.key === "?") {
+      sheet?.showModal();
+    } else if (entry) {
+      window.location.assign(entry.href);
     } else if (event.key === "j" || event.key === "k") {
       move(page, event.key === "j" ? 1 : -1);
     }
-    isGoing = event.key === "g";
   });
   page.addEventListener("click", (event) => {
+    if (event.target.closest("[data-keys]")) sheet.showModal();
     if (!event.target.closest("[data-find]")) return;
     event.preventDefault();
-    openFinder(page.getElementById("finder"));
+    openFinder(finder);
   });
+  for (const button of page.querySelectorAll("[data-keys]")) button.hidden = false;
   page.addEventListener("keydown", (event) => {
-    const finder = page.getElementById("finder");
     if (!finder?.open || (event.key !== "ArrowDown" && event.key !== "ArrowUp")) return;
     event.preventDefault();
     const found = [finder.querySelector("input"), ...finder.querySelectorAll("a.nav")];
