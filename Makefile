@@ -46,8 +46,8 @@ books: setup ## A million random steps at the desk (N=steps) and a year of a tho
 bench: setup test-services ## Measure polling, ingest and billing against the raw libraries
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: setup ## Feed random bytes to every decoder; N=how many (default 200000)
-	@$(BIN)/python -m tests.fuzz.run --inputs $(or $(N),200000) $(ARGS)
+fuzz: setup ## Feed N=100000 damaged inputs to each decoder; a release: N=10000000 JOBS=2; ARGS="--target mbus"
+	@$(BIN)/python -m tests.fuzz.run --inputs $(or $(N),100000) --jobs $(or $(JOBS),1) $(ARGS)
 
 simulate: setup ## Run SEEDS=20 simulated worlds through every fault, MINUTES=15 each; ARGS="--first 7 --diary"
 	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),20) --minutes $(or $(MINUTES),15) $(ARGS)

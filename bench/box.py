@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.buffer_store import open_store
+from edge.buffer_file import open_store
 
 READINGS = 20  # a meter
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.access import Judge
-from edge.buffer_store import Connect, connect_file
+from edge.buffer_file import Connect, connect_file
 from edge.clock import Clock
 from edge.configurations import Configurations
 from edge.configurator import Configurator, Trust, config_at_start, open_configurations, trust_of

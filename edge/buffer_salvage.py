@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.buffer_block import KeptBlock, checked_block
+from edge.buffer_file import connect_file
 from edge.buffer_retained import sound_marks
-from edge.buffer_store import connect_file
 from protocol.sync import Stream
 
 # Asking for rows one by one costs some ten microseconds each, and a start may take seconds at most.

@@ -8,32 +8,23 @@ Counters move in the same transaction as the rows they count.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeAlias
 
-from edge.buffer_block import KeptBlock, ValueClass, block_from_row, checked_block, undated_checksum
+from edge.buffer_block import KeptBlock, block_from_row, checked_block
+from edge.buffer_packing import packed
 from edge.buffer_retained import BLOCK_OVERHEAD_BYTES, Retained, mark_checksum
-from edge.dating import dated
-from edge.errors import StorageFault
-from protocol.envelope import Block, encode_events, encode_readings
+from edge.buffer_transaction import Transaction
+from edge.buffer_undated import Undated
+from protocol.envelope import Block
 from protocol.event import Event
 from protocol.reading import Reading
 from protocol.sync import Stream
 
 log = logging.getLogger(__name__)
 
-# A block is one unit of repetition and of loss by corruption: bounded, and far below a batch's limit.
-ROWS_PER_BLOCK_MAX = 2_000
-# The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.
-_WAL_BYTES_MAX = 8 * 1024 * 1024
-
-SCHEMA_VERSION = 4
-# A number further ahead than this is a flipped bit and not a newer agent's.
-_NEWER_VERSIONS_MAX = 100
-
-Connect: TypeAlias = Callable[[Path], sqlite3.Connection]
+# What a block adds to a batch beside its payload: array head, two integers, binary head.
+_BLOCK_OVERHEAD_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +53,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, epoch: int, boot_id: str = "") -> None:
         self.epoch = epoch
         self.retained = Retained(connection)
+        self.undated = Undated(connection, boot_id)
         self._boot_id = boot_id
         self._connection = connection
 
@@ -73,20 +65,8 @@ class Store:
         billing_keys: frozenset[str],
     ) -> None:
         """Write everything in one transaction; when it returns, a power cut cannot take it back."""
-        blocks: list[KeptBlock] = []
-        for (value_class, booted_at_ms), rows in _by_value(readings, billing_keys):
-            for part in _parts(rows):
-                oldest = min(reading.measured_at_ms for reading in part)
-                payload = encode_readings(part)
-                blocks.append(
-                    KeptBlock(Stream.HISTORY, 0, len(part), value_class, oldest, payload, booted_at_ms)
-                )
-        for some in _parts(events):
-            oldest = min(event.occurred_at_ms for event in some)
-            payload = encode_events(some)
-            blocks.append(KeptBlock(Stream.EVENT, 0, len(some), ValueClass.EVENT, oldest, payload))
         with self._transaction():
-            self._append(blocks)
+            self._append(packed(readings, events, billing_keys))
             # What each rule must remember across a restart.
             self._connection.executemany(
                 "INSERT INTO rule_state (rule_id, state) VALUES (?, ?)"
@@ -155,52 +135,7 @@ class Store:
                 ),
             )
             if numbered.booted_at_ms is not None:
-                self._note_undated(numbered.stream.value, numbered.first_seq, numbered.booted_at_ms)
-
-    def _note_undated(self, stream: str, first_seq: int, booted_at_ms: int) -> None:
-        self._connection.execute(
-            "INSERT INTO undated (stream, first_seq, boot_id, booted_at_ms, checksum) VALUES (?, ?, ?, ?, ?)",
-            (
-                stream,
-                first_seq,
-                self._boot_id,
-                booted_at_ms,
-                undated_checksum(stream, first_seq, self._boot_id, booted_at_ms),
-            ),
-        )
-
-    def date(self, booted_at_ms: int, blocks_max: int) -> int:
-        """Stamp anew the oldest blocks of this boot that were stamped by a wrong clock; return their rows."""
-        # What this boot stored before it knew the time.
-        waiting = self._connection.execute(
-            "SELECT u.booted_at_ms, b.stream, b.first_seq, b.row_count, b.value_class, b.oldest_at_ms,"
-            " b.payload, b.checksum FROM undated u JOIN block b USING (stream, first_seq)"
-            " WHERE u.boot_id = ? ORDER BY first_seq LIMIT ?",
-            (self._boot_id, blocks_max),
-        ).fetchall()
-        if not waiting:
-            return 0
-        dated_rows = 0
-        with self._transaction():
-            for wrongly_ms, *columns in waiting:
-                block = checked_block(columns)
-                key = (block.stream.value, block.first_seq)
-                self._connection.execute("DELETE FROM undated WHERE stream = ? AND first_seq = ?", key)
-                if not block.payload:
-                    continue  # the quota was quicker
-                later_ms = booted_at_ms - wrongly_ms
-                block = replace(
-                    block,
-                    oldest_at_ms=max(0, block.oldest_at_ms + later_ms),
-                    payload=dated(block.payload, block.row_count, later_ms),
-                )
-                self._connection.execute(
-                    "UPDATE block SET oldest_at_ms = ?, payload = ?, checksum = ?"
-                    " WHERE stream = ? AND first_seq = ?",
-                    (block.oldest_at_ms, block.payload, block.checksum(), *key),
-                )
-                dated_rows += block.row_count
-        return dated_rows
+                self.undated.note(numbered.stream.value, numbered.first_seq, numbered.booted_at_ms)
 
     def peek(
         self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int, after: int | None = None
@@ -333,15 +268,6 @@ class Store:
         with self._transaction():
             self.retained.forget()
 
-    def undated_rows(self) -> int:
-        """Return the rows of this boot that wait for somebody to tell the time."""
-        (rows,) = self._connection.execute(
-            "SELECT coalesce(sum(b.row_count), 0) FROM undated u JOIN block b USING (stream, first_seq)"
-            " WHERE u.boot_id = ?",
-            (self._boot_id,),
-        ).fetchone()
-        return int(rows)
-
     def size_bytes(self) -> int:
         """Return what the rows take on disk; pages that are free for new rows do not count."""
         pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
@@ -369,11 +295,7 @@ class Store:
             "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum FROM block"
         ):
             checked_block(row)
-        for *note, checksum in self._connection.execute(
-            "SELECT stream, first_seq, boot_id, booted_at_ms, checksum FROM undated"
-        ):
-            if undated_checksum(*note) != checksum:
-                raise sqlite3.DatabaseError(f"the note that block {note[:2]} is not dated is damaged")
+        self.undated.check()
         self.retained.check()
         states = self.stream_states()
         if set(states) != set(Stream):
@@ -406,144 +328,5 @@ class Store:
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK if anything is raised, COMMIT's own failure included."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-
-# What a block adds to a batch beside its payload: array head, two integers, binary head.
-_BLOCK_OVERHEAD_BYTES = 24
-
-
-def connect_file(path: Path) -> sqlite3.Connection:
-    """Open a database file, or make it; transactions are begun by whoever uses it."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
-
-def open_store(
-    path: Path,
-    new_epoch: Callable[[], int],
-    created_at_ms: int,
-    connect: Callable[[Path], sqlite3.Connection] = connect_file,
-    boot_id: str = "",
-) -> Store:
-    """Open the store, making it if there is none; sqlite3.DatabaseError if the file is damaged.
-
-    `boot_id` names the time in which the monotonic clock runs on; "" where nobody will date anything.
-    StorageFault if it was written by a newer agent: that file is left untouched.
-    """
-    connection = connect(path)
-    try:
-        version = _version(connection, path)
-        _configure(connection)
-        if version != SCHEMA_VERSION:
-            # Here and not above: only a new or an older store pays for it, see there.
-            from edge.buffer_schema import migrate
-
-            migrate(connection)
-            # A damaged file is evidence: nothing is written before it is known to be sound.
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        # The epoch of this store, chosen once.
-        connection.execute(
-            "INSERT INTO store (id, epoch, created_at_ms) VALUES (1, ?, ?) ON CONFLICT DO NOTHING",
-            (new_epoch(), created_at_ms),
-        )
-        (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
-        store = Store(connection, epoch, boot_id)
-        store.check()
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if _is_damage(error, path):
-            raise sqlite3.DatabaseError(f"{path} is not as this agent wrote it: {error}") from error
-        raise
-    except UnicodeError as error:
-        # Python could not even read what SQLite says is wrong with the schema.
-        connection.close()
-        raise sqlite3.DatabaseError(f"{path} has text in it that is none: {error}") from error
-    except BaseException:
-        connection.close()
-        raise
-    return store
-
-
-def _is_damage(error: sqlite3.OperationalError, path: Path) -> bool:
-    """Tell a file with other tables than ours, or with text that is none, from a disk that fails."""
-    # Python's own complaints, of text that is not UTF-8, carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code == sqlite3.SQLITE_READONLY:
-        # A file may call itself unwritable: byte 18 is 1 or 2 in one that SQLite writes.
-        with path.open("rb") as file:
-            return file.read(19)[18:] not in (b"\1", b"\2")
-    return bool(code == sqlite3.SQLITE_ERROR)
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if not 0 <= version <= SCHEMA_VERSION + _NEWER_VERSIONS_MAX:
-        raise sqlite3.DatabaseError(f"{path} has schema {version}, which no agent ever wrote")
-    if version > SCHEMA_VERSION:
-        raise StorageFault(
-            f"{path} has schema {version}, this agent knows up to {SCHEMA_VERSION}: "
-            "run the newer agent, or move the file away to begin a new one"
-        )
-    return version
-
-
-def _configure(connection: sqlite3.Connection) -> None:
-    for pragma in (
-        "locking_mode = EXCLUSIVE",  # a second opener is refused, and no shared memory file is needed
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"journal_size_limit = {_WAL_BYTES_MAX}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    # Not the quick one: it would not see an index that says other things than its table.
-    problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise sqlite3.DatabaseError(f"integrity_check: {problem}")
-
-
-def _by_value(
-    readings: Sequence[Reading], billing_keys: frozenset[str]
-) -> Iterable[tuple[tuple[ValueClass, int | None], list[Reading]]]:
-    """Return the readings parted by what they are worth and by the clock that stamped them, each in order."""
-    parts: dict[int | None, tuple[list[Reading], list[Reading], list[Reading]]] = {}
-    for reading in readings:
-        telemetry, billing, evidenced = parts.get(reading.booted_at_ms) or parts.setdefault(
-            reading.booted_at_ms, ([], [], [])
-        )
-        if reading.evidence is not None:
-            evidenced.append(reading)
-        elif reading.point_key in billing_keys:
-            billing.append(reading)
-        else:
-            telemetry.append(reading)
-    worths = (ValueClass.TELEMETRY, ValueClass.BILLING, ValueClass.EVIDENCED)
-    return (
-        ((worth, booted_at_ms), rows)
-        for booted_at_ms, lists in parts.items()
-        for worth, rows in zip(worths, lists, strict=True)
-        if rows
-    )
-
-
-def _parts(rows: Sequence[Any]) -> Iterable[Any]:
-    return (rows[at : at + ROWS_PER_BLOCK_MAX] for at in range(0, len(rows), ROWS_PER_BLOCK_MAX))
+    def _transaction(self) -> Transaction:
+        return Transaction(self._connection)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from edge.actuator import Actuator
 from edge.actuators import actuators_of
 from edge.buffer import Buffer
-from edge.buffer_store import Connect, connect_file
+from edge.buffer_file import Connect, connect_file
 from edge.calendar import WorkingDays, spans_from_texts
 from edge.clock import Clock
 from edge.counters import CounterGuard, CounterLimits

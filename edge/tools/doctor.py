@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge.buffer_store import SCHEMA_VERSION
+from edge.buffer_file import SCHEMA_VERSION
 from edge.check import plan, report
 from edge.kernel_clock import is_kernel_clock_synced
 from provisioning.config import Config, DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge.buffer_store import open_store
+from edge.buffer_file import open_store
 from edge.health import Health
 from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
 from gatehouse.demo.community import fill_community

@@ -143,7 +143,7 @@ async def test_rows_no_longer_kept_are_counted_as_lost_and_nobody_is_stuck(
     tmp_path: Path, sqlite_template: Path, clock: FakeClock
 ) -> None:
     async with _restored(tmp_path, sqlite_template, clock) as (box, database):
-        await box.buffer._on_store(Store.forget_retained)
+        await box.buffer._thread.on_store(Store.forget_retained)
         await box.live(range(20, 25))
 
         assert [row[5] for row in rows_of(database, schema.reading)] == [*range(10), *range(20, 25)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.buffer_block import ValueClass
-from edge.buffer_store import Store, open_store
+from edge.buffer_file import open_store
+from edge.buffer_store import Store
 from edge.errors import StorageFault
 from edge.intents import Intents, Open
 from protocol.command import Action, Command, CommandState

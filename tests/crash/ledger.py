@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Self
 
 from edge.buffer_block import ValueClass
-from edge.buffer_store import ROWS_PER_BLOCK_MAX, Store
+from edge.buffer_packing import ROWS_PER_BLOCK_MAX
+from edge.buffer_store import Store
 from protocol.envelope import decode_events, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence

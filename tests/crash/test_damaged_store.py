@@ -16,7 +16,8 @@ import pytest
 
 from edge.buffer import Buffer
 from edge.buffer_block import ValueClass
-from edge.buffer_store import Store, open_store
+from edge.buffer_file import open_store
+from edge.buffer_store import Store
 from edge.errors import StorageFault
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
@@ -67,7 +68,7 @@ def start_on(folder: Path) -> Found:
             began_in_s = time.monotonic() - began
             buffer.put([row(999_999, ValueClass.BILLING)])
             await buffer.flush()
-            lanes, _ = await buffer._on_store(found_in)
+            lanes, _ = await buffer._thread.on_store(found_in)
             rows = {
                 stream: [number for _, _, numbers in lanes[stream][1] for number in numbers or ()]
                 for stream in Stream
@@ -189,14 +190,14 @@ def test_damage_met_while_running_costs_the_block_and_the_rest_goes_on(tmp_path:
                 buffer.put([row(number, ValueClass.BILLING)])
                 await buffer.flush()
             epoch = buffer.epoch
-            await buffer._on_store(_damage_the_second)
+            await buffer._thread.on_store(_damage_the_second)
 
             buffer.put([row(4, ValueClass.BILLING)])
             with pytest.raises(StorageFault, match="history 2 is damaged"):
                 await buffer.peek(Stream.HISTORY, blocks_max=9, rows_max=9, bytes_max=1 << 20)
             await buffer.flush()
 
-            lanes, _ = await buffer._on_store(found_in)
+            lanes, _ = await buffer._thread.on_store(found_in)
             assert [numbers for _, _, numbers in lanes[Stream.HISTORY][1]] == [(1,), (3,), (4,)]
             assert buffer.epoch != epoch
 

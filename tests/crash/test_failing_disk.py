@@ -15,7 +15,8 @@ import pytest
 
 from edge.buffer import Buffer
 from edge.buffer_block import ValueClass
-from edge.buffer_store import Store, open_store
+from edge.buffer_file import open_store
+from edge.buffer_store import Store
 from edge.errors import StorageFault
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
@@ -73,8 +74,8 @@ async def commit_much(bench: Bench) -> None:
 
 
 async def commit_and_checkpoint(bench: Bench) -> None:
-    await bench.buffer._on_thread(
-        lambda: bench.buffer._opened()._connection.execute("PRAGMA wal_autocheckpoint = 1")
+    await bench.buffer._thread.submit(
+        lambda: bench.buffer._thread.opened()._connection.execute("PRAGMA wal_autocheckpoint = 1")
     )
     bench.put(30, 2)
     await bench.buffer.flush()
@@ -90,12 +91,12 @@ async def put_aside(bench: Bench) -> None:
 
 async def evict(bench: Bench) -> None:
     """Give up as little as can be: the oldest block."""
-    await bench.buffer._on_store(lambda store: store.evict(store.size_bytes() - 1, {}))
+    await bench.buffer._thread.on_store(lambda store: store.evict(store.size_bytes() - 1, {}))
 
 
 async def reopen(bench: Bench) -> None:
-    await bench.buffer._on_thread(bench.buffer._close)
-    await bench.buffer._on_thread(bench.buffer._open)
+    await bench.buffer._thread.submit(bench.buffer._thread.close)
+    await bench.buffer._thread.submit(bench.buffer._thread.open)
 
 
 WORK: dict[str, Callable[[Bench], Awaitable[None]]] = {
@@ -165,7 +166,7 @@ async def _recovers(bench: Bench, work: str) -> None:
     assert buffer.moved_aside is None
     if work in ASKED_AGAIN:
         await WORK[work](bench)
-    await buffer._on_thread(lambda: _holds_all(buffer._opened(), bench, work))
+    await buffer._thread.submit(lambda: _holds_all(buffer._thread.opened(), bench, work))
 
 
 def _survives(bench: Bench, work: str) -> None:

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from edge.buffer_store import open_store
+from edge.buffer_file import open_store
 from protocol.sync import Stream
 from tests.crash.connection import connector
 from tests.crash.disk import Disk

@@ -17,7 +17,8 @@ from sqlite_utils import Database
 from edge import buffer_schema
 from edge.buffer import Buffer
 from edge.buffer_block import KeptBlock, ValueClass
-from edge.buffer_store import ROWS_PER_BLOCK_MAX, SCHEMA_VERSION, open_store
+from edge.buffer_file import SCHEMA_VERSION, open_store
+from edge.buffer_packing import ROWS_PER_BLOCK_MAX
 from edge.errors import StorageFault
 from protocol.envelope import Block, decode_events, decode_readings, encode_readings
 from protocol.event import Event, EventState, Severity
@@ -219,12 +220,12 @@ async def test_when_the_disk_fails_rows_wait_in_memory_and_are_stored_later(
 ) -> None:
     async with running(tmp_path, commit_interval_ms=10) as buffer:
         await buffer.put([reading("em/a", 1)])
-        assert buffer._store is not None
+        assert buffer._thread._store is not None
 
         def fail(*_: object) -> None:
             raise sqlite3.OperationalError("database or disk is full")
 
-        monkeypatch.setattr(type(buffer._store), "commit", fail)
+        monkeypatch.setattr(type(buffer._thread._store), "commit", fail)
         done = buffer.put([reading("em/a", 2)])
         with pytest.raises(StorageFault, match="disk is full"):
             await buffer.flush()
@@ -328,16 +329,16 @@ async def test_a_box_whose_disk_has_failed_can_still_say_where_it_stood(tmp_path
     async with running(tmp_path) as buffer:
         await buffer.put([reading("em/a", 1)])
         before = await buffer.last_state()
-        await buffer._on_store(lambda store: store._connection.close())
+        await buffer._thread.on_store(lambda store: store._connection.close())
 
         def refuse(path: Path) -> sqlite3.Connection:
             raise sqlite3.OperationalError("disk I/O error")
 
-        connect, buffer._connect = buffer._connect, refuse
+        connect, buffer._thread._connect = buffer._thread._connect, refuse
         with pytest.raises(StorageFault):
             await buffer.state()
         failed = await buffer.last_state()
-        buffer._connect = connect
+        buffer._thread._connect = connect
 
         assert failed == before
         assert failed.streams[Stream.HISTORY].pending_rows == 1

@@ -15,16 +15,13 @@ from pathlib import Path
 import atheris
 import click
 
-from protocol.errors import ProtocolError
-
 with atheris.instrument_imports(include=["protocol", "provisioning"]):
     from protocol.fieldbus import CODECS
 
     for codec in CODECS.values():
         codec.load()
-    from provisioning.authority import AuthorityError
-    from provisioning.identity import IdentityError
-    from tests.fuzz.run import BYTES_MAX, targets
+    from tests.fuzz.run import BYTES_MAX, REFUSALS
+    from tests.fuzz.targets import targets
 
 # libFuzzer's own limits: seconds for one input, megabytes for the process.
 INPUT_LIMIT_S, MEMORY_LIMIT_MB = 2, 512
@@ -40,8 +37,8 @@ def main(name: str, runs: int, corpus: Path | None) -> None:
 
     def try_input(data: bytes) -> None:
         for candidate in (data, target.seal(data)) if target.seal else (data,):
-            with contextlib.suppress(AuthorityError, IdentityError, ProtocolError):
-                target.read(candidate)
+            with contextlib.suppress(*REFUSALS):
+                (target.annotate or target.read)(candidate)
 
     with tempfile.TemporaryDirectory() as seeds:
         for number, seed in enumerate(target.seeds):

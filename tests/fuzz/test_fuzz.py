@@ -6,14 +6,17 @@ import time
 import pytest
 
 from protocol.fieldbus import CODECS
-from tests.fuzz.run import Target, fuzz, targets
+from tests.fuzz.run import fuzz
+from tests.fuzz.targets import Target, targets
 
 
 @pytest.mark.parametrize("name", sorted(targets()))
 def test_nothing_but_refusals_comes_of_damaged_input(name: str) -> None:
-    findings = fuzz(name, targets()[name], inputs=1_000, chance=random.Random(f"2026 {name}"))
+    outcome = fuzz(
+        name, targets()[name], inputs=1_000, chance=random.Random(f"2026 {name}"), annotate_every=2
+    )
 
-    assert findings == []
+    assert outcome.findings == ()
 
 
 def test_a_decoder_that_raises_something_else_is_found() -> None:
@@ -22,7 +25,7 @@ def test_a_decoder_that_raises_something_else_is_found() -> None:
 
     target = Target(reads_a_byte_that_may_be_missing, (b"\x68\x01\x02\x03",))
 
-    findings = fuzz("short", target, inputs=100, chance=random.Random(1))
+    findings = fuzz("short", target, inputs=100, chance=random.Random(1)).findings
 
     assert any("IndexError" in finding.what and len(finding.data) < 4 for finding in findings)
 
@@ -31,7 +34,7 @@ def test_a_decoder_that_keeps_what_it_read_is_found() -> None:
     kept: list[list[bytes]] = []
     target = Target(lambda data: kept.append([bytes(data)]), (b"\x68\x01",))
 
-    findings = fuzz("hoarder", target, inputs=4_000, chance=random.Random(1))
+    findings = fuzz("hoarder", target, inputs=12_000, chance=random.Random(1)).findings
 
     assert "stayed behind" in findings[0].what
 
@@ -51,6 +54,6 @@ def test_a_decoder_that_dawdles_is_found() -> None:
 
     target = Target(computes_for_120_ms, (b"\x68",))
 
-    findings = fuzz("slow", target, inputs=1, chance=random.Random(1))
+    findings = fuzz("slow", target, inputs=1, chance=random.Random(1)).findings
 
     assert "took" in findings[0].what
