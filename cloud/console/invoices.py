@@ -24,7 +24,7 @@ from cloud.console.traces import (
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import SiteId
 from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
-from cloud.domain.ledger import CHART
+from cloud.domain.ledger import CHART, revenue_account
 from cloud.domain.periods import BillingPeriod
 from cloud.domain.recompute import recompute
 from cloud.domain.trace import LineTrace
@@ -276,7 +276,7 @@ def _postings(tx: Tx, actor: User, invoice: Invoice, fmt: Format) -> tuple[Posti
         by_code[line.charge_code] = by_code.get(line.charge_code, 0) + line.amount_fen
     debit = PostingLine(rows[0].occurred_on, chart_name("receivable", fmt), rows[0].amount_fen)
     earned = [
-        PostingLine(rows[0].occurred_on, chart_name(f"revenue.{code}", fmt), -amount_fen)
+        PostingLine(rows[0].occurred_on, chart_name(revenue_account(code), fmt), -amount_fen)
         for code, amount_fen in by_code.items()
         if amount_fen
     ]

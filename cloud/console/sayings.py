@@ -234,6 +234,11 @@ _SHAPES: Sequence[str] = (
     mark("this was not agreed to"),
     mark("this person's data was deleted at their request"),
     mark("name"),
+    # What an import cannot be undone for.
+    mark("{} was changed since the import: it cannot be undone"),
+    mark("something refers to a {} of this import: it cannot be undone"),
+    mark("{} was paid on since: it cannot be undone"),
+    mark("what account {} had prepaid was used since: it cannot be undone"),
     # What a bill run is refused for.
     mark("check {} of period {} is {}: approve it first"),
     mark("check {} is {}, it cannot become {} now"),

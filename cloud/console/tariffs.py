@@ -135,6 +135,7 @@ def commodity_name(commodity: str, fmt: Format) -> str:
         "gas": gettext("gas"),
         "heat": gettext("heat"),
         "hot_water": gettext("hot water"),
+        "opening": gettext("arrears taken over"),
         "parking": gettext("parking"),
         "property": gettext("property fee"),
         "refuse": gettext("refuse"),

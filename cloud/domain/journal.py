@@ -36,6 +36,8 @@ DEFAULT_SUBJECTS: Mapping[str, Subject] = MappingProxyType(
         "bank": Subject("1002", "银行存款"),
         "cash": Subject("1001", "库存现金"),
         "deposit": Subject("224101", "其他应付款-押金"),
+        # What was earned before the books were taken over; who has closed that year books it elsewhere.
+        "opening": Subject("3104", "利润分配-未分配利润"),
         "prepayment": Subject("2203", "预收账款"),
         "receivable": Subject("1122", "应收账款"),
         "revenue.electricity": Subject("500102", "主营业务收入-电费"),
@@ -56,6 +58,7 @@ KIND_NAMES: Mapping[EntryKind, tuple[str, str]] = MappingProxyType(
     {
         EntryKind.ALLOCATION: ("预存抵扣", "Prepaid money used"),
         EntryKind.CREDIT_NOTE: ("红冲", "Credit note"),
+        EntryKind.DEPOSIT: ("押金", "Deposit"),
         EntryKind.INVOICE: ("出账", "Invoice"),
         EntryKind.LATE_FEE: ("违约金", "Late fee"),
         EntryKind.OPENING: ("期初", "Opening"),

@@ -14,6 +14,7 @@ from cloud.domain.errors import Invalid
 from cloud.domain.ids import AccountId, InvoiceId, LedgerEntryId
 
 DEPOSIT = "deposit"
+OPENING = "opening"
 RECEIVABLE = "receivable"
 PREPAYMENT = "prepayment"
 LATE_FEE_REVENUE = "revenue.late_fee"
@@ -24,6 +25,7 @@ CHART: Mapping[str, str] = MappingProxyType(
         "bank": "银行存款 Bank",
         "cash": "库存现金 Cash",
         DEPOSIT: "押金 Deposits held",
+        OPENING: "期初结转 Opening balances",
         PREPAYMENT: "预收款 Prepayments",
         RECEIVABLE: "应收账款 Receivables",
         "revenue.electricity": "电费收入 Electricity",
@@ -125,13 +127,20 @@ def invoice_entry(
     A credit note's amounts are negative and turn the entry round. None where nothing is charged.
     """
     revenue = [
-        Posting(f"revenue.{code}", -amount_fen) for code, amount_fen in by_charge_code.items() if amount_fen
+        Posting(revenue_account(code), -amount_fen)
+        for code, amount_fen in by_charge_code.items()
+        if amount_fen
     ]
     if not revenue:
         return None
     total_fen = -sum(posting.amount_fen for posting in revenue)
     owed = [Posting(RECEIVABLE, total_fen, account_id)] if total_fen else []
     return Entry(kind, issued_on, number, (*owed, *revenue), invoice_id)
+
+
+def revenue_account(charge_code: str) -> str:
+    """Return where what is charged is earned; what was owed before we began was earned then."""
+    return OPENING if charge_code == OPENING else f"revenue.{charge_code}"
 
 
 def running_balance(amounts_fen: Sequence[int], opening_fen: int = 0) -> list[int]:

@@ -27,7 +27,7 @@ SCHEMA = 1
 DOCUMENT_BYTES_MAX = 512 * 1024
 
 COMMODITIES = (
-    "electricity", "gas", "heat", "hot_water", "parking", "property", "refuse", "sewage", "water",
+    "electricity", "gas", "heat", "hot_water", "opening", "parking", "property", "refuse", "sewage", "water",
 )  # fmt: skip
 
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

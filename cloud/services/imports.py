@@ -125,8 +125,8 @@ def undo(tx: Tx, actor: User, import_id: ImportId) -> ImportRun:
     site = site_of(tx, run.site_id)
     effect = imports.effect_of(tx, import_id)
     _put_back(tx, actor, importer, site, effect.changed)
-    withdrawn = effect.made.get("manual_reading", ())
-    bulk.withdraw_readings(tx, withdrawn, f"import of {run.file_name} undone", actor.person_id)
+    if importer.take_back is not None:
+        importer.take_back(tx, actor, site, effect.made, f"import of {run.file_name} undone")
     bulk.remove(tx, effect.made)
     imports.undo_run(tx, import_id)
     audit.record(tx, actor.user_id, "undo_import", "import", import_id, {"kind": run.kind})

@@ -11,13 +11,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from cloud.domain.ids import InvoiceId
+from cloud.domain.ids import InvoiceId, ServicePointId, TariffId
 from cloud.domain.invoice import Invoice, InvoiceKind, tier_text
 from cloud.domain.money import Number, plain, round_quantity
 from cloud.domain.periods import BillingPeriod
 from cloud.domain.rating import RatedLine, SliceMethod
 from cloud.domain.tariff import LadderPosition
-from cloud.services.assessment import AssessedService, Assessment
+from cloud.services.assessment import Assessment
 from cloud.store.invoices import NewInvoice, NewLine, StoredLine
 from cloud.store.usage import BilledUsage
 
@@ -36,7 +36,11 @@ def invoice_of(
     due_on: date,
 ) -> NewInvoice:
     """Return an account's first invoice of a period."""
-    lines = [_line_of(service, line) for service in assessment.services for line in service.lines]
+    lines = [
+        line_of(line, service.tariff_ids[line.tariff.version], service.service.service_point_id)
+        for service in assessment.services
+        for line in service.lines
+    ]
     currencies = {line.tariff.currency.code for service in assessment.services for line in service.lines}
     return NewInvoice(
         invoice_id,
@@ -151,7 +155,8 @@ def usage_of(invoice_id: InvoiceId, assessment: Assessment) -> Iterator[BilledUs
             )
 
 
-def _line_of(service: AssessedService, line: RatedLine) -> NewLine:
+def line_of(line: RatedLine, tariff_id: TariffId, service_point_id: ServicePointId | None) -> NewLine:
+    """Return a priced line as it is written."""
     charge = line.charge
     quantity = None if charge.quantity is None else _stored_quantity(charge.quantity)
     return NewLine(
@@ -162,8 +167,8 @@ def _line_of(service: AssessedService, line: RatedLine) -> NewLine:
         charge.unit,
         charge.unit_price,
         line.amount_fen,
-        service.tariff_ids[line.tariff.version],
-        service.service.service_point_id,
+        tariff_id,
+        service_point_id,
         _trace_of(line),
     )
 

@@ -4,59 +4,29 @@ The invariant: an agreed quote is charged once, as a line that names the repair;
 never charged, and what is called off before it was billed is taken back.
 """
 
-import json
 from datetime import timedelta
 
 from cloud.domain.ids import AccountId, SubscriptionId
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.repair import QuoteState, Repair
 from cloud.domain.subscription import Subscription
-from cloud.domain.user import User, system_user
-from cloud.services import tariffs
+from cloud.domain.user import User
+from cloud.services.given_amounts import GivenAmount, tariff_of
 from cloud.services.premises import site_of
 from cloud.store import audit, invoices, subscriptions
-from cloud.store import tariffs as tariff_store
 from cloud.store.db import Tx
 
-TARIFF = "repair-quote"
-# So many fen at one fen each: the quote itself is the price, and no rule of ours stands between.
-_DOCUMENT = {
-    "schema": 1,
-    "code": TARIFF,
-    "name_zh": "维修费（按住户同意的报价）",
-    "name_en": "Repair, as quoted and agreed",
-    "region": "CN",
-    "commodity": "property",
-    "customer_class": "residential",
-    "currency": "CNY",
-    "unit": "fen",
-    "versions": [
-        {
-            "version": 1,
-            "valid_from": "2000-01-01",
-            "valid_to": None,
-            "confidence": "high",
-            "sources": [
-                {
-                    "publisher": "Gatehouse",
-                    "title": "the quote in the repair's history, agreed by the resident",
-                    "found_at": "repairs",
-                }
-            ],
-            "charges": [
-                {
-                    "kind": "fixed",
-                    "component": "repair",
-                    "price": "0.01",
-                    "per": "bill",
-                    "is_counted": True,
-                    "name_zh": "维修费",
-                    "name_en": "Repair",
-                }
-            ],
-        }
-    ],
-}
+TARIFF = GivenAmount(
+    code="repair-quote",
+    name_zh="维修费（按住户同意的报价）",
+    name_en="Repair, as quoted and agreed",
+    commodity="property",
+    component="repair",
+    line_zh="维修费",
+    line_en="Repair",
+    said_in="the quote in the repair's history, agreed by the resident",
+    found_at="repairs",
+)
 
 
 def charge_agreed(tx: Tx, actor: User, repair: Repair) -> None:
@@ -65,14 +35,12 @@ def charge_agreed(tx: Tx, actor: User, repair: Repair) -> None:
         return
     if _charged(tx, repair.account_id, repair.number) is not None:
         return
-    if not tariff_store.versions_of(tx, TARIFF):
-        body = json.dumps(_DOCUMENT, ensure_ascii=False).encode()
-        tariffs.import_document(tx, system_user(tx.tenant_id), body, activate=True)
+    tariff_of(tx, TARIFF)
     on = local_date(tx.now_ms, time_zone(site_of(tx, repair.site_id).time_zone))
     charged = Subscription(
         SubscriptionId(tx.new_id()),
         repair.account_id,
-        TARIFF,
+        TARIFF.code,
         repair.number,
         repair.quote.amount_fen,
         None,
@@ -103,4 +71,4 @@ def take_back(tx: Tx, actor: User, repair: Repair) -> None:
 
 def _charged(tx: Tx, account_id: AccountId, number: str) -> Subscription | None:
     own = subscriptions.subscriptions_of(tx, account_id)
-    return next((one for one in own if (one.tariff_code, one.label) == (TARIFF, number)), None)
+    return next((one for one in own if (one.tariff_code, one.label) == (TARIFF.code, number)), None)

@@ -31,7 +31,7 @@ _NOTE = invoice.alias("note")
 
 # A document that may ask for something: an invoice no credit note took back; and a credit note that takes
 # back an invoice of less than nothing, whose credit the customer keeps and which is therefore to be paid.
-_STANDS = sa.or_(
+STANDS = sa.or_(
     sa.and_(
         invoice.c.kind == InvoiceKind.INVOICE.value,
         ~sa.exists().where(
@@ -173,7 +173,7 @@ def open_invoices(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId, l
         .where(
             invoice.c.account_id.in_(account_ids),
             invoice.c.tenant_id == tx.tenant_id,
-            _STANDS,
+            STANDS,
             invoice.c.total_fen > _PAID,
         )
         .order_by(invoice.c.due_on, invoice.c.id)
@@ -212,7 +212,7 @@ def owing_accounts(tx: Tx, site_id: SiteId) -> set[AccountId]:
         .where(
             account.c.site_id == site_id,
             invoice.c.tenant_id == tx.tenant_id,
-            _STANDS,
+            STANDS,
             invoice.c.total_fen > _PAID,
         )
     )
@@ -266,7 +266,7 @@ def list_arrears(tx: Tx, site_id: SiteId, as_of: date) -> list[Arrears]:
         .where(
             account.c.site_id == site_id,
             invoice.c.tenant_id == tx.tenant_id,
-            _STANDS,
+            STANDS,
             invoice.c.due_on < as_of,
             left > 0,
         )

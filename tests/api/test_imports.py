@@ -75,7 +75,13 @@ async def test_a_template_has_titles_and_what_is_there_has_rows(homes: Homes) ->
     assert len(_rows(template)) == 1
     assert len(_rows(table)) == 5
     kinds = await homes.get("/api/v1/import_kinds")
-    assert [one["code"] for one in kinds["items"]] == ["spaces", "accounts", "meters", "readings"]
+    assert [one["code"] for one in kinds["items"]] == [
+        "spaces",
+        "accounts",
+        "meters",
+        "readings",
+        "opening_balances",
+    ]
 
 
 async def test_csv_in_gbk_is_read(homes: Homes) -> None:

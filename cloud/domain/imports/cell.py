@@ -25,6 +25,7 @@ _EXACT_DIGITS = 15
 _DAY_ZERO = date(1899, 12, 30)
 _SERIAL_MIN, _SERIAL_MAX = 20_000, 80_000
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 00:00(?::00)?)?|(\d{4})(\d{2})(\d{2})")
+_MONTH = re.compile(r"(\d{4})(?:[-/.年] ?)?(\d{1,2})月?")
 
 
 def code(cell: Cell) -> Value:
@@ -114,6 +115,17 @@ def day(cell: Cell) -> Value:
         return date(*parts)
     except ValueError as error:
         raise BadCell("day", said) from error
+
+
+def month(cell: Cell) -> Value:
+    """Read a month: 2026-08, 2026年8月, 202608, or any day of it; its code is returned."""
+    if not isinstance(cell, date) and (found := _MONTH.fullmatch(str(text(cell) or ""))):
+        cell = f"{found[1]}-{found[2]}-1"
+    try:
+        on = day(cell)
+    except BadCell as error:
+        raise BadCell("month", _shown(cell)) from error
+    return f"{on:%Y-%m}" if isinstance(on, date) else None
 
 
 def choice(words: Mapping[str, str]) -> Read:

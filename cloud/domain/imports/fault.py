@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "above_zero": ("应大于 0", "is above zero"),
         "account_elsewhere": (
             "户号“{0}”属于房号“{1}”，不是“{2}”",
             "account {0} belongs to {1}, not to {2}",
@@ -30,6 +31,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "inner_area": ("套内面积 {0} 大于建筑面积 {1}", "the inner area {0} exceeds the floor area {1}"),
         "length": ("有 {0} 个字符，最多 {1} 个", "{0} characters, at most {1} are kept"),
         "missing": ("必填", "is needed"),
+        "month": ("“{0}”不是月份，应如 2026-08", "“{0}” is no month; expected one such as 2026-08"),
+        "month_of_ours": (
+            "{0} 由本系统出账，不能再作为期初欠费导入",
+            "{0} is billed here: nothing of it is taken over",
+        ),
         "no_account": ("没有户号“{0}”", "there is no account {0}"),
         "no_meter": ("没有表号“{0}”", "there is no meter {0}"),
         "no_meter_then": ("{1} 时表 {0} 还没有安装", "meter {0} was not yet installed on {1}"),

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cloud.services.importers import accounts, meters, readings, spaces
+from cloud.services.importers import accounts, meters, opening_balances, readings, spaces
 from cloud.services.importers.importer import Importer
 
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
     {
         "accounts": accounts.IMPORTER,
         "meters": meters.IMPORTER,
+        "opening_balances": opening_balances.IMPORTER,
         "readings": readings.IMPORTER,
         "spaces": spaces.IMPORTER,
     }
 )
 
 # As somebody who begins with nothing brings them in: each after those it refers to.
-IN_ORDER = ("spaces", "accounts", "meters", "readings")
+IN_ORDER = ("spaces", "accounts", "meters", "readings", "opening_balances")

@@ -7,7 +7,7 @@ from typing import Any
 from cloud.domain.access import Action
 from cloud.domain.imports.fault import Fault
 from cloud.domain.imports.kind import Key, Values
-from cloud.domain.imports.kinds import ACCOUNTS
+from cloud.domain.imports.kinds.accounts import ACCOUNTS
 from cloud.domain.imports.plan import PlannedRow
 from cloud.domain.premises import Site
 from cloud.domain.user import User

@@ -23,7 +23,7 @@ class Look:
     check: Check
 
 
-# What was made, by noun, as `cloud.store.bulk.remove` and `withdraw_readings` take it.
+# What was made, by noun, as `cloud.store.bulk.remove` and an importer's own `take_back` take it.
 Made = Mapping[str, Sequence[str]]
 
 
@@ -32,7 +32,8 @@ class Importer:
     """One kind of table.
 
     `change` sets columns of things that are there, for changes and for undoing them; without it a changed
-    row is added anew, because nothing of the kind is ever changed.
+    row is added anew, because nothing of the kind is ever changed. `take_back` undoes, with a reason, what
+    is never removed either.
     """
 
     kind: Kind
@@ -40,3 +41,4 @@ class Importer:
     look: Callable[[Tx, Site], Look]
     add: Callable[[Tx, User, Site, Sequence[PlannedRow]], Made]
     change: Callable[[Tx, User, Site, Mapping[Key, Values]], None] | None = None
+    take_back: Callable[[Tx, User, Site, Mapping[str, Sequence[str]], str], None] | None = None

@@ -12,7 +12,7 @@ from cloud.domain.access import Action
 from cloud.domain.ids import MeterId, ServicePointId
 from cloud.domain.imports.fault import Fault
 from cloud.domain.imports.kind import Key, Values
-from cloud.domain.imports.kinds import METERS
+from cloud.domain.imports.kinds.meters import METERS
 from cloud.domain.imports.plan import PlannedRow
 from cloud.domain.periods import local_date, midnight_ms, time_zone
 from cloud.domain.premises import Commodity, ServicePoint, ServicePointKind, Site

@@ -1,6 +1,6 @@
 """A table of readings taken by hand: another value for the same day holds from then on, the old one stays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from cloud.domain import money
 from cloud.domain.access import Action
 from cloud.domain.imports.fault import Fault
 from cloud.domain.imports.kind import Key, Values
-from cloud.domain.imports.kinds import READINGS
+from cloud.domain.imports.kinds.readings import READINGS
 from cloud.domain.imports.plan import PlannedRow
 from cloud.domain.periods import local_date, midnight_ms, time_zone
 from cloud.domain.premises import Site
@@ -77,6 +77,12 @@ def add(tx: Tx, actor: User, site: Site, rows: Sequence[PlannedRow]) -> Made:
     return {"manual_reading": bulk.insert_readings(tx, added, actor.person_id)}
 
 
+def take_back(tx: Tx, actor: User, site: Site, made: Mapping[str, Sequence[str]], reason: str) -> None:
+    """Let the readings hold no more."""
+    del site
+    bulk.withdraw_readings(tx, made.get("manual_reading", ()), reason, actor.person_id)
+
+
 def _hanging_at(hung: Sequence[Hanging], at_ms: int) -> Hanging | None:
     """Return where a meter hung at a moment; the one that was taken down then still counts."""
     held = [
@@ -85,4 +91,4 @@ def _hanging_at(hung: Sequence[Hanging], at_ms: int) -> Hanging | None:
     return held[-1] if held else None
 
 
-IMPORTER = Importer(READINGS, Action.ENTER_READINGS, look, add)
+IMPORTER = Importer(READINGS, Action.ENTER_READINGS, look, add, take_back=take_back)

@@ -8,7 +8,7 @@ from cloud.domain.access import Action
 from cloud.domain.imports.cell import Value
 from cloud.domain.imports.fault import Fault
 from cloud.domain.imports.kind import Key, Values, shown
-from cloud.domain.imports.kinds import SPACES
+from cloud.domain.imports.kinds.spaces import SPACES
 from cloud.domain.imports.plan import PlannedRow
 from cloud.domain.premises import Site, SpaceKind
 from cloud.domain.space_history import (
