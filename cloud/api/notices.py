@@ -40,6 +40,13 @@ class NewNotifier(Request, frozen=True, kw_only=True):
     locale: Locale = Locale.CHINESE
 
 
+class OwnContact(Request, frozen=True):
+    """Where one is reached oneself."""
+
+    channel: Channel
+    address: Annotated[str, Meta(min_length=1, max_length=ADDRESS_LENGTH_MAX)]
+
+
 class NewContact(Request, frozen=True, kw_only=True):
     """A mailbox or a number of an account's people, and the language they read."""
 
@@ -181,6 +188,22 @@ async def remove_contact(call: Call[Nothing, Nothing]) -> None:
     await call.write(notices.remove_contact, AccountId(call.id("account_id")), call.id("contact_id"))
 
 
+async def list_own_contacts(call: Call[Nothing, Nothing]) -> ContactsView:
+    """List where one is reached oneself."""
+    found = await call.read(notices.own_contacts)
+    return ContactsView(items=tuple(_contact_view(one) for one in found))
+
+
+async def add_own_contact(call: Call[Nothing, OwnContact]) -> ContactView:
+    """Be reached at a number or a mailbox."""
+    return _contact_view(await call.write(notices.add_own_contact, call.body.channel, call.body.address))
+
+
+async def remove_own_contact(call: Call[Nothing, Nothing]) -> None:
+    """Be reached there no longer."""
+    await call.write(notices.remove_own_contact, call.id("contact_id"))
+
+
 async def list_deliveries(call: Call[PageQuery, Nothing]) -> Page[NoticeDeliveryView]:
     """List what went out and what became of it, newest first."""
     query = call.query
@@ -205,6 +228,7 @@ def _delivery_view(one: NoticeDelivery) -> NoticeDeliveryView:
     return view_of(one, NoticeDeliveryView, address=masked(one.channel, one.address))
 
 
+_OWN = "/api/v1/me/contacts"
 _NOTIFIERS, _CONTACTS = "/api/v1/notifiers", "/api/v1/accounts/{account_id}/contacts"
 
 ROUTES = (
@@ -271,6 +295,26 @@ ROUTES = (
         "Remove a contact",
         Action.MANAGE_CONTACTS,
         remove_contact,
+        None,
+    ),
+    Route("GET", _OWN, "List where one is reached", Action.READ_NOTICES, list_own_contacts, ContactsView),
+    Route(
+        "POST",
+        _OWN,
+        "Be reached at a number or a mailbox",
+        Action.READ_NOTICES,
+        add_own_contact,
+        ContactView,
+        body=OwnContact,
+        status=201,
+        description="Alarms of the hours one is on duty, and what is given to one, are told there.",
+    ),
+    Route(
+        "DELETE",
+        _OWN + "/{contact_id}",
+        "Be reached there no longer",
+        Action.READ_NOTICES,
+        remove_own_contact,
         None,
     ),
 )

@@ -15,7 +15,8 @@ from cloud.domain.alarm_handling import Handling
 from cloud.domain.ids import AlarmId, SiteId
 from cloud.domain.overview import EventLine
 from cloud.domain.user import User
-from cloud.services import alarm_handling, alarms
+from cloud.services import alarm_handling, alarms, duty
+from cloud.services.duty import NamedTurn
 from cloud.store.db import Tx
 
 _QUEUE_MAX, _EVENTS_READ, _EVENTS_SHOWN = 12, 60, 8
@@ -46,6 +47,7 @@ class GuardView:
     queue: tuple[Alarm, ...]
     shelved: int
     doors: tuple[EventLine, ...]
+    on_duty: tuple[NamedTurn, ...]
     sound: str
 
 
@@ -72,6 +74,7 @@ def _view(tx: Tx, actor: User, site_id: SiteId) -> GuardView:
         tuple(shown[1 : _QUEUE_MAX + 1]),
         len(still) - len(shown),
         tuple(one for one in events if one.kind in _DOOR_KINDS)[:_EVENTS_SHOWN],
+        tuple(duty.on_duty(tx, actor, site_id)),
         _sound(first),
     )
 

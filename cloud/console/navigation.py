@@ -48,6 +48,7 @@ MENU: Sequence[Group] = (
             Entry("/alarms", "alarm", mark("Alarms"), Action.READ_ALARMS, "a"),
             Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
             Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
+            Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
         ),
     ),
     Group(

@@ -24,7 +24,8 @@ from cloud.domain.periods import PeriodCode, midnight_ms, month_code, month_of
 from cloud.domain.premises import Commodity, ServicePointKind
 from cloud.domain.series import PointValue, Sample
 from cloud.domain.user import User
-from cloud.services import equipment, meters, overview
+from cloud.services import duty, equipment, meters, overview
+from cloud.services.duty import NamedTurn
 from cloud.store.db import Tx
 from protocol.quantity import MICRO
 from protocol.reading import Quality
@@ -92,6 +93,7 @@ class TodayView:
     load_now: str
     load_at_ms: int | None
     readiness: Readiness | None
+    on_duty: tuple[NamedTurn, ...]
 
 
 async def show(desk: Desk) -> web.StreamResponse:
@@ -130,6 +132,7 @@ def _today(tx: Tx, actor: User, site_id: SiteId, fmt: Format, shown: int) -> Tod
         f"{fmt.rounded(seen.load_micro_kw, 'kW')} kW" if seen.load_micro_kw is not None else "",
         seen.load_at_ms,
         readiness_of(rows, fmt),
+        tuple(duty.on_duty(tx, actor, site_id)) if may(actor, Action.READ_DUTY) else (),
     )
 
 

@@ -13,6 +13,7 @@ from cloud.console.access_sayings import ACCESS_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
 from cloud.console.language import Language, mark
+from cloud.console.security_sayings import SECURITY_SHAPES
 
 # "{}" stands for a value or for another saying; the first shape that fits the whole text is used.
 _SHAPES: Sequence[str] = (
@@ -350,7 +351,7 @@ def say(text: str, language: Language) -> str:
 def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
     return [
         (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
-        for shape in (*_SHAPES, *ACCESS_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES)
+        for shape in (*_SHAPES, *ACCESS_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES, *SECURITY_SHAPES)
     ]
 
 

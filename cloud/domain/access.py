@@ -36,6 +36,7 @@ class Action(Enum):
     MANAGE_BADGES = "manage_badges"
     MANAGE_CONTACTS = "manage_contacts"
     MANAGE_DUNNING = "manage_dunning"
+    MANAGE_DUTY = "manage_duty"
     MANAGE_ENTRANCES = "manage_entrances"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
@@ -53,6 +54,7 @@ class Action(Enum):
     READ_AUDIT = "read_audit"
     READ_COMMANDS = "read_commands"
     READ_COMMUNITY = "read_community"
+    READ_DUTY = "read_duty"
     READ_EQUIPMENT = "read_equipment"
     READ_GATEWAYS = "read_gateways"
     READ_INVOICES = "read_invoices"
@@ -72,6 +74,7 @@ class Action(Enum):
     REPORT_BADGE_LOST = "report_badge_lost"
     REQUEST_REPAIRS = "request_repairs"
     REVEAL_PERSONAL_DATA = "reveal_personal_data"
+    SWAP_DUTY = "swap_duty"
     USE_COMMUNITY = "use_community"
     USE_OWN_BADGES = "use_own_badges"
     USE_OWN_PRIVACY = "use_own_privacy"
@@ -109,6 +112,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_BADGES: _MANAGERS,
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`
         Action.MANAGE_DUNNING: _MONEY,
+        Action.MANAGE_DUTY: _MANAGERS,
         Action.MANAGE_ENTRANCES: _MANAGERS,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
@@ -127,6 +131,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_AUDIT: _MANAGERS | {Role.AUDITOR},
         Action.READ_COMMANDS: _ON_SITE | {Role.AUDITOR},
         Action.READ_COMMUNITY: _READS_SITE,
+        Action.READ_DUTY: _READS_SITE,
         Action.READ_EQUIPMENT: _READS_SITE,
         Action.READ_GATEWAYS: _READS_TECHNICAL,
         Action.READ_INVOICES: _READS_MONEY | {Role.RESIDENT},  # only of own accounts: `require_account`
@@ -146,6 +151,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.REPORT_BADGE_LOST: _MANAGERS | {Role.GUARD, Role.RESIDENT},  # a resident: of own homes
         Action.REQUEST_REPAIRS: _ON_SITE | {Role.RESIDENT},
         Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
+        Action.SWAP_DUTY: _ON_SITE,  # of their own turn alone, but for a manager
         Action.USE_COMMUNITY: _MANAGERS | {Role.RESIDENT},  # a resident: for own homes
         Action.USE_OWN_BADGES: _MANAGERS | {Role.RESIDENT},  # a resident: of own homes
         Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own

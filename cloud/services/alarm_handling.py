@@ -24,6 +24,7 @@ from cloud.domain.ids import AlarmId, UserId
 from cloud.domain.notice import NewNotice, Topic
 from cloud.domain.periods import local_time, time_zone
 from cloud.domain.user import User
+from cloud.services import duty
 from cloud.services.notices import notify
 from cloud.services.premises import site_of
 from cloud.store import alarm_acts, alarms, audit, users
@@ -113,13 +114,19 @@ def escalate(tx: Tx) -> int:
     for found in active:
         now = handling_of(found, acts.get(found.alarm_id, []), tx.now_ms)
         due = escalations_due(found, now, tx.now_ms)
+        if due <= now.escalations:
+            continue
+        told = duty.to_tell_of_alarm(tx, found.site_id, due)
         for step in range(now.escalations + 1, due + 1):
-            alarm_acts.insert_act(tx, found.alarm_id, AlarmActKind.ESCALATED, str(step))
+            first = told[0] if told else None
+            alarm_acts.insert_act(tx, found.alarm_id, AlarmActKind.ESCALATED, str(step), about_id=first)
             taken += 1
-        if due > now.escalations:
-            # However many steps were missed, one notice says what is so now.
-            notify(tx, _notice(tx, found, step=due))
-            _tell(tx, found)
+        # However many steps were missed, one notice says what is so now: to the site's staff, and to each
+        # of those on duty at this moment.
+        notify(tx, _notice(tx, found, step=due))
+        for user_id in told:
+            notify(tx, _notice(tx, found, step=due, user_id=user_id))
+        _tell(tx, found)
     return taken
 
 
@@ -134,7 +141,7 @@ def _notice(tx: Tx, found: Alarm, *, user_id: UserId | None = None, step: int = 
     }
     return NewNotice(
         Topic.ALARM,
-        f"alarm:{found.alarm_id}:{step or tx.new_id()}",
+        f"alarm:{found.alarm_id}:{step or tx.new_id()}" + (f":{user_id}" if user_id else ""),
         values,
         user_id=user_id,
         site_id=None if user_id else found.site_id,

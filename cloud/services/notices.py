@@ -188,15 +188,12 @@ def add_contact(
     require(actor, Action.MANAGE_CONTACTS)
     require_account(actor, account_id)
     _known(tx, account_id)
-    if channel not in PERSONAL_CHANNELS:
-        raise Invalid(f"a person is reached by e-mail or sms, not by {channel.value}")
-    checked = checked_address(channel, address)
+    checked = _personal(channel, address)
     known = notices.contacts_of_account(tx, account_id)
     for one in known:
         if (one.channel, one.address) == (channel, checked):
             return one
-    if len(known) >= CONTACTS_MAX:
-        raise Conflict(f"the account has {CONTACTS_MAX} contacts already: remove one that is not used")
+    _one_more(known, "the account has")
     added = Contact(tx.new_id(), account_id, None, channel, checked, locale)
     notices.insert_contact(tx, added)
     audit.record(tx, actor.user_id, "add_contact", "account", account_id, {"channel": channel.value})
@@ -210,6 +207,35 @@ def remove_contact(tx: Tx, actor: User, account_id: AccountId, contact_id: str) 
     if not notices.remove_contact(tx, contact_id, account_id):
         raise NotFound(f"there is no contact {contact_id}")
     audit.record(tx, actor.user_id, "remove_contact", "account", account_id)
+
+
+def own_contacts(tx: Tx, actor: User) -> list[Contact]:
+    """Return where the actor is reached themselves: by what concerns them as one of the staff."""
+    require(actor, Action.READ_NOTICES)
+    return notices.contacts_of_user(tx, actor.user_id)
+
+
+def add_own_contact(tx: Tx, actor: User, channel: Channel, address: str) -> Contact:
+    """Reach the actor at a number or a mailbox, in their language; one that is known is returned as it is."""
+    require(actor, Action.READ_NOTICES)
+    checked = _personal(channel, address)
+    known = notices.contacts_of_user(tx, actor.user_id)
+    for one in known:
+        if (one.channel, one.address) == (channel, checked):
+            return one
+    _one_more(known, "you have")
+    added = Contact(tx.new_id(), None, actor.user_id, channel, checked, actor.locale)
+    notices.insert_contact(tx, added)
+    audit.record(tx, actor.user_id, "add_contact", "user", actor.user_id, {"channel": channel.value})
+    return added
+
+
+def remove_own_contact(tx: Tx, actor: User, contact_id: str) -> None:
+    """Reach the actor there no longer."""
+    require(actor, Action.READ_NOTICES)
+    if not notices.remove_contact(tx, contact_id, None, actor.user_id):
+        raise NotFound(f"there is no contact {contact_id}")
+    audit.record(tx, actor.user_id, "remove_contact", "user", actor.user_id)
 
 
 def list_deliveries(tx: Tx, actor: User, cursor: str | None = None, limit: int = 50) -> Page[NoticeDelivery]:
@@ -256,6 +282,17 @@ def _addresses(tx: Tx, new: NewNotice) -> list[tuple[Channel, str, Locale]]:
         for one in notices.list_notifiers(tx)
         if new.topic in one.topics and one.site_id in (None, new.site_id)
     ]
+
+
+def _personal(channel: Channel, address: str) -> str:
+    if channel not in PERSONAL_CHANNELS:
+        raise Invalid(f"a person is reached by e-mail or sms, not by {channel.value}")
+    return checked_address(channel, address)
+
+
+def _one_more(known: list[Contact], whose: str) -> None:
+    if len(known) >= CONTACTS_MAX:
+        raise Conflict(f"{whose} {CONTACTS_MAX} contacts already: remove one that is not used")
 
 
 def _site(tx: Tx, new: NewNotice) -> Site:

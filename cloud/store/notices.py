@@ -58,15 +58,15 @@ def reachable_for_account(tx: Tx, account_id: AccountId) -> list[Contact]:
     return _contacts(tx, sa.or_(_C.account_id == account_id, _C.user_id.in_(tied)))
 
 
-def remove_contact(tx: Tx, contact_id: str, account_id: AccountId) -> bool:
-    """Reach an account's people there no longer; False if nobody was."""
+def remove_contact(tx: Tx, contact_id: str, whose: AccountId | None, own: UserId | None = None) -> bool:
+    """Reach an account's people, or one user, there no longer; False if nobody was."""
     # Forget one contact.
     statement = (
         sa.update(contact)
         .where(
             _C.tenant_id == tx.tenant_id,
             _C.id == contact_id,
-            _C.account_id == account_id,
+            _C.user_id == own if whose is None else _C.account_id == whose,
             _C.removed_at_ms.is_(None),
         )
         .values(removed_at_ms=tx.now_ms)

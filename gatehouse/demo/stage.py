@@ -26,6 +26,7 @@ from gatehouse.demo.local_http import HOST, ask
 from gatehouse.demo.money import take_money
 from gatehouse.demo.processes import Child, Children
 from gatehouse.demo.repairs import tell_of_repairs
+from gatehouse.demo.security import fill_security
 from protocol.sync import Stream
 from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
 from simulator.cashier_command import DEFAULT_PORT as DEFAULT_CASHIER_PORT
@@ -130,6 +131,7 @@ class Stage:
     def fill_community(self, now_ms: int) -> None:
         """Let the office announce and ask, and residents complain and vote."""
         fill_community(self.api, self.ports.cloud, self._site_id(), now_ms)
+        fill_security(self.api, self._site_id(), now_ms)
 
     def provision(self) -> None:
         """Let the gateway enrol: a key made here, a certificate from the cloud; one it had before ends."""

@@ -158,6 +158,12 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     booking = await homes.post(
         f"{own}/bookings", {"venue_id": venue["venue_id"], "from_ms": free["begins_at_ms"][0]}
     )
+    guard = await homes.post(
+        "/api/v1/users", {"login": "on-duty", "display_name": "张强", "role": "guard", "password": PASSWORD}
+    )
+    duty_post = await homes.post(
+        f"{site}/duty_posts", {"name": "门岗", "starts_on": "2026-11-01", "rota": [guard["user_id"]]}
+    )
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
@@ -177,6 +183,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "configuration_id": draft["configuration_id"],
         "contact_id": contact["contact_id"],
         "delivery_id": ping["delivery_id"],
+        "duty_post_id": duty_post["post_id"],
         "device_id": equipment["device_id"],
         "equipment_id": equipment["equipment_id"],
         "gateway_id": gateway["gateway_id"],

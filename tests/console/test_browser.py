@@ -30,6 +30,7 @@ _STAFF = (
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
     "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
+    "/duty",
 )  # fmt: skip
 _RESIDENT = (
     "/home",

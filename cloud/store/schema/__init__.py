@@ -38,6 +38,7 @@ from cloud.store.schema.command import command, command_step
 from cloud.store.schema.complaint import complaint, complaint_entry
 from cloud.store.schema.configuration import configuration, configuration_step
 from cloud.store.schema.doors import idempotency_key, rate_limit
+from cloud.store.schema.duty import duty_post, duty_rota, duty_swap
 from cloud.store.schema.enrolment import gateway_certificate, gateway_enrolment, gateway_identity
 from cloud.store.schema.entry import (
     access_group,
@@ -194,6 +195,9 @@ __all__ = [
     "document_number",
     "dunning_pause",
     "dunning_schedule",
+    "duty_post",
+    "duty_rota",
+    "duty_swap",
     "entrance",
     "equipment",
     "event",
