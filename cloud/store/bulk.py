@@ -34,9 +34,12 @@ from cloud.store.schema import (
     installation,
     manual_reading,
     meter,
+    occupancy,
+    person,
     service_point,
     space,
     supply,
+    vehicle,
     withdrawn_reading,
 )
 from cloud.store.space_versions import NewVersion, insert_versions, remove_versions
@@ -92,6 +95,9 @@ class NewReading:
 # In the order in which they may be removed: what refers to others goes first.
 _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
     {
+        "vehicle": vehicle,
+        "occupancy": occupancy,
+        "person": person,
         "supply": supply,
         "installation": installation,
         "meter": meter,

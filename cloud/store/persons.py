@@ -11,7 +11,7 @@ from cloud.domain.ids import OccupancyId, PersonId, SiteId, SpaceId, UserId, Veh
 from cloud.domain.person import Occupancy, Person, PersonField, Relation, Vehicle
 from cloud.store.db import Tx
 from cloud.store.schema import occupancy, person, space, vehicle
-from cloud.store.sealing import blind, seal_findable, unseal
+from cloud.store.sealing import blind, opener_of, seal_findable, unseal, unseal_with
 
 _COLUMNS = {PersonField.IDENTITY: "identity_sealed", PersonField.PHONE: "phone_sealed"}
 
@@ -268,11 +268,12 @@ def _persons(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
         .where(person.c.tenant_id == tx.tenant_id, which)
         .order_by(person.c.name, person.c.id)
         .limit(limit)
-    )
+    ).all()
+    own = opener_of(tx, (sealed for row in rows for sealed in (row.phone_sealed, row.identity_sealed)))
     found = []
     for row in rows:
-        phone = unseal(tx, "person", row.id, "phone", row.phone_sealed)
-        number = unseal(tx, "person", row.id, "identity", row.identity_sealed)
+        phone = unseal_with(own, "person", row.id, "phone", row.phone_sealed)
+        number = unseal_with(own, "person", row.id, "identity", row.identity_sealed)
         found.append(
             Person(
                 PersonId(row.id),

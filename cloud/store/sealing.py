@@ -8,6 +8,8 @@ A blind index (HMAC-SHA256 of the normal form) finds an exact number without sto
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -22,36 +24,78 @@ _KEY_BYTES = 32
 _BLIND_HEX_DIGITS = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """One company's key at work: looked up once, for as many fields as a transaction has."""
+
+    key: bytes = field(repr=False)
+
+    def seal(self, table: str, row_id: str, column: str, text: str) -> bytes:
+        """Return text sealed for one field."""
+        return seal_about(self.key, text.encode(), f"{table}|{row_id}|{column}")
+
+    def unseal(self, table: str, row_id: str, column: str, sealed: bytes | None) -> str:
+        """Return what was sealed for one field; nothing for nothing. Damaged if it is not that field's."""
+        return "" if sealed is None else open_sealed(self.key, sealed, f"{table}|{row_id}|{column}").decode()
+
+    def blind(self, kind: str, text: str) -> str:
+        """Return what an exact text of a kind is found by."""
+        own = hmac.new(self.key, b"blind index", hashlib.sha256).digest()
+        return hmac.new(own, f"{kind}|{text}".encode(), hashlib.sha256).hexdigest()[:_BLIND_HEX_DIGITS]
+
+    def seal_findable(
+        self, table: str, row_id: str, column: str, kind: str, text: str
+    ) -> tuple[bytes | None, str | None]:
+        """Return text sealed for one field and what it is found by; nothing and nothing for an empty one."""
+        return (self.seal(table, row_id, column, text), self.blind(kind, text)) if text else (None, None)
+
+
+def sealer(tx: Tx) -> Sealer:
+    """Return what seals for the company, with a new key if it has none."""
+    return Sealer(_key_of(tx) or _new_key(tx))
+
+
+def opener(tx: Tx) -> Sealer | None:
+    """Return what opens what the company sealed; None if it has sealed nothing, or its key was destroyed."""
+    key = _key_of(tx)
+    return None if key is None else Sealer(key)
+
+
+def opener_of(tx: Tx, fields: Iterable[bytes | None]) -> Sealer | None:
+    """Return what opens these fields; None, without asking for a key, if none of them is sealed."""
+    return opener(tx) if any(one is not None for one in fields) else None
+
+
 def seal(tx: Tx, table: str, row_id: str, column: str, text: str) -> bytes:
     """Return text sealed for one field."""
-    key = _key_of(tx) or _new_key(tx)
-    return seal_about(key, text.encode(), f"{table}|{row_id}|{column}")
+    return sealer(tx).seal(table, row_id, column, text)
 
 
 def unseal(tx: Tx, table: str, row_id: str, column: str, sealed: bytes | None) -> str:
     """Return what was sealed for one field; nothing for nothing. Damaged if it is not that field's."""
+    return unseal_with(None if sealed is None else opener(tx), table, row_id, column, sealed)
+
+
+def unseal_with(own: Sealer | None, table: str, row_id: str, column: str, sealed: bytes | None) -> str:
+    """Return what was sealed for one field, opened by `own`; Damaged if the key it needs is no more."""
     if sealed is None:
         return ""
-    key = _key_of(tx)
-    if key is None:
+    if own is None:
         raise Damaged(f"{table}.{column} is sealed with a key that was destroyed")
-    return open_sealed(key, sealed, f"{table}|{row_id}|{column}").decode()
+    return own.unseal(table, row_id, column, sealed)
 
 
 def blind(tx: Tx, kind: str, text: str) -> str:
     """Return what an exact text of a kind is found by; nothing if the company has sealed nothing yet."""
-    key = _key_of(tx)
-    return "" if key is None else _blind(key, kind, text)
+    own = opener(tx)
+    return "" if own is None else own.blind(kind, text)
 
 
 def seal_findable(
     tx: Tx, table: str, row_id: str, column: str, kind: str, text: str
 ) -> tuple[bytes | None, str | None]:
     """Return text sealed for one field and what it is found by; nothing and nothing for an empty one."""
-    if not text:
-        return None, None
-    sealed = seal(tx, table, row_id, column, text)
-    return sealed, blind(tx, kind, text)
+    return sealer(tx).seal_findable(table, row_id, column, kind, text) if text else (None, None)
 
 
 def destroy_key(tx: Tx) -> bool:
@@ -82,8 +126,3 @@ def _new_key(tx: Tx) -> bytes:
     key = _key_of(tx)
     assert key is not None, "it is there now, whosever it was"
     return key
-
-
-def _blind(key: bytes, kind: str, text: str) -> str:
-    own = hmac.new(key, b"blind index", hashlib.sha256).digest()
-    return hmac.new(own, f"{kind}|{text}".encode(), hashlib.sha256).hexdigest()[:_BLIND_HEX_DIGITS]

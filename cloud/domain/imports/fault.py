@@ -19,6 +19,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "day": ("“{0}”不是日期，应如 2026-11-01", "“{0}” is no date; expected one such as 2026-11-01"),
         "day_ahead": ("{0} 还没到", "{0} has not come yet"),
         "dial": ("表 {0} 显示不了 {1}，量程是 0 到 {2}", "meter {0} cannot show {1}; it shows 0 to {2}"),
+        "ends_first": ("迁出日期 {0} 早于入住日期 {1}", "it ends on {0}, before it begins on {1}"),
         "fixed": (
             "“{0}”现在是“{1}”，不能由导入改成“{2}”",
             "“{0}” is “{1}” and cannot be changed to “{2}” by an import",
@@ -28,8 +29,17 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "交付日期是 {0}，状态却是“未交付”",
             "it was handed over on {0}, and its state is “not handed over”",
         ),
+        "identity": (
+            "“{0}”不是有效的身份证号（18 位，含校验位）",
+            "“{0}” is no identity number (18 signs, the last one checks the others)",
+        ),
+        "identity_elsewhere": (
+            "这个身份证号属于“{0}”，姓名不一致",
+            "this identity number is {0}'s, whose name is another",
+        ),
         "inner_area": ("套内面积 {0} 大于建筑面积 {1}", "the inner area {0} exceeds the floor area {1}"),
         "length": ("有 {0} 个字符，最多 {1} 个", "{0} characters, at most {1} are kept"),
+        "masked": ("“{0}”是打码后的号码，请填完整", "“{0}” is masked: it is needed whole"),
         "missing": ("必填", "is needed"),
         "month": ("“{0}”不是月份，应如 2026-08", "“{0}” is no month; expected one such as 2026-08"),
         "month_of_ours": (
@@ -42,7 +52,12 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "no_space": ("没有房号“{0}”", "there is no flat {0}"),
         "no_tariff": ("没有在用的价目“{0}”", "no tariff {0} is in force"),
         "number": ("“{0}”不是数字", "“{0}” is no number"),
+        "phone": (
+            "“{0}”不是手机号（11 位，13 到 19 开头）",
+            "“{0}” is no mobile number (11 digits, 13 to 19 first)",
+        ),
         "place_taken": ("计量点“{0}”已装有表 {1}", "meter {1} hangs at {0} already"),
+        "plate": ("“{0}”不是车牌号", "“{0}” is no plate"),
         "places": ("“{0}”的小数超过 {1} 位", "“{0}” has more than {1} decimals"),
         "precision": (
             "“{0}”被表格存成了数字，长号码的末位可能已丢失；请把这一列设为文本后重新填写",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cloud.services.importers import accounts, meters, opening_balances, readings, spaces
+from cloud.services.importers import accounts, meters, opening_balances, people, readings, spaces
 from cloud.services.importers.importer import Importer
 
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
@@ -11,10 +11,11 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
         "accounts": accounts.IMPORTER,
         "meters": meters.IMPORTER,
         "opening_balances": opening_balances.IMPORTER,
+        "people": people.IMPORTER,
         "readings": readings.IMPORTER,
         "spaces": spaces.IMPORTER,
     }
 )
 
 # As somebody who begins with nothing brings them in: each after those it refers to.
-IN_ORDER = ("spaces", "accounts", "meters", "readings", "opening_balances")
+IN_ORDER = ("spaces", "accounts", "people", "meters", "readings", "opening_balances")
