@@ -33,19 +33,13 @@ from cloud.enrolment import sign
 from cloud.keys import AUTHORITY, COMMAND_KEY
 from cloud.services import enrolments, gateways
 from cloud.store.db import Database, Tx
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
+from edge.greeter import HELLO_INTERVAL_S
 from edge.identity import Identity
-from edge.uplink import HELLO_INTERVAL_S, CloudClient
-from protocol.envelope import (
-    ENVELOPE_VERSION,
-    Batch,
-    Block,
-    Hello,
-    encode_batch,
-    encode_events,
-    encode_readings,
-)
+from protocol.envelope import ENVELOPE_VERSION, Batch, Block, encode_batch, encode_events, encode_readings
 from protocol.event import Event, EventState, Severity
+from protocol.greeting import Hello
 from protocol.reading import Reading
 from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, COMMANDS_PATH, HELLO_PATH, Stream
 from provisioning.authority import GatewayName, key_fingerprint, key_pem, new_key

@@ -30,8 +30,9 @@ from cloud.services import gateways, readings
 from cloud.services.opened_block import OpenedBlock, open_blocks
 from cloud.web.door import Door
 from cloud.web.peer import certificate_of
-from protocol.envelope import Ack, Hello, Problem, Welcome, decode_batch
+from protocol.envelope import Ack, Problem, decode_batch
 from protocol.errors import EnvelopeError
+from protocol.greeting import Hello, Welcome
 from protocol.sync import (
     ATTEMPT_TIMEOUT_S,
     BATCH_BYTES_MAX,

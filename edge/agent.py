@@ -8,9 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 from edge.access import Judge
 from edge.buffer_file import Connect, connect_file
 from edge.clock import Clock
+from edge.cloud_client import CloudClient
 from edge.configurations import Configurations
 from edge.configurator import Configurator, Trust, config_at_start, open_configurations, trust_of
 from edge.downlink import Downlink, open_downlink
@@ -26,30 +25,28 @@ from edge.field import Field, open_field
 from edge.gatekeeper import Gatekeeper
 from edge.grants import FOLDER as GRANTS_FOLDER
 from edge.grants import GrantFetcher, GrantShelf
+from edge.greeter import Greeter
 from edge.hatch import serve_hatch
 from edge.health import AGENT_VERSION, Inspector, count_devices
 from edge.home_assistant import HomeAssistant
 from edge.identity import Identity, open_identity
 from edge.intake import Intake
 from edge.keeper import Keeper
-from edge.kernel_clock import is_kernel_clock_synced
 from edge.local_outputs import GuardedActuators, LocalOutputs
 from edge.meter_rounds import MeterRounds
 from edge.page import serve_page
 from edge.supervise import keep_running
-from edge.uplink import Cloud, CloudClient, Greeter, Lane
-from protocol.envelope import Hello, Welcome
-from protocol.reading import ClockQuality
+from edge.system_clock import SystemClock
+from edge.uplink import Cloud, Lane
+from protocol.greeting import Hello, Welcome
 from protocol.sync import Stream
-from provisioning.config import Config, MqttLine
+from provisioning.config import Config
+from provisioning.lines import MqttLine
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-# How far the cloud's time may be from ours and still confirm it; meters are stamped to the second.
-_CLOCK_AGREES_MS = 5_000
 _CLOCK_WATCH_S = 60.0
-_GREETINGS_KEPT = 8
 # A stop may take this long; systemd kills after 90 s, a person at the terminal loses patience before.
 _ENDING_MAX_S = 8.0
 _ENDING_LOOK_S = 0.05
@@ -57,58 +54,6 @@ _ENDING_LOOK_S = 0.05
 _MACHINE_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Opening a port or resolving a name may hang for long; each line hangs at most one thread.
 _BLOCKING_CALLS_MAX = 64
-
-
-class SystemClock:
-    """The machine's clocks. Wall time counts as confirmed while the kernel or the cloud says so."""
-
-    def __init__(
-        self,
-        wall_ns: Callable[[], int] = time.time_ns,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
-        is_kernel_synced: Callable[[], bool] = is_kernel_clock_synced,
-    ) -> None:
-        self._wall_ns = wall_ns
-        self._monotonic_ns = monotonic_ns
-        self._is_kernel_synced = is_kernel_synced
-        self._kernel_says = is_kernel_synced()
-        self._cloud_says: bool | None = None  # None: not asked yet
-        # By the cloud's word, each as late as its answer was; the quickest is the nearest.
-        self._booted_at_ms: deque[int] = deque(maxlen=_GREETINGS_KEPT)
-
-    @property
-    def quality(self) -> ClockQuality:
-        """Return whether the time is confirmed; the cloud's contradiction outweighs the kernel's word."""
-        says = self._kernel_says if self._cloud_says is None else self._cloud_says
-        return ClockQuality.SYNCED if says else ClockQuality.UNSYNCED
-
-    def wall_ms(self) -> int:
-        """Return UTC epoch milliseconds."""
-        return self._wall_ns() // 1_000_000
-
-    def monotonic_ms(self) -> int:
-        """Return milliseconds since some moment before the start."""
-        return self._monotonic_ns() // 1_000_000
-
-    @property
-    def booted_at_ms(self) -> int | None:
-        """Return when the monotonic clock began, by whoever knows the time; None while nobody does."""
-        if self.quality is ClockQuality.SYNCED:
-            return self.wall_ms() - self.monotonic_ms()
-        return max(self._booted_at_ms, default=None)
-
-    def ask_kernel(self) -> None:
-        """Ask again whether the clock is kept right."""
-        self._kernel_says = self._is_kernel_synced()
-
-    def compare(self, server_time_ms: int) -> None:
-        """Take the cloud's word on the time."""
-        self._booted_at_ms.append(server_time_ms - self.monotonic_ms())
-        skew_ms = self.wall_ms() - server_time_ms
-        agrees = abs(skew_ms) <= _CLOCK_AGREES_MS
-        if agrees is not self._cloud_says:
-            log.info("the cloud spoke on the time", extra={"agrees": agrees, "skew_ms": skew_ms})
-        self._cloud_says = agrees
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from edge.drivers import DRIVERS
 from edge.errors import EdgeError
 from edge.field import scope_of
 from edge.rules import load_rules
-from provisioning.config import (
+from provisioning.config import Config, DeviceConfig
+from provisioning.lines import (
     BusLine,
     BusSettings,
-    Config,
-    DeviceConfig,
     DialInLine,
     LineConfig,
     ListenLine,

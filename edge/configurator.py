@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.check import plan
 from edge.clock import Clock
+from edge.cloud_client import CloudClient
 from edge.configurations import FOLDER, Configurations
 from edge.errors import CloudFault, StorageFault
 from edge.field import Field
 from edge.trial import Trial, answering_now
-from edge.uplink import CloudClient
 from protocol.configuration import (
     BUNDLE_PATH,
     REPORT_PATH,
@@ -30,7 +30,7 @@ from protocol.configuration import (
     BundleQuestion,
     Running,
 )
-from protocol.envelope import Welcome
+from protocol.greeting import Welcome
 from provisioning.bundle import Bundle, BundleRefused, opened
 from provisioning.config import Config
 from provisioning.config_file import parse_config

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from edge.errors import LineDown
 from edge.transport import Lost, Received
 from protocol.sync import CONNECT_TIMEOUT_S
-from provisioning.config import DialInLine
+from provisioning.lines import DialInLine
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from edge.clock import Clock
 from edge.errors import EdgeError, quality_of
 from protocol.evidence import Evidence
 from protocol.reading import Reading
-from provisioning.config import BusSettings, DeviceConfig
+from provisioning.config import DeviceConfig
+from provisioning.lines import BusSettings
 from provisioning.profile import PointProfile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -42,19 +42,8 @@ from edge.stations import station_for
 from edge.supervise import keep_running
 from edge.transports import transport_for
 from protocol.quantity import Quantity
-from provisioning.config import (
-    BusLine,
-    Config,
-    DeviceConfig,
-    DeviceId,
-    DialInLine,
-    LineConfig,
-    LineId,
-    ListenLine,
-    MqttLine,
-    OsdpLine,
-    RuleEntry,
-)
+from provisioning.config import Config, DeviceConfig, DeviceId, RuleEntry
+from provisioning.lines import BusLine, DialInLine, LineConfig, LineId, ListenLine, MqttLine, OsdpLine
 from provisioning.strict import Malformed
 
 # What listens rather than asks.

@@ -22,7 +22,8 @@ from protocol.errors import ProtocolError
 from protocol.fieldbus import cjt188, dlt645, gb26875, mbus, sia_dc09
 from protocol.quantity import decimal_from_micro
 from protocol.reading import ClockQuality, Quality, Reading
-from provisioning.config import BusSettings, DeviceConfig, DeviceId, LineId, ListenLine
+from provisioning.config import DeviceConfig, DeviceId
+from provisioning.lines import BusSettings, LineId, ListenLine
 from provisioning.profile import Golden, Profile
 
 _DEVICE = DeviceId("golden")

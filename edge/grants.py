@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from edge.cloud_client import CloudClient
 from edge.configurations import write_durably
 from edge.configurator import Trust
 from edge.errors import CloudFault, StorageFault
-from edge.uplink import CloudClient
 from protocol.access import GRANTS_PATH, GrantQuestion
-from protocol.envelope import Welcome
+from protocol.greeting import Welcome
 from provisioning.grants import GrantSet, GrantsRefused, opened_grants
 
 log = logging.getLogger(__name__)

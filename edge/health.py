@@ -22,7 +22,8 @@ from edge.uplink import Cloud, LaneState
 from protocol.event import Event
 from protocol.quantity import MICRO, Quantity
 from protocol.reading import Quality, Reading
-from provisioning.config import DeviceConfig, ListenLine, MqttLine, OsdpLine
+from provisioning.config import DeviceConfig
+from provisioning.lines import ListenLine, MqttLine, OsdpLine
 
 AGENT_VERSION = version("gatehouse")
 

@@ -24,7 +24,8 @@ from protocol.errors import UNREADABLE
 from protocol.fieldbus.annotation import Fact
 from protocol.quantity import MICRO, Kind, Quantity, decimal_from_micro
 from protocol.reading import Reading
-from provisioning.config import Config, DeviceConfig, HomeAssistantSettings, MqttLine
+from provisioning.config import Config, DeviceConfig, HomeAssistantSettings
+from provisioning.lines import MqttLine
 from provisioning.profile import PointProfile
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ import logging
 from dataclasses import replace
 
 from edge.clock import Clock
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
 from edge.identity import Identity
-from edge.uplink import CloudClient
-from protocol.envelope import Welcome
+from protocol.greeting import Welcome
 from provisioning.authority import (
     AuthorityError,
     certificate_pem,

@@ -24,7 +24,7 @@ from edge.driver import Ask, Heard, Priority, Receiver
 from edge.errors import BadFrame, LineDown, NoReply, Offline
 from edge.transport import Transport
 from protocol.errors import FrameError, Refused
-from provisioning.config import BusSettings
+from provisioning.lines import BusSettings
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from edge.rules.offline import LINE_DOWN
 from edge.supervise import heed_cancelling
 from protocol.errors import FrameError
 from protocol.fieldbus.zigbee2mqtt import topic_of
-from provisioning.config import DeviceConfig, MqttLine
+from provisioning.config import DeviceConfig
+from provisioning.lines import MqttLine
 
 log = logging.getLogger(__name__)
 

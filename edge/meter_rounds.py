@@ -19,7 +19,8 @@ from edge.drivers.dlt645_talk import MeterTalk, TalksDlt645
 from edge.errors import EXCHANGE_FAILURES
 from protocol.errors import Refused
 from protocol.reading import ClockQuality
-from provisioning.config import Config, LineId
+from provisioning.config import Config
+from provisioning.lines import LineId
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,8 @@ from edge.porter import Doorway, Shown
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from protocol.access import BadgeKind
 from protocol.event import Event
-from provisioning.config import DeviceConfig, DeviceId, OsdpLine
+from provisioning.config import DeviceConfig, DeviceId
+from provisioning.lines import OsdpLine
 
 log = logging.getLogger(__name__)
 

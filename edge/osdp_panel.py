@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import serial
 
 from edge.errors import LineDown, NoReply, Offline
-from provisioning.config import DeviceConfig, DeviceId, OsdpLine
+from provisioning.config import DeviceConfig, DeviceId
+from provisioning.lines import OsdpLine
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,8 @@ from edge.line import Line
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
 from protocol.errors import Refused
 from protocol.reading import Reading
-from provisioning.config import DeviceConfig, DeviceId, LineId
+from provisioning.config import DeviceConfig, DeviceId
+from provisioning.lines import LineId
 
 log = logging.getLogger(__name__)
 

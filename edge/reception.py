@@ -15,7 +15,8 @@ from edge.errors import EdgeError, LineDown, StorageFault
 from edge.intake import Intake
 from edge.panel import Conversation, Report, Station
 from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
-from provisioning.config import DeviceConfig, DeviceId, ListenLine
+from provisioning.config import DeviceConfig, DeviceId
+from provisioning.lines import ListenLine
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from edge.clock import Clock
 from edge.drivers.gb26875 import FirePanels
 from edge.drivers.sia_dc09 import AlarmPanels
 from edge.panel import Station
-from provisioning.config import DeviceConfig, ListenLine
+from provisioning.config import DeviceConfig
+from provisioning.lines import ListenLine
 
 _Maker = Callable[[Sequence[DeviceConfig], ListenLine, Clock, ZoneInfo], Station]
 

@@ -257,7 +257,7 @@ def _shown(data: bytes, field: Field) -> str:
 
 
 def _clock() -> Clock:
-    from edge.agent import SystemClock
+    from edge.system_clock import SystemClock
 
     return SystemClock()
 

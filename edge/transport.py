@@ -15,7 +15,7 @@ import serial
 
 from edge.errors import LineDown
 from protocol.sync import CONNECT_TIMEOUT_S
-from provisioning.config import Parity, SerialLine
+from provisioning.lines import Parity, SerialLine
 
 Received = Callable[[bytes], None]
 Lost = Callable[[str], None]

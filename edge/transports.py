@@ -4,7 +4,7 @@ from typing import assert_never
 
 from edge.dial_in import DialInPorts
 from edge.transport import SerialTransport, TcpTransport, Transport, UdpTransport
-from provisioning.config import BusLine, DialInLine, ModbusTcpLine, SerialLine, TcpLine, UdpLine
+from provisioning.lines import BusLine, DialInLine, ModbusTcpLine, SerialLine, TcpLine, UdpLine
 
 
 def transport_for(line: BusLine, ports: DialInPorts) -> Transport:

@@ -13,26 +13,23 @@ import gzip
 import hashlib
 import logging
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import msgspec
 
 from edge.buffer import Buffer
 from edge.clock import Clock
+from edge.cloud_client import CloudClient, TooSlow
 from edge.errors import CloudFault
-from edge.identity import Identity
-from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, Hello, Welcome, encode_batch
+from edge.greeter import Greeter
+from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, encode_batch
+from protocol.greeting import Welcome
 from protocol.sync import (
-    ATTEMPT_TIMEOUT_S,
     BATCH_BYTES_MAX,
     BATCH_CONTENT_TYPE,
     BATCH_PATH,
     BLOCKS_PER_BATCH_MAX,
-    CONNECT_TIMEOUT_S,
-    HELLO_PATH,
     ROWS_PER_BATCH_MAX,
     Stream,
 )
@@ -44,17 +41,9 @@ except ImportError:  # pragma: no cover - depends on the machine
 
 log = logging.getLogger(__name__)
 
-HELLO_INTERVAL_S = 10.0
-# A cloud out of reach is looked for this often, and an answer that takes longer is none: an alarm that
-# waits for it must be on its way within ten seconds. Drawn anew each time, against marching in step.
-_LOOK_AGAIN_S = (2.0, 8.0)
-_HELLO_TIMEOUT_S = 5.0
 # Full jitter between nothing and a growing ceiling: a thousand gateways must not return in step.
 _FIRST_PAUSE_S = 0.5
 _PAUSE_MAX_S = 60.0
-_RETRY_AFTER_MAX_S = 600.0
-# An acknowledgement is a few hundred bytes; one with many problems some kilobytes.
-_REPLY_BYTES_MAX = 1024 * 1024
 # A batch's own fields around its blocks.
 _BATCH_OVERHEAD_BYTES = 1024
 # Batches shrink on a link that times out and grow again while it keeps up.
@@ -62,11 +51,6 @@ _ROWS_MIN = 100
 _ROWS_GROWTH = 1000
 
 _ack_decoder = msgspec.json.Decoder(Ack)
-_welcome_decoder = msgspec.json.Decoder(Welcome)
-
-
-class _TooSlow(CloudFault):
-    """The attempt ran out of time or the body was too large: a smaller batch may pass."""
 
 
 @dataclass(slots=True)
@@ -89,90 +73,6 @@ class _InFlight:
     first_block_last_seq: int
     last_seq: int
     epoch: int
-
-
-class CloudClient:
-    """One connection to the cloud and how it is spoken to. Use as an async context manager."""
-
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1),
-            timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
-            auto_decompress=True,
-        )
-
-    async def __aenter__(self) -> "CloudClient":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
-
-    async def get(self, path: str) -> bytes:
-        """Return the body of a 200 answer; CloudFault says what else came."""
-        return await self._ask("GET", path, None, {}, ATTEMPT_TIMEOUT_S)
-
-    async def post(
-        self, path: str, content: bytes, headers: dict[str, str], timeout_s: float | None = None
-    ) -> bytes:
-        """Return the body of a 200 answer; CloudFault says what else came, with the pause asked for."""
-        return await self._ask("POST", path, content, headers, timeout_s or ATTEMPT_TIMEOUT_S)
-
-    async def _ask(
-        self, method: str, path: str, content: bytes | None, headers: dict[str, str], timeout_s: float
-    ) -> bytes:
-        try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._session.request(
-                    method,
-                    self._identity.credential.cloud_url.rstrip("/") + path,
-                    data=content,
-                    headers=headers,
-                    allow_redirects=False,
-                    ssl=self._identity.tls,
-                ) as response,
-            ):
-                if response.status != 200:
-                    raise _refusal(response)
-                return await _limited(response)
-        except TimeoutError as error:
-            raise _TooSlow(f"no answer within {timeout_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            fault = CloudFault(f"cannot reach the cloud: {error}")
-            fault.is_turned_away = _is_alert(error)
-            raise fault from error
-
-
-def _is_alert(error: BaseException) -> bool:
-    """Tell whether the other side's TLS may have refused us; that we refuse it is another matter.
-
-    In TLS 1.3 the refusal comes after the handshake, and a reset may overtake it.
-    """
-    causes = (error, getattr(error, "os_error", None), error.__cause__)
-    if any(isinstance(cause, ConnectionResetError | aiohttp.ServerDisconnectedError) for cause in causes):
-        return True
-    alerts = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
-    return any(not isinstance(alert, ssl.SSLCertVerificationError) for alert in alerts)
-
-
-async def _limited(response: aiohttp.ClientResponse) -> bytes:
-    body = await response.content.read(_REPLY_BYTES_MAX + 1)
-    while len(body) <= _REPLY_BYTES_MAX and (more := await response.content.read(_REPLY_BYTES_MAX)):
-        body += more
-    if len(body) > _REPLY_BYTES_MAX:
-        raise CloudFault(f"the answer is longer than {_REPLY_BYTES_MAX} bytes")
-    return body
-
-
-def _refusal(response: aiohttp.ClientResponse) -> CloudFault:
-    kind = _TooSlow if response.status == 413 else CloudFault
-    fault = kind(f"the cloud answered {response.status} {response.reason or ''}".rstrip())
-    fault.is_turned_away = response.status == 401
-    seconds = response.headers.get("Retry-After", "")
-    if seconds.isdecimal():
-        fault.retry_after_s = min(float(seconds), _RETRY_AFTER_MAX_S)
-    return fault
 
 
 class Lane:
@@ -356,7 +256,7 @@ class Lane:
         if str(fault) != self.state.fault:
             log.warning("lane is down", extra={"stream": self._stream.value, "reason": str(fault)})
         self.state.fault = str(fault)
-        if isinstance(fault, _TooSlow):
+        if isinstance(fault, TooSlow):
             self._rows_max = max(_ROWS_MIN, self._rows_max // 2)
             self._in_flight = None
         ceiling_s = min(_PAUSE_MAX_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 16))
@@ -365,53 +265,6 @@ class Lane:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._random.uniform(0, ceiling_s)):
                 await self._reached.wait()
-
-
-class Greeter:
-    """Says Hello when the agent starts and every ten seconds, so that the cloud sees us alive."""
-
-    def __init__(
-        self,
-        client: CloudClient,
-        hello: Callable[[], Awaitable[Hello]],
-        on_welcome: Callable[[Welcome], None],
-        rng: random.Random,
-        on_turned_away: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self.fault = ""
-        self._random = rng
-        self._client = client
-        self._hello = hello
-        self.heeders = [on_welcome]  # who is told of every Welcome
-        self._on_turned_away = on_turned_away
-
-    async def run(self) -> None:
-        """Greet for ever; a failure shows in `fault` and is tried again sooner than the next turn."""
-        while True:
-            pause_s = HELLO_INTERVAL_S
-            try:
-                await self.greet()
-            except CloudFault as fault:
-                if str(fault) != self.fault:
-                    log.warning("the cloud does not greet back", extra={"reason": str(fault)})
-                self.fault = str(fault)
-                pause_s = max(fault.retry_after_s, self._random.uniform(*_LOOK_AGAIN_S))
-                if fault.is_turned_away and self._on_turned_away is not None:
-                    await self._on_turned_away()
-            await asyncio.sleep(pause_s)
-
-    async def greet(self) -> None:
-        """Say Hello once and take the Welcome."""
-        content = msgspec.json.encode(await self._hello())
-        headers = {"Content-Type": "application/json"}
-        answer = await self._client.post(HELLO_PATH, content, headers, _HELLO_TIMEOUT_S)
-        try:
-            welcome = _welcome_decoder.decode(answer)
-        except msgspec.MsgspecError as error:
-            raise CloudFault(f"the answer is no welcome: {error}") from error
-        self.fault = ""
-        for heed in self.heeders:
-            heed(welcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from provisioning.config import (
+from provisioning.lines import (
     DialInLine,
     ListenLine,
     ModbusTcpLine,

@@ -26,16 +26,12 @@ from provisioning.config import (
     DeviceConfig,
     DeviceId,
     HomeAssistantSettings,
-    LineConfig,
-    LineId,
-    ListenLine,
-    MqttLine,
-    OsdpLine,
     RelaySettings,
     RuleEntry,
 )
 from provisioning.document import Document
 from provisioning.line_tables import Id, LineTable, Preamble, callers_confused, line_from_table
+from provisioning.lines import LineConfig, LineId, ListenLine, MqttLine, OsdpLine
 from provisioning.profile import Profile
 from provisioning.profile_modbus import SWITCHED_STATES, value_to_write
 from provisioning.profiles import load_profile, parse_profile

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from provisioning.config import (
+from provisioning.lines import (
     BusSettings,
     DialInLine,
     LineConfig,

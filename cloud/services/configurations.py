@@ -33,7 +33,7 @@ from protocol.configuration import (
     Report,
     Running,
 )
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from provisioning.bundle import BUNDLE_VERSION, Bundle
 from provisioning.config import Config
 from provisioning.difference import Difference, difference

@@ -32,8 +32,8 @@ from cloud.services import alarms, box_care, configurations, granting
 from cloud.store import audit, enrolments, gateways, ingest, meters, points, premises
 from cloud.store.db import Tx
 from cloud.store.points import Device
-from protocol.envelope import Hello, Welcome
 from protocol.event import Severity
+from protocol.greeting import Hello, Welcome
 from provisioning.enrolment_token import new_secret
 
 log = logging.getLogger(__name__)

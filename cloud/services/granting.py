@@ -24,7 +24,7 @@ from cloud.services.premises import site_of
 from cloud.store import badges, entrances, premises, visits
 from cloud.store.db import Tx
 from protocol.access import KEY_BYTES, BadgeKind, GrantQuestion, Window, badge_token
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from provisioning.grants import GRANTS_VERSION, Grant, GrantedDoor, GrantSet, Permission
 
 _ALL_HOURS = -1

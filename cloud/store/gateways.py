@@ -10,7 +10,7 @@ from cloud.domain.gateway import Doubt, Gateway, GatewayHealth, GatewayIdentity,
 from cloud.domain.ids import GatewayId, SiteId, TenantId
 from cloud.store.db import Tx
 from cloud.store.schema import device, gateway, gateway_identity, ingest_problem, point
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 
 
 @dataclass(frozen=True, slots=True)

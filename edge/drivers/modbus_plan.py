@@ -10,7 +10,7 @@ the length of an answer tells which question it answers.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from provisioning.config import BusSettings
+from provisioning.lines import BusSettings
 from provisioning.profile import ModbusSource, ModbusTable, PointProfile
 
 # What a request costs beyond its registers, in characters: 8 for the request, 5 around the reply's

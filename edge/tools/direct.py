@@ -12,7 +12,8 @@ from edge.errors import EdgeError
 from edge.line import Line
 from edge.transports import transport_for
 from protocol.reading import Reading
-from provisioning.config import BusLine, Config, LineId
+from provisioning.config import Config
+from provisioning.lines import BusLine, LineId
 
 
 @contextlib.contextmanager

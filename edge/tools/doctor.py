@@ -23,8 +23,9 @@ from urllib.parse import urlsplit
 from edge.buffer_file import SCHEMA_VERSION
 from edge.check import plan, report
 from edge.kernel_clock import is_kernel_clock_synced
-from provisioning.config import Config, DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
+from provisioning.config import Config
 from provisioning.identity import IdentityError, read_credential
+from provisioning.lines import DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
 from provisioning.strict import Malformed
 
 _REACH_TIMEOUT_S = 3.0

@@ -23,7 +23,7 @@ from protocol.errors import FrameError, Refused
 from protocol.fieldbus import cjt188, dlt645, modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
 from protocol.quantity import MICRO
-from provisioning.config import BusLine, DialInLine, ModbusTcpLine, Parity, SerialLine, TcpLine, UdpLine
+from provisioning.lines import BusLine, DialInLine, ModbusTcpLine, Parity, SerialLine, TcpLine, UdpLine
 from provisioning.profile import Profile
 from provisioning.profiles import load_profile, profile_names
 

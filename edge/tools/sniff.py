@@ -16,7 +16,7 @@ from edge.transports import transport_for
 from protocol.errors import ProtocolError
 from protocol.fieldbus import CODECS, cjt188, dlt645
 from protocol.fieldbus.annotation import Facts, Message
-from provisioning.config import BusLine
+from provisioning.lines import BusLine
 
 # Longer than any pause inside a frame at 1200 baud, shorter than a device's turnaround.
 BURST_PAUSE_S = 0.015

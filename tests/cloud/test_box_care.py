@@ -4,8 +4,8 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.user import system_user
 from cloud.services import alarms, gateways
 from cloud.store.db import Database
-from protocol.envelope import Hello
 from protocol.event import Severity
+from protocol.greeting import Hello
 from tests.cloud.garden import add_gateway, add_site
 from tests.cloud.test_enrolments import OTHER_KEY, renewed, shown
 from tests.databases import TENANT, FakeClock

@@ -12,8 +12,8 @@ from cloud.services import commands, gateways
 from cloud.store import points
 from cloud.store.db import Database, Tx
 from protocol.command import ACTION_RULES, COMMAND_RESULT, Action, CommandState
-from protocol.envelope import Hello
 from protocol.event import Event, EventState, Severity
+from protocol.greeting import Hello
 from protocol.sync import Stream
 from tests.cloud.garden import add_gateway, add_manager, add_site, event_block, post
 from tests.databases import OTHER_TENANT, START_MS, TENANT, FakeClock

@@ -10,7 +10,7 @@ from cloud.domain.user import Role, User
 from cloud.services import configurations, gateways
 from cloud.store.db import Database
 from protocol.configuration import ConfigurationState, Report, Running
-from protocol.envelope import Hello, Welcome
+from protocol.greeting import Hello, Welcome
 from provisioning.difference import Kind, difference
 from provisioning.document import Document
 from tests.cloud.garden import add_gateway, add_manager, add_site

@@ -13,7 +13,7 @@ from cloud.services import alarms, enrolments, gateways
 from cloud.services.enrolments import Certified, Refusal
 from cloud.store import audit, schema
 from cloud.store.db import Database, Tx
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from tests.cloud.garden import add_gateway, add_manager, add_site, count
 from tests.databases import TENANT, FakeClock
 

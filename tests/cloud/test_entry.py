@@ -17,8 +17,8 @@ from cloud.store.db import Database
 from edge.access import Judge, Moment
 from protocol.access import AccessReason, BadgeKind, GrantQuestion, badge_token
 from protocol.command import Action, CommandState
-from protocol.envelope import Hello, Welcome
 from protocol.event import Event, EventState, Severity
+from protocol.greeting import Hello, Welcome
 from protocol.sync import Stream
 from provisioning.grants import GrantSet
 from tests.cloud.garden import event_block, post, rows_of

@@ -26,7 +26,7 @@ from cloud.domain.user import system_user
 from cloud.keys import AUTHORITY, DATABASE
 from cloud.services import gateways
 from cloud.store.db import Database
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from protocol.sync import COMMANDS_PATH, HELLO_PATH
 from provisioning.authority import (
     GatewayName,

@@ -26,8 +26,9 @@ from cloud.services import gateways
 from cloud.store import ingest, points, schema
 from cloud.store.db import Database, Tx
 from cloud.store.ingest import StreamKey
-from protocol.envelope import Ack, Batch, Block, Hello, Welcome, encode_batch
+from protocol.envelope import Ack, Batch, Block, encode_batch
 from protocol.event import EventState
+from protocol.greeting import Hello, Welcome
 from protocol.sync import BATCH_BYTES_MAX, BATCH_CONTENT_TYPE, HELLO_PATH, Stream
 from provisioning.identity import tls_context
 from tests.boxes import NO_CHECK_TIME, box_tls, enrolled, gateways_tls

@@ -14,7 +14,7 @@ from cloud.services import gateways, meters, premises
 from cloud.services.meters import NewMeter, Step
 from cloud.store import schema
 from cloud.store.db import Database
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from protocol.reading import Quality, Reading
 from tests.cloud.garden import count, energy
 from tests.cloud.house import House

@@ -17,8 +17,9 @@ from cloud.services import alarms, billing, complaints, gateways, overview, repa
 from cloud.services.repairs import RepairRequest
 from cloud.store import schema
 from cloud.store.db import Database
-from protocol.envelope import Block, Hello
+from protocol.envelope import Block
 from protocol.event import Event, EventState, Severity
+from protocol.greeting import Hello
 from protocol.reading import Quality, Reading
 from protocol.sync import Stream
 from tests.cloud.garden import (

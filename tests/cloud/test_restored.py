@@ -18,11 +18,13 @@ from cloud.store.db import Database
 from cloud.store.restore import restore
 from edge.buffer import Buffer
 from edge.buffer_store import Store
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
+from edge.greeter import Greeter
 from edge.identity import Identity
-from edge.uplink import CloudClient, Greeter, Lane
-from protocol.envelope import Hello, Welcome
+from edge.uplink import Lane
 from protocol.event import Event, EventState
+from protocol.greeting import Hello, Welcome
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
 from provisioning.identity import Credential

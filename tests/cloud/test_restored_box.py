@@ -12,8 +12,9 @@ from cloud.config import Config, DatabaseConfig
 from cloud.keys import DATABASE
 from cloud.store import schema
 from edge.buffer import Buffer
+from edge.cloud_client import CloudClient
 from edge.identity import Identity
-from edge.uplink import CloudClient, Lane
+from edge.uplink import Lane
 from protocol.sync import Stream
 from provisioning.config import BufferSettings
 from provisioning.identity import Credential

@@ -8,7 +8,7 @@ from cloud.services import configurations, gateways
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from protocol.configuration import ConfigurationState, Report, Running
-from protocol.envelope import Hello
+from protocol.greeting import Hello
 from provisioning.document import Document
 from simulator.edge_config import edge_config
 from simulator.simulation import Places

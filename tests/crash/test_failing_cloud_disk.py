@@ -20,8 +20,9 @@ from cloud.services import gateways
 from cloud.store import schema
 from cloud.store.db import Database
 from cloud.store.transaction import NewIds
-from protocol.envelope import Block, Hello
+from protocol.envelope import Block
 from protocol.event import EventState
+from protocol.greeting import Hello
 from protocol.sync import Stream
 from tests.cloud.garden import EPOCH, add_gateway, add_site, energy, event_block, history_block, leak, post
 from tests.crash.connection import let_engine_write_to

@@ -14,8 +14,9 @@ from edge.clock import Clock
 from edge.driver import Ask, Heard, Priority
 from protocol.fieldbus import modbus
 from protocol.reading import ClockQuality, Quality, Reading
-from provisioning.config import BusSettings, Config, DeviceConfig, DeviceId, LineId, Parity, SerialLine
+from provisioning.config import Config, DeviceConfig, DeviceId
 from provisioning.config_file import parse_config
+from provisioning.lines import BusSettings, LineId, Parity, SerialLine
 from provisioning.profile import Profile
 
 BUILDING = Path(__file__).with_name("building.toml")

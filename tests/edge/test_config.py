@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from edge.check import plan, report
-from provisioning.config import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
 from provisioning.config_file import load_config, parse_config
 from provisioning.document import Document, overreaching
+from provisioning.lines import ModbusTcpLine, MqttLine, Parity, SerialLine, TcpLine
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import BUILDING
 

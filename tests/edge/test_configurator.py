@@ -24,9 +24,10 @@ from protocol.configuration import (
     Report,
     Running,
 )
-from protocol.envelope import Welcome
+from protocol.greeting import Welcome
 from provisioning.bundle import Bundle, BundleRefused, sealed
-from provisioning.config import Config, LineId
+from provisioning.config import Config
+from provisioning.lines import LineId
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import ToldClock, config_of, rng
 from tests.edge.test_agent import until

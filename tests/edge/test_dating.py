@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge.agent import SystemClock
 from edge.buffer import Buffer
+from edge.system_clock import SystemClock
 from protocol.envelope import Block, decode_events, decode_readings
 from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence

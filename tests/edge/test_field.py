@@ -11,7 +11,8 @@ from protocol.event import Event, EventState
 from protocol.fieldbus.modbus import Framing
 from protocol.reading import Quality
 from protocol.sync import Stream
-from provisioning.config import DeviceId, LineId
+from provisioning.config import DeviceId
+from provisioning.lines import LineId
 from tests.edge.building_blocks import Registers, ToldClock, config_of, rng, tcp_wire
 from tests.edge.test_agent import until
 

@@ -22,8 +22,9 @@ from protocol.command import Action
 from protocol.envelope import decode_events
 from protocol.event import Event, Severity
 from protocol.sync import Stream
-from provisioning.config import BufferSettings, DeviceId, LineId, MqttLine, OsdpLine
+from provisioning.config import BufferSettings, DeviceId
 from provisioning.grants import GrantSet
+from provisioning.lines import LineId, MqttLine, OsdpLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import device_of, rng
 from tests.edge.granting import ALWAYS, CELLAR, FRONT, grant, grant_set

@@ -13,7 +13,8 @@ from edge.home_assistant import HomeAssistant, announcement, state
 from protocol.fieldbus.ha_discovery import config_facts, topic_facts
 from protocol.quantity import MICRO
 from protocol.reading import Quality, Reading
-from provisioning.config import Config, HomeAssistantSettings, LineId, MqttLine
+from provisioning.config import Config, HomeAssistantSettings
+from provisioning.lines import LineId, MqttLine
 from provisioning.profiles import load_profile
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import BUILDING, MIDNIGHT_MS, config_of, device_of, rng

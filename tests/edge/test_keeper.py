@@ -15,11 +15,11 @@ from aiohttp import web
 from cloud.app import make_app
 from cloud.config import Config, DatabaseConfig
 from cloud.keys import AUTHORITY, DATABASE
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
 from edge.identity import Identity, open_identity
 from edge.keeper import Keeper
-from edge.uplink import CloudClient
-from protocol.envelope import Hello, Welcome
+from protocol.greeting import Hello, Welcome
 from protocol.sync import HELLO_PATH
 from provisioning.authority import (
     certificate_pem,

@@ -20,7 +20,7 @@ from edge.transport import SerialTransport, TcpTransport
 from protocol.errors import Refused
 from protocol.fieldbus import modbus
 from protocol.fieldbus.modbus import Framing, FunctionCode
-from provisioning.config import Parity
+from provisioning.lines import Parity
 from tests.edge.building_blocks import Answer, ToldClock, Wire, bus_settings, rng, serial_wire, tcp_wire
 
 

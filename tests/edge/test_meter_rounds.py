@@ -12,7 +12,8 @@ from edge.drivers.dlt645_talk import MeterTalk
 from edge.meter_rounds import MeterRounds
 from protocol.fieldbus import dlt645
 from protocol.reading import ClockQuality
-from provisioning.config import Config, LineId
+from provisioning.config import Config
+from provisioning.lines import LineId
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import MIDNIGHT_MS, ScriptedBus, ToldClock, config_of
 

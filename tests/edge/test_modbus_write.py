@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge.actuators import actuators_of
-from edge.agent import SystemClock
 from edge.driver import EvidenceKeeper
 from edge.drivers.modbus import ModbusDriver
 from edge.errors import Unconfirmed
 from edge.field import open_field
+from edge.system_clock import SystemClock
 from protocol.command import Action
 from protocol.errors import Refused
 from protocol.fieldbus import modbus

@@ -20,7 +20,7 @@ from protocol.errors import FrameError
 from protocol.event import Event, EventState
 from protocol.quantity import MICRO
 from protocol.reading import Quality, Reading
-from provisioning.config import LineId, MqttLine
+from provisioning.lines import LineId, MqttLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 

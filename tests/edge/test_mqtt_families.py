@@ -21,7 +21,8 @@ from protocol.errors import FrameError
 from protocol.fieldbus.sparkplug_b import Metric, Payload, decode_payload, encode_payload
 from protocol.quantity import MICRO
 from protocol.reading import Quality
-from provisioning.config import DeviceConfig, LineId, MqttLine
+from provisioning.config import DeviceConfig
+from provisioning.lines import LineId, MqttLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 from tests.edge.test_mqtt import Hold, broker, free_port, listening, until

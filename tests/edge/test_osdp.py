@@ -20,7 +20,8 @@ from edge.osdp_line import OsdpListener
 from protocol.command import Action, LocalAction
 from protocol.event import Event
 from protocol.quantity import MICRO
-from provisioning.config import DeviceConfig, LineId, OsdpLine
+from provisioning.config import DeviceConfig
+from provisioning.lines import LineId, OsdpLine
 from provisioning.profiles import load_profile
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of
 from tests.edge.test_panels import Disk

@@ -25,7 +25,8 @@ from protocol.fieldbus.gb26875 import UnitType
 from protocol.fieldbus.sia_dc09_cipher import sealed, unsealed
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
-from provisioning.config import BufferSettings, LineId, ListenLine
+from provisioning.config import BufferSettings
+from provisioning.lines import LineId, ListenLine
 from provisioning.profiles import load_profile
 from simulator import panel_caller
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng

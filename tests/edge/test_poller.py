@@ -20,7 +20,7 @@ from protocol.fieldbus import modbus
 from protocol.fieldbus.modbus import Framing
 from protocol.quantity import quantity_named
 from protocol.reading import ClockQuality, Quality, Reading
-from provisioning.config import LineId
+from provisioning.lines import LineId
 from provisioning.profile import AlarmWhen, ModbusSource, ModbusTable, PointProfile, Profile
 from tests.edge.building_blocks import MIDNIGHT_MS, bus_settings, device_of
 from tests.edge.virtual_time import LoopClock, run_virtually

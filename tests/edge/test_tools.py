@@ -31,8 +31,9 @@ from protocol.errors import FrameError
 from protocol.fieldbus import cjt188, dlt645, dlt645_1997, mbus, modbus
 from protocol.fieldbus.mbus_records import encode_record
 from protocol.fieldbus.modbus import Framing, FunctionCode
-from provisioning.config import BusLine, Config, LineId, ModbusTcpLine, Parity, SerialLine, TcpLine
+from provisioning.config import Config
 from provisioning.config_file import load_config
+from provisioning.lines import BusLine, LineId, ModbusTcpLine, Parity, SerialLine, TcpLine
 from tests.edge.building_blocks import (
     Registers,
     ToldClock,

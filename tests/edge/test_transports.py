@@ -19,7 +19,7 @@ from edge.transports import transport_for
 from protocol.fieldbus.modbus import Framing
 from protocol.quantity import MICRO
 from protocol.reading import Quality
-from provisioning.config import DialInLine, LineId, UdpLine
+from provisioning.lines import DialInLine, LineId, UdpLine
 from provisioning.profiles import load_profile
 from provisioning.strict import Malformed
 from tests.edge.building_blocks import Registers, ToldClock, bus_settings, config_of, device_of, rng

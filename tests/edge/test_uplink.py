@@ -14,11 +14,14 @@ from aiohttp import web
 
 import edge.uplink
 from edge.buffer import Buffer
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
+from edge.greeter import Greeter
 from edge.identity import Identity
-from edge.uplink import CloudClient, Greeter, Lane
-from protocol.envelope import Ack, Batch, Hello, Problem, Welcome, decode_batch, decode_readings
+from edge.uplink import Lane
+from protocol.envelope import Ack, Batch, Problem, decode_batch, decode_readings
 from protocol.event import Event, EventState, Severity
+from protocol.greeting import Hello, Welcome
 from protocol.reading import Reading
 from protocol.sync import BATCH_CONTENT_TYPE, BATCH_PATH, HELLO_PATH, Stream
 from provisioning.authority import GatewayName

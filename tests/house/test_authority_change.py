@@ -15,11 +15,11 @@ from cloud.__main__ import cloud as cloud_command
 from cloud.app import make_app
 from cloud.config import Config, DatabaseConfig, Gateways
 from cloud.keys import AUTHORITY, DATABASE
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
 from edge.identity import Identity
 from edge.keeper import Keeper
-from edge.uplink import CloudClient
-from protocol.envelope import Hello, Welcome
+from protocol.greeting import Hello, Welcome
 from protocol.sync import HELLO_PATH
 from provisioning.authority import certificates_from_pem
 from tests.boxes import LONG_AGO_MS, enrolled, gateways_port

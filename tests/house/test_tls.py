@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from bench.site import PASSWORD, site_document
+from edge.cloud_client import CloudClient
 from edge.errors import CloudFault
 from edge.identity import Identity
-from edge.uplink import CloudClient
-from protocol.envelope import Hello, Welcome
+from protocol.greeting import Hello, Welcome
 from protocol.sync import HELLO_PATH
 from provisioning.__main__ import PASSWORD_ENV, provision
 from provisioning.identity import IdentityError, read_credential

@@ -15,7 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from edge.agent import Outside, SystemClock, run_agent
+from edge.agent import Outside, run_agent
+from edge.system_clock import SystemClock
 from protocol.sync import Stream
 from provisioning.config import Config
 from provisioning.config_file import parse_config
