@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-import edge.uplink
+import edge.cloud_client
 from cloud.app import make_app
 from cloud.config import Config, DatabaseConfig
 from cloud.keys import DATABASE
@@ -172,7 +172,7 @@ async def _cloud(path: Path, clock: FakeClock) -> AsyncIterator[tuple[web.Applic
 async def test_every_row_arrives_once_through_a_network_that(
     tmp_path: Path, sqlite_template: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr(edge.uplink, "ATTEMPT_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(edge.cloud_client, "ATTEMPT_TIMEOUT_S", 2.0)
     path = tmp_path / "cloud.db"
     path.write_bytes(sqlite_template.read_bytes())
     settings = BufferSettings(tmp_path / "buffer.sqlite", 1, 1 << 30)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+import edge.cloud_client
 import edge.uplink
 from edge.buffer import Buffer
 from edge.cloud_client import CloudClient
@@ -233,7 +234,7 @@ async def test_a_cloud_that_is_away_is_a_fault_and_nothing_is_lost(tmp_path: Pat
 async def test_an_attempt_has_a_total_deadline_and_the_next_batch_is_smaller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge.uplink, "ATTEMPT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(edge.cloud_client, "ATTEMPT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(edge.uplink, "ROWS_PER_BATCH_MAX", 200)
     async with running(tmp_path) as (cloud, buffer, _, lane):
         for _ in range(200):
