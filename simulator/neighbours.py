@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from simulator.inventory import bought, unwired
+
 PROPERTY_FEE, PARKING_FEE = "demo-property-fee", "demo-parking-fee"
 
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡郭何高林罗"
@@ -68,6 +70,7 @@ def add_neighbours(document: dict[str, Any], opened_on: str, today: date) -> dic
         _extend(added, "subscriptions", [_subscription(home, opened_on) for home in held])
         _extend(added, "equipment", [_lift(house, today)])
         _extend(added, "people", [_person(number, home) for number, home in enumerate(held)])
+    _extend(added, "equipment", unwired(today))
     _extend(added, "tariffs", [_area_tariff(), _parking_tariff()])
     return added
 
@@ -143,9 +146,9 @@ def _lift(house: _House, today: date) -> dict[str, Any]:
         "kind": "lift",
         "name": f"{house.name}电梯",
         "building": house.code,
-        "brand": "日立",
         "model": "MCA-1050-CO105",
         "serial_number": f"3110-{house.handed_over_on.year}-{house.code}07",
+        **bought(f"lift-b{house.code}", today),
         "plans": [
             _plan("half-month", "半月维护保养", 15, "half_month", today - timedelta(days=last_days_ago)),
             _plan("quarter", "季度维护保养", 91, "quarter", today - timedelta(days=60)),

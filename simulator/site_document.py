@@ -20,6 +20,7 @@ from simulator.building import (
     Role,
 )
 from simulator.curves import DAY_MS, ZONE_OFFSET_MS, day_start_ms, local_day
+from simulator.inventory import bought
 from simulator.maps import shown_values
 from simulator.models import Building
 
@@ -252,8 +253,9 @@ def _equipment(occasion: Occasion) -> list[dict[str, object]]:
         occasion, "half-month", "半月维护保养", "TSG T5002-2017 附件 A", 15, 3, last_days_ago=13
     )
     return [
-        _item("lift-1", "lift", "1 号电梯", "lift-1", "Mitsubishi LEHY-III", [half_monthly]),
+        _item(occasion, "lift-1", "lift", "1 号电梯", "lift-1", "LEHY-III", [half_monthly]),
         _item(
+            occasion,
             "fire-1",
             "fire_panel",
             "火灾自动报警系统",
@@ -262,6 +264,7 @@ def _equipment(occasion: Occasion) -> list[dict[str, object]]:
             [_plan(occasion, "month", "月度检查", "GB 25201-2010 6.2", 30, 5, last_days_ago=9)],
         ),
         _item(
+            occasion,
             "pump-1",
             "pump",
             "生活给水泵组",
@@ -270,6 +273,7 @@ def _equipment(occasion: Occasion) -> list[dict[str, object]]:
             [_plan(occasion, "quarter", "季度保养", "GB/T 30948-2021", 91, 7, last_days_ago=60)],
         ),
         _item(
+            occasion,
             "lock-1",
             "access_control",
             "单元门锁",
@@ -277,12 +281,18 @@ def _equipment(occasion: Occasion) -> list[dict[str, object]]:
             "Zigbee 门锁",
             [_plan(occasion, "half-year", "电池与机械检查", "产品说明书", 182, 14, last_days_ago=30)],
         ),
-        _item("leak-1", "sensor", "水泵房水浸探测器", "leak-1", "Zigbee 水浸", []),
+        _item(occasion, "leak-1", "sensor", "水泵房水浸探测器", "leak-1", "Zigbee 水浸", []),
     ]
 
 
 def _item(
-    code: str, kind: str, name: str, device_id: str, model: str, plans: list[dict[str, object]]
+    occasion: Occasion,
+    code: str,
+    kind: str,
+    name: str,
+    device_id: str,
+    model: str,
+    plans: list[dict[str, object]],
 ) -> dict[str, object]:
     return {
         "code": code,
@@ -292,6 +302,7 @@ def _item(
         "device": f"{GATEWAY_CODE}/{device_id}",
         "model": model,
         "serial_number": f"SN-{code}-2023",
+        **bought(code, date.fromordinal(local_day(occasion.now_ms))),
         "plans": plans,
     }
 

@@ -1,73 +1,73 @@
-"""Equipment, its maintenance clocks, and the work they ask for."""
+"""Equipment: the register, each with its papers, and where its maintenance stands."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta
 
+from cloud.api.maintenance import (
+    CompletionView,
+    MaintenanceClockView,
+    WorkOrderView,
+    clock_view,
+    completion_view,
+    order_view,
+)
+from cloud.api.parse import read_bytes
 from cloud.api.readings import PointValueView, point_value_view
-from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, page_of, view_of
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
+from cloud.api.spaces import AttachmentQuery, AttachmentView
 from cloud.domain.access import Action
-from cloud.domain.equipment import EquipmentDetail, EquipmentKind, EquipmentStatus
-from cloud.domain.ids import AlarmId, EquipmentId, PlanId, SiteId, WorkOrderId
-from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
-from cloud.domain.work_order import WorkOrder, WorkOrderKind, WorkOrderState
-from cloud.services import equipment, maintenance
+from cloud.domain.attachment import ATTACHMENT_BYTES_MAX
+from cloud.domain.equipment import (
+    CODE_LENGTH_MAX,
+    PRICE_FEN_MAX,
+    TEXT_LENGTH_MAX,
+    Equipment,
+    EquipmentDetail,
+    EquipmentKind,
+    EquipmentStatus,
+    Purchase,
+    RegisterChange,
+)
+from cloud.domain.ids import AttachmentId, BuildingId, DeviceId, EquipmentId, SiteId, SpaceId
+from cloud.domain.user import User
+from cloud.services import equipment
+from cloud.store.db import Tx
 
-_UNFINISHED = frozenset({WorkOrderState.OPEN, WorkOrderState.IN_PROGRESS})
-_STATES: dict[str, frozenset[WorkOrderState]] = {
-    "unfinished": _UNFINISHED,
-    "all": frozenset(WorkOrderState),
-    **{state.value: frozenset({state}) for state in WorkOrderState},
-}
-
-
-class WorkOrderQuery(PageQuery, frozen=True, kw_only=True):
-    """Which work orders; without `state` those that are not finished."""
-
-    state: Literal["unfinished", "open", "in_progress", "done", "cancelled", "all"] = "unfinished"
-
-
-class Signature(Request, frozen=True, kw_only=True):
-    """Who signs that a plan's work was done. It counts from now; there is no signing for another day."""
-
-    signed_by: Annotated[str, Meta(min_length=1, max_length=maintenance.TEXT_LENGTH_MAX)]
-    note: Annotated[str, Meta(max_length=maintenance.TEXT_LENGTH_MAX)] = ""
+Text = Annotated[str, Meta(max_length=TEXT_LENGTH_MAX)]
+_TEXTS = ("name", "brand", "model", "serial_number", "place")
 
 
-class NewRepair(Request, frozen=True, kw_only=True):
-    """What is to be repaired, by which day, perhaps because of an alarm."""
+class EquipmentFacts(Request, frozen=True, kw_only=True):
+    """What the register says of a piece of equipment; what is left out is not known."""
 
-    equipment_id: Id
-    title: Annotated[str, Meta(min_length=1, max_length=maintenance.TEXT_LENGTH_MAX)]
-    due_on: date
-    alarm_id: Id | None = None
+    kind: EquipmentKind
+    name: Annotated[str, Meta(min_length=1, max_length=TEXT_LENGTH_MAX)]
+    building_id: Id | None = None
+    space_id: Id | None = None
+    device_id: Id | None = None
+    brand: Text = ""
+    model: Text = ""
+    serial_number: Text = ""
+    place: Text = ""
+    purchased_on: date | None = None
+    price_fen: Annotated[int, Meta(ge=0, le=PRICE_FEN_MAX)] | None = None
+    supplier: Text = ""
+    warranty_until_on: date | None = None
 
 
-class NewState(Request, frozen=True, kw_only=True):
-    """Where the work stands now."""
+class NewEquipment(EquipmentFacts, frozen=True, kw_only=True):
+    """A piece of equipment to be added; its code stays, it is on the label."""
 
-    state: WorkOrderState
+    code: Annotated[str, Meta(min_length=1, max_length=CODE_LENGTH_MAX)]
 
 
-class MaintenanceClockView(View, frozen=True):
-    """A plan today: `day_number` of `interval_days` have passed since the last signature."""
+class ChangedEquipment(EquipmentFacts, frozen=True, kw_only=True):
+    """What the register says of it from now on. Retired equipment has no plans any more."""
 
-    plan_id: str
-    equipment_id: str
-    code: str
-    title: str
-    basis: str
-    interval_days: int
-    lead_days: int
-    starts_on: date
-    ends_on: date | None
-    last_completed_on: date | None
-    due_on: date
-    day_number: int
-    days_left: int
-    state: ClockState
+    retired_on: date | None = None
 
 
 class EquipmentView(View, frozen=True):
@@ -84,36 +84,31 @@ class EquipmentView(View, frozen=True):
     brand: str
     model: str
     serial_number: str
+    place: str
+    purchased_on: date | None
+    price_fen: int | None
+    supplier: str
+    warranty_until_on: date | None
+    retired_on: date | None
     alarms_open: int
     clocks: tuple[MaintenanceClockView, ...]
 
 
-class CompletionView(View, frozen=True):
-    """That a plan's work was done and signed."""
+class FieldChangeView(View, frozen=True):
+    """What one field of the register said before and says since."""
 
-    plan_id: str
-    completed_at_ms: int
-    signed_by: str
-    note: str
-    work_order_id: str | None
+    field: str
+    before: str
+    after: str
 
 
-class WorkOrderView(View, frozen=True):
-    """Something asked of a person by a day; `number` is for people, e.g. DG-W-2026-0001."""
+class RegisterChangeView(View, frozen=True):
+    """What somebody changed in the register."""
 
-    work_order_id: str
-    site_id: str
-    number: str
-    kind: WorkOrderKind
-    equipment_id: str
-    equipment_name: str
-    plan_id: str | None
-    alarm_id: str | None
-    state: WorkOrderState
-    title: str
-    due_on: date
-    created_at_ms: int
-    completed_at_ms: int | None
+    at_ms: int
+    user_name: str
+    action: str
+    fields: tuple[FieldChangeView, ...]
 
 
 class EquipmentDetailView(View, frozen=True):
@@ -123,12 +118,8 @@ class EquipmentDetailView(View, frozen=True):
     values: tuple[PointValueView, ...]
     completions: tuple[CompletionView, ...]
     work_orders: tuple[WorkOrderView, ...]
-
-
-class MadeWorkOrders(View, frozen=True):
-    """How many work orders are new."""
-
-    count: int
+    attachments: tuple[AttachmentView, ...]
+    changes: tuple[RegisterChangeView, ...]
 
 
 async def list_equipment(call: Call[PageQuery, Nothing]) -> Page[EquipmentView]:
@@ -142,95 +133,106 @@ async def get_equipment(call: Call[Nothing, Nothing]) -> EquipmentDetailView:
     return _detail_view(await call.read(equipment.get_equipment, EquipmentId(call.id("equipment_id"))))
 
 
-async def list_maintenance(call: Call[PageQuery, Nothing]) -> Page[MaintenanceClockView]:
-    """List where every plan of a site stands today, the soonest due first."""
-    found = await call.read(maintenance.clocks, SiteId(call.id("site_id")))
-    return cut(found, call.query, _clock_key, _clock_view)
+async def add_equipment(call: Call[Nothing, NewEquipment]) -> web.Response:
+    """Add a piece of equipment to the register."""
+    site_id = SiteId(call.id("site_id"))
+
+    def add(tx: Tx, actor: User) -> EquipmentDetail:
+        body = call.body
+        added = Equipment(EquipmentId(tx.new_id()), site_id, code=body.code.strip(), **_facts(body))
+        return equipment.add_equipment(tx, actor, added)
+
+    return await call.create(_detail_view, add)
 
 
-async def complete_maintenance(call: Call[Nothing, Signature]) -> web.Response:
-    """Sign that a plan's work was done; its clock starts again."""
-    plan_id, body = PlanId(call.id("plan_id")), call.body
-    return await call.create(_clock_view, maintenance.complete, plan_id, body.signed_by, body.note)
-
-
-async def make_work_orders(call: Call[Nothing, Nothing]) -> MadeWorkOrders:
-    """Ask for the work of every plan that is due; again, it asks for nothing."""
-    count = await call.write(maintenance.generate_work_orders, SiteId(call.id("site_id")))
-    return MadeWorkOrders(count=count)
-
-
-async def list_work_orders(call: Call[WorkOrderQuery, Nothing]) -> Page[WorkOrderView]:
-    """List a site's work orders, the earliest due first."""
-    query, site_id = call.query, SiteId(call.id("site_id"))
-    states = _STATES[query.state]
-    found = await call.read(maintenance.list_work_orders, site_id, states, query.cursor, query.limit)
-    return page_of(found, _order_view)
-
-
-async def get_work_order(call: Call[Nothing, Nothing]) -> WorkOrderView:
-    """Show a work order."""
-    return _order_view(await call.read(maintenance.get_work_order, WorkOrderId(call.id("work_order_id"))))
-
-
-async def request_repair(call: Call[Nothing, NewRepair]) -> web.Response:
-    """Ask for a repair."""
-    body = call.body
-    alarm_id = None if body.alarm_id is None else AlarmId(body.alarm_id)
-    equipment_id = EquipmentId(body.equipment_id)
-    return await call.create(
-        _order_view, maintenance.request_repair, equipment_id, body.title, body.due_on, alarm_id
+async def change_equipment(call: Call[Nothing, ChangedEquipment]) -> web.Response:
+    """Let the register say something else of a piece of equipment."""
+    changes = {**_facts(call.body), "retired_on": call.body.retired_on}
+    return await call.change(
+        _detail_view, equipment.get_equipment, equipment.change_equipment, _equipment_id(call), changes
     )
 
 
-async def move_work_order(call: Call[Nothing, NewState]) -> web.Response:
-    """Begin, finish or cancel a work order."""
-    order_id = WorkOrderId(call.id("work_order_id"))
-    return await call.change(
-        _order_view, maintenance.get_work_order, maintenance.move_work_order, order_id, call.body.state
+async def attach_to_equipment(call: Call[AttachmentQuery, Nothing]) -> EquipmentDetailView:
+    """Keep a paper about a piece of equipment: the body is the file itself."""
+    # Known to exist before a megabyte of it is read.
+    await call.read(equipment.get_equipment, _equipment_id(call))
+    raw = await read_bytes(call.request, bytes_max=ATTACHMENT_BYTES_MAX)
+    await call.write(equipment.attach, _equipment_id(call), call.query.title, raw)
+    return _detail_view(await call.read(equipment.get_equipment, _equipment_id(call)))
+
+
+async def get_equipment_attachment(call: Call[Nothing, Nothing]) -> web.Response:
+    """Return a paper about a piece of equipment."""
+    attachment_id = AttachmentId(call.id("attachment_id"))
+    record, content = await call.read(equipment.fetch_attachment, _equipment_id(call), attachment_id)
+    return web.Response(
+        body=content, content_type=record.media_type, headers={"Content-Disposition": "attachment"}
+    )
+
+
+async def withdraw_equipment_attachment(call: Call[Nothing, Nothing]) -> None:
+    """Show a paper about a piece of equipment no more."""
+    await call.write(
+        equipment.withdraw_attachment, _equipment_id(call), AttachmentId(call.id("attachment_id"))
     )
 
 
 def _equipment_view(status: EquipmentStatus) -> EquipmentView:
-    clocks = tuple(_clock_view(clock) for clock in status.clocks)
-    return view_of(status.equipment, EquipmentView, alarms_open=status.alarms_open, clocks=clocks)
+    clocks = tuple(clock_view(clock) for clock in status.clocks)
+    one, bought = status.equipment, status.equipment.purchase
+    return view_of(
+        one,
+        EquipmentView,
+        purchased_on=bought.purchased_on,
+        price_fen=bought.price_fen,
+        supplier=bought.supplier,
+        warranty_until_on=bought.warranty_until_on,
+        alarms_open=status.alarms_open,
+        clocks=clocks,
+    )
 
 
 def _detail_view(detail: EquipmentDetail) -> EquipmentDetailView:
     return EquipmentDetailView(
         equipment=_equipment_view(detail.status),
         values=tuple(point_value_view(value) for value in detail.values),
-        completions=tuple(_completion_view(one) for one in detail.completions),
-        work_orders=tuple(_order_view(order) for order in detail.work_orders),
+        completions=tuple(completion_view(one) for one in detail.completions),
+        work_orders=tuple(order_view(order) for order in detail.work_orders),
+        attachments=tuple(view_of(one, AttachmentView) for one in detail.attachments),
+        changes=tuple(_change_view(one) for one in detail.changes),
     )
 
 
-def _clock_view(clock: MaintenanceClock) -> MaintenanceClockView:
-    return view_of(
-        clock.plan,
-        MaintenanceClockView,
-        last_completed_on=clock.last_completed_on,
-        due_on=clock.due_on,
-        day_number=clock.day_number,
-        days_left=clock.days_left,
-        state=clock.state,
+def _change_view(change: RegisterChange) -> RegisterChangeView:
+    told = tuple(
+        FieldChangeView(field=name, before=before, after=after) for name, before, after in change.fields
     )
+    return view_of(change, RegisterChangeView, fields=told)
 
 
-def _completion_view(completion: Completion) -> CompletionView:
-    return view_of(completion, CompletionView)
+def _facts(body: EquipmentFacts) -> dict[str, Any]:
+    """Return what a body says, by the names the register's fields have."""
+    return {
+        "building_id": None if body.building_id is None else BuildingId(body.building_id),
+        "space_id": None if body.space_id is None else SpaceId(body.space_id),
+        "device_id": None if body.device_id is None else DeviceId(body.device_id),
+        "kind": body.kind,
+        **{
+            name: getattr(body, name).strip() for name in ("name", "brand", "model", "serial_number", "place")
+        },
+        "purchase": Purchase(
+            body.purchased_on, body.price_fen, body.supplier.strip(), body.warranty_until_on
+        ),
+    }
 
 
-def _order_view(order: WorkOrder) -> WorkOrderView:
-    return view_of(order, WorkOrderView)
+def _equipment_id(call: Call[Any, Any]) -> EquipmentId:
+    return EquipmentId(call.id("equipment_id"))
 
 
-def _clock_key(clock: MaintenanceClock) -> str:
-    return f"{clock.due_on} {clock.plan.plan_id}"
-
-
-_SITE, _ORDER = "/api/v1/sites/{site_id}", "/api/v1/work_orders/{work_order_id}"
-_READ = Action.READ_EQUIPMENT
+_SITE, _EQUIPMENT = "/api/v1/sites/{site_id}", "/api/v1/equipment/{equipment_id}"
+_READ, _MANAGE = Action.READ_EQUIPMENT, Action.MANAGE_EQUIPMENT
 
 ROUTES = (
     Route(
@@ -244,71 +246,60 @@ ROUTES = (
     ),
     Route(
         "GET",
-        "/api/v1/equipment/{equipment_id}",
+        _EQUIPMENT,
         "Show a piece of equipment",
         _READ,
         get_equipment,
         EquipmentDetailView,
     ),
     Route(
-        "GET",
-        _SITE + "/maintenance",
-        "List where maintenance stands",
-        _READ,
-        list_maintenance,
-        Page[MaintenanceClockView],
-        query=PageQuery,
-    ),
-    Route(
         "POST",
-        "/api/v1/maintenance_plans/{plan_id}/completions",
-        "Sign that maintenance was done",
-        Action.COMPLETE_MAINTENANCE,
-        complete_maintenance,
-        MaintenanceClockView,
-        body=Signature,
+        _SITE + "/equipment",
+        "Add a piece of equipment",
+        _MANAGE,
+        add_equipment,
+        EquipmentDetailView,
+        body=NewEquipment,
         status=201,
         creates=True,
     ),
     Route(
-        "GET",
-        _SITE + "/work_orders",
-        "List a site's work orders",
-        _READ,
-        list_work_orders,
-        Page[WorkOrderView],
-        query=WorkOrderQuery,
-    ),
-    Route(
-        "POST",
-        _SITE + "/work_orders/due",
-        "Make work orders for what is due",
-        Action.MANAGE_MAINTENANCE,
-        make_work_orders,
-        MadeWorkOrders,
-        description="A job does this every night; nothing is asked for twice.",
-    ),
-    Route(
-        "POST",
-        "/api/v1/work_orders",
-        "Ask for a repair",
-        Action.MANAGE_MAINTENANCE,
-        request_repair,
-        WorkOrderView,
-        body=NewRepair,
-        status=201,
-        creates=True,
-    ),
-    Route("GET", _ORDER, "Show a work order", _READ, get_work_order, WorkOrderView),
-    Route(
-        "POST",
-        _ORDER + "/state",
-        "Begin, finish or cancel a work order",
-        Action.MANAGE_MAINTENANCE,
-        move_work_order,
-        WorkOrderView,
-        body=NewState,
+        "PUT",
+        _EQUIPMENT,
+        "Change a piece of equipment",
+        _MANAGE,
+        change_equipment,
+        EquipmentDetailView,
+        body=ChangedEquipment,
         is_guarded=True,
-        description="A maintenance plan's work is finished by signing the plan.",
+        description="The whole entry but its code; what it said before stays in its history.",
+    ),
+    Route(
+        "POST",
+        _EQUIPMENT + "/attachments",
+        "Attach a paper to a piece of equipment",
+        _MANAGE,
+        attach_to_equipment,
+        EquipmentDetailView,
+        query=AttachmentQuery,
+        body_bytes_max=ATTACHMENT_BYTES_MAX,
+        description="The body is the file: PDF, JPEG or PNG, at most 10 MB.",
+    ),
+    Route(
+        "GET",
+        _EQUIPMENT + "/attachments/{attachment_id}",
+        "Fetch a paper about a piece of equipment",
+        _READ,
+        get_equipment_attachment,
+        "application/octet-stream",
+    ),
+    Route(
+        "DELETE",
+        _EQUIPMENT + "/attachments/{attachment_id}",
+        "Show a paper about a piece of equipment no more",
+        _MANAGE,
+        withdraw_equipment_attachment,
+        None,
+        status=204,
     ),
 )

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from cloud.console.formats import Format
 from cloud.console.language import Language, language_of
-from cloud.console.navigation import Count, Group, counts_of, menu_for
+from cloud.console.navigation import Count, Group, counts_of, menu_for, section_of
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
@@ -122,17 +122,14 @@ class Desk:
         return self.request.headers.get("HX-Request") == "true"
 
     def _shell(self, counts: Mapping[str, Count]) -> Shell:
-        path = self.request.path
         menu = menu_for(self.actor) if self.actor.role is not Role.RESIDENT else ()
-        sections = [entry.path for group in menu for entry in group.entries]
-        inside = [s for s in sections if path == s or (s != "/" and path.startswith(f"{s}/"))]
         return Shell(
             self.actor,
             self.preferences.language,
             _OTHER_LANGUAGE[self.preferences.language],
             self.preferences.theme,
             self.request.path_qs,
-            max(inside, key=len, default=""),
+            section_of(self.request.path, menu),
             self.site,
             self.sites,
             menu,

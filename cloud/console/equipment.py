@@ -10,10 +10,13 @@ from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.overview import floor_of
 from cloud.console.pictures.service_clock import ServiceClock, draw_clock
+from cloud.console.register import place_of
 from cloud.console.states import state_word, state_words
-from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind
-from cloud.domain.errors import NotFound
-from cloud.domain.ids import PlanId, SeriesId, SiteId, is_uuid
+from cloud.console.uploads import read_form_with_file
+from cloud.domain.attachment import ATTACHMENT_BYTES_MAX, AttachmentRecord
+from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind, RegisterChange
+from cloud.domain.errors import Conflict, Invalid, NotFound
+from cloud.domain.ids import AttachmentId, PlanId, SeriesId, SiteId, is_uuid
 from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
@@ -69,7 +72,7 @@ class BoardView:
     clocks: tuple[ClockRow, ...]
     overdue: int
     due_soon: int
-    equipment: tuple[Equipment, ...]
+    in_use: int
     lift: LiftNow | None
     state_words: dict[SeriesId, str]
 
@@ -79,11 +82,15 @@ class EquipmentView:
     """One piece of equipment's page."""
 
     equipment: Equipment
+    place: str
     clocks: tuple[ClockRow, ...]
     lift: LiftNow | None
     values: tuple[PointValue, ...]
     orders: tuple[WorkOrder, ...]
     state_words: dict[SeriesId, str]
+    attachments: tuple[AttachmentRecord, ...]
+    changes: tuple[RegisterChange, ...]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +107,7 @@ async def show_board(desk: Desk) -> web.StreamResponse:
 
 async def show_one(desk: Desk) -> web.StreamResponse:
     """Show one piece of equipment, named by its code."""
-    code, chosen = desk.request.match_info["code"], desk.request.query.get("sign", "")
-    view = await desk.read(_one, desk.site.site_id, code, chosen, desk.format)
-    return await desk.page("equipment/equipment.html", view=view)
+    return await desk.page("equipment/equipment.html", view=await _read_one(desk, ""))
 
 
 async def show_lift(desk: Desk) -> web.StreamResponse:
@@ -120,6 +125,54 @@ async def sign(desk: Desk) -> web.StreamResponse:
     signed_by, note = str(form.get("signed_by", "")), str(form.get("note", ""))
     await desk.write(maintenance.complete, PlanId(plan_id), signed_by, note)
     return desk.go(f"/equipment/{code}", "maintenance-completed", name=code)
+
+
+async def change_papers(desk: Desk) -> web.StreamResponse:
+    """Attach a paper to a piece of equipment, or show one no more."""
+    code = desk.request.match_info["code"]
+    try:
+        form, content = await read_form_with_file(desk.request, ATTACHMENT_BYTES_MAX)
+        await desk.write(_change_papers, desk.site.site_id, code, form, content)
+    except (Conflict, Invalid) as error:
+        view = await _read_one(desk, str(error))
+        return await desk.page("equipment/equipment.html", status=422, view=view)
+    return desk.go(f"/equipment/{code}#papers", "equipment-noted", code=code)
+
+
+async def fetch_attachment(desk: Desk) -> web.StreamResponse:
+    """Hand out a paper about a piece of equipment."""
+    text = desk.request.match_info["attachment"]
+    if not is_uuid(text):
+        raise NotFound(f"there is no attachment {text!r}")
+    code = desk.request.match_info["code"]
+    record, content = await desk.read(_attachment, desk.site.site_id, code, AttachmentId(text))
+    return web.Response(
+        body=content,
+        content_type=record.media_type,
+        headers={"Content-Disposition": "attachment", "Cache-Control": "private, no-store"},
+    )
+
+
+async def _read_one(desk: Desk, error: str) -> EquipmentView:
+    code, chosen = desk.request.match_info["code"], desk.request.query.get("sign", "")
+    return await desk.read(_one, desk.site.site_id, code, chosen, desk.format, error)
+
+
+def _change_papers(
+    tx: Tx, actor: User, site_id: SiteId, code: str, form: Mapping[str, str], content: bytes
+) -> None:
+    equipment_id = equipment.equipment_by_code(tx, actor, site_id, code).status.equipment.equipment_id
+    if form.get("act") == "withdraw" and is_uuid(form.get("attachment", "")):
+        equipment.withdraw_attachment(tx, actor, equipment_id, AttachmentId(form["attachment"]))
+    else:
+        equipment.attach(tx, actor, equipment_id, form.get("title", ""), content)
+
+
+def _attachment(
+    tx: Tx, actor: User, site_id: SiteId, code: str, attachment_id: AttachmentId
+) -> tuple[AttachmentRecord, bytes]:
+    detail = equipment.equipment_by_code(tx, actor, site_id, code)
+    return equipment.fetch_attachment(tx, actor, detail.status.equipment.equipment_id, attachment_id)
 
 
 def _board(tx: Tx, actor: User, site_id: SiteId, chosen: str) -> BoardView:
@@ -143,14 +196,16 @@ def _board(tx: Tx, actor: User, site_id: SiteId, chosen: str) -> BoardView:
         tuple(rows),
         states.count(ClockState.OVERDUE),
         states.count(ClockState.DUE_SOON) + states.count(ClockState.DUE_TODAY),
-        tuple(sorted((s.equipment for s in statuses), key=lambda one: (one.kind.value, one.code))),
+        sum(1 for one in statuses if one.equipment.retired_on is None),
         lift,
         {} if lift is None else dict(state_words(lift.values)),
     )
 
 
-def _one(tx: Tx, actor: User, site_id: SiteId, code: str, chosen: str, fmt: Format) -> EquipmentView:
-    detail = _by_code(tx, actor, site_id, code)
+def _one(
+    tx: Tx, actor: User, site_id: SiteId, code: str, chosen: str, fmt: Format, error: str
+) -> EquipmentView:
+    detail = equipment.equipment_by_code(tx, actor, site_id, code)
     item = detail.status.equipment
     orders = _open_orders(tx, actor, site_id)
     rows = []
@@ -160,32 +215,23 @@ def _one(tx: Tx, actor: User, site_id: SiteId, code: str, chosen: str, fmt: Form
         sheets = {one.signed_at_ms: str(one.sheet_id) for one in signed}
         rows.append(_row(item, clock, orders, chosen, "", own, _intervals(own, clock, fmt), sheets))
     is_lift = item.kind is EquipmentKind.LIFT and bool(detail.values)
+    buildings, spaces, _ = equipment.places(tx, actor, site_id)
     return EquipmentView(
         item,
+        place_of(item, buildings, spaces),
         tuple(rows),
         _lift_now(tx, actor, site_id, detail) if is_lift else None,
         detail.values,
         detail.work_orders,
         dict(state_words(detail.values)),
+        detail.attachments,
+        detail.changes,
+        error,
     )
-
-
-def _by_code(tx: Tx, actor: User, site_id: SiteId, code: str) -> EquipmentDetail:
-    found = next(
-        (
-            status.equipment.equipment_id
-            for status in equipment.list_equipment(tx, actor, site_id)
-            if status.equipment.code == code
-        ),
-        None,
-    )
-    if found is None:
-        raise NotFound(f"the site has no equipment {code!r}")
-    return equipment.get_equipment(tx, actor, found)
 
 
 def _lift_by_code(tx: Tx, actor: User, site_id: SiteId, code: str) -> LiftNow:
-    return _lift_now(tx, actor, site_id, _by_code(tx, actor, site_id, code))
+    return _lift_now(tx, actor, site_id, equipment.equipment_by_code(tx, actor, site_id, code))
 
 
 def _lift_now(tx: Tx, actor: User, site_id: SiteId, detail: EquipmentDetail) -> LiftNow:

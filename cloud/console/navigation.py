@@ -108,6 +108,15 @@ MENU: Sequence[Group] = (
 )
 
 
+# Pages whose address does not begin with that of the entry they belong to.
+_BELONGS: Mapping[str, str] = {
+    "/checklists": "/equipment",
+    "/devices": "/commands",
+    "/imports": "/tables",
+    "/register": "/equipment",
+    "/sheets": "/equipment",
+    "/upkeep": "/equipment",
+}
 _PAGE_OF_NEED: Mapping[NeedKind, str] = {
     NeedKind.ALARM: "/alarms",
     NeedKind.BILL_RUN_WAITING: "/billing",
@@ -145,3 +154,12 @@ def menu_for(actor: User) -> tuple[Group, ...]:
         for group in MENU
     )
     return tuple(group for group in allowed if group.entries)
+
+
+def section_of(path: str, menu: Iterable[Group]) -> str:
+    """Return the entry of the menu a page belongs to, "" for none."""
+    entries = [entry.path for group in menu for entry in group.entries]
+    root = "/" + path.split("/")[1]
+    own = _BELONGS.get(root, path)
+    inside = [one for one in entries if own == one or (one != "/" and own.startswith(f"{one}/"))]
+    return max(inside, key=len, default="")

@@ -33,6 +33,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "day-closed": mark("%(name)s counted: %(amount)s"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),
+        "equipment-noted": mark("%(code)s: noted in the register"),
         "gateway-revoked": mark("%(code)s revoked: nobody speaks for it any more"),
         "gateway-trusted": mark("%(code)s: one box, noted"),
         "building-added": mark("Building %(code)s is there; add its flats"),

@@ -11,6 +11,7 @@ from functools import cache
 
 from cloud.console.access_sayings import ACCESS_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
+from cloud.console.equipment_sayings import EQUIPMENT_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
 from cloud.console.language import Language, mark
 from cloud.console.security_sayings import SECURITY_SHAPES
@@ -351,7 +352,14 @@ def say(text: str, language: Language) -> str:
 def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
     return [
         (re.compile("(.+?)".join(re.escape(part) for part in shape.split("{}")), re.DOTALL), shape)
-        for shape in (*_SHAPES, *ACCESS_SHAPES, *COMMUNITY_SHAPES, *FIRE_SHAPES, *SECURITY_SHAPES)
+        for shape in (
+            *_SHAPES,
+            *ACCESS_SHAPES,
+            *COMMUNITY_SHAPES,
+            *EQUIPMENT_SHAPES,
+            *FIRE_SHAPES,
+            *SECURITY_SHAPES,
+        )
     ]
 
 

@@ -51,7 +51,7 @@ from typing import Annotated
 import msgspec
 
 from cloud.domain.checklist import Cycle
-from cloud.domain.equipment import EquipmentKind
+from cloud.domain.equipment import PRICE_FEN_MAX, EquipmentKind
 from cloud.domain.errors import Invalid, Problem
 from cloud.domain.person import Relation
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
@@ -228,6 +228,11 @@ class EquipmentEntry(_Part, frozen=True, kw_only=True):
     brand: Name = ""
     model: Name = ""
     serial_number: Name = ""
+    place: Name = ""
+    purchased_on: date | None = None
+    price_fen: Annotated[int, msgspec.Meta(ge=0, le=PRICE_FEN_MAX)] | None = None
+    supplier: Name = ""
+    warranty_until_on: date | None = None
     plans: tuple[PlanEntry, ...] = ()
 
 

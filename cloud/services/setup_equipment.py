@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cloud.domain.equipment import Equipment
+from cloud.domain.equipment import Equipment, Purchase
+from cloud.domain.errors import Invalid
 from cloud.domain.ids import EquipmentId, PlanId
 from cloud.domain.maintenance import Completion, MaintenancePlan
 from cloud.domain.site_document import EquipmentEntry, PlanEntry
@@ -15,19 +16,9 @@ def load_equipment(known: Known, entries: Sequence[EquipmentEntry]) -> None:
     there = {one.code: one for one in equipment.list_equipment(known.tx, known.site_id)}
     for number, entry in enumerate(entries):
         place = f"/equipment/{number}"
-        said = Equipment(
-            EquipmentId(known.tx.new_id()),
-            known.site_id,
-            known.find(known.buildings, entry.building, f"{place}/building", "building"),
-            known.find(known.spaces, entry.space, f"{place}/space", "space"),
-            known.find(known.devices, entry.device, f"{place}/device", "device"),
-            entry.code,
-            entry.kind,
-            entry.name,
-            entry.brand,
-            entry.model,
-            entry.serial_number,
-        )
+        said = _said(known, place, entry)
+        if said is None:
+            continue
         found = there.get(entry.code)
         if found is None:
             equipment.insert_equipment(known.tx, said)
@@ -43,6 +34,28 @@ def load_equipment(known: Known, entries: Sequence[EquipmentEntry]) -> None:
             )
         for plan_number, plan in enumerate(entry.plans):
             _load_plan(known, f"{place}/plans/{plan_number}", found.equipment_id, plan)
+
+
+def _said(known: Known, place: str, entry: EquipmentEntry) -> Equipment | None:
+    try:
+        return Equipment(
+            EquipmentId(known.tx.new_id()),
+            known.site_id,
+            known.find(known.buildings, entry.building, f"{place}/building", "building"),
+            known.find(known.spaces, entry.space, f"{place}/space", "space"),
+            known.find(known.devices, entry.device, f"{place}/device", "device"),
+            entry.code,
+            entry.kind,
+            entry.name,
+            entry.brand,
+            entry.model,
+            entry.serial_number,
+            entry.place,
+            Purchase(entry.purchased_on, entry.price_fen, entry.supplier, entry.warranty_until_on),
+        )
+    except Invalid as error:
+        known.wrong(place, str(error))
+        return None
 
 
 def _load_plan(known: Known, place: str, equipment_id: EquipmentId, entry: PlanEntry) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud.domain.checklist import Cycle
-from cloud.domain.equipment import Equipment, EquipmentKind
+from cloud.domain.equipment import Equipment, EquipmentKind, Purchase
 from cloud.domain.ids import (
     BuildingId,
     DeviceId,
@@ -21,7 +21,7 @@ from cloud.domain.ids import (
 )
 from cloud.domain.maintenance import Completion, MaintenancePlan
 from cloud.store.db import Tx
-from cloud.store.schema import device, equipment, maintenance_completion, maintenance_plan
+from cloud.store.schema import device, equipment, gateway, maintenance_completion, maintenance_plan
 
 
 def insert_equipment(tx: Tx, added: Equipment) -> bool:
@@ -34,18 +34,21 @@ def insert_equipment(tx: Tx, added: Equipment) -> bool:
                 tenant_id=tx.tenant_id,
                 id=added.equipment_id,
                 site_id=added.site_id,
-                building_id=added.building_id,
-                space_id=added.space_id,
-                device_id=added.device_id,
                 code=added.code,
-                kind=added.kind.value,
-                name=added.name,
-                brand=added.brand,
-                model=added.model,
-                serial_number=added.serial_number,
+                **_facts(added),
             )
             .on_conflict_do_nothing(index_elements=["tenant_id", "site_id", "code"])
         ).rowcount
+    )
+
+
+def update_equipment(tx: Tx, changed: Equipment) -> None:
+    """Let the register say what a piece of equipment is like; its site and code stay."""
+    # Correct one entry of the register.
+    tx.conn.execute(
+        sa.update(equipment)
+        .where(equipment.c.tenant_id == tx.tenant_id, equipment.c.id == changed.equipment_id)
+        .values(_facts(changed))
     )
 
 
@@ -60,6 +63,27 @@ def find_equipment(tx: Tx, equipment_id: EquipmentId) -> Equipment | None:
     # Which piece of equipment is this?
     found = _equipment(tx, equipment.c.id == equipment_id)
     return found[0] if found else None
+
+
+def find_by_code(tx: Tx, site_id: SiteId, code: str) -> Equipment | None:
+    """Return a site's equipment of this code, or None."""
+    # Which equipment carries this label?
+    found = _equipment(tx, sa.and_(equipment.c.site_id == site_id, equipment.c.code == code))
+    return found[0] if found else None
+
+
+def devices_of_site(tx: Tx, site_id: SiteId) -> dict[DeviceId, str]:
+    """Return a site's devices as `<gateway>/<device>`, by that name."""
+    # What may equipment be connected as?
+    rows = tx.conn.execute(
+        sa.select(device.c.id, gateway.c.code.label("gateway_code"), device.c.code)
+        .join(
+            gateway, sa.and_(gateway.c.tenant_id == device.c.tenant_id, gateway.c.id == device.c.gateway_id)
+        )
+        .where(device.c.tenant_id == tx.tenant_id, gateway.c.site_id == site_id)
+        .order_by(gateway.c.code, device.c.code)
+    )
+    return {DeviceId(row.id): f"{row.gateway_code}/{row.code}" for row in rows}
 
 
 def find_by_device(tx: Tx, gateway_id: GatewayId, device_code: str) -> Equipment | None:
@@ -94,6 +118,20 @@ def insert_plan(tx: Tx, added: MaintenancePlan) -> bool:
             )
             .on_conflict_do_nothing(index_elements=["tenant_id", "equipment_id", "code"])
         ).rowcount
+    )
+
+
+def end_plans(tx: Tx, equipment_id: EquipmentId, on: date) -> None:
+    """Let every plan of a piece of equipment be in force no longer than before a day."""
+    # Nothing is to be done to it any more.
+    tx.conn.execute(
+        sa.update(maintenance_plan)
+        .where(
+            maintenance_plan.c.tenant_id == tx.tenant_id,
+            maintenance_plan.c.equipment_id == equipment_id,
+            sa.or_(maintenance_plan.c.ends_on.is_(None), maintenance_plan.c.ends_on > on),
+        )
+        .values(ends_on=on)
     )
 
 
@@ -212,6 +250,12 @@ def _equipment(tx: Tx, which: sa.ColumnElement[bool]) -> list[Equipment]:
         equipment.c.brand,
         equipment.c.model,
         equipment.c.serial_number,
+        equipment.c.place,
+        equipment.c.purchased_on,
+        equipment.c.price_fen,
+        equipment.c.supplier,
+        equipment.c.warranty_until_on,
+        equipment.c.retired_on,
     ]
     rows = tx.conn.execute(
         sa.select(*columns)
@@ -231,9 +275,31 @@ def _equipment(tx: Tx, which: sa.ColumnElement[bool]) -> list[Equipment]:
             row.brand,
             row.model,
             row.serial_number,
+            row.place,
+            Purchase(row.purchased_on, row.price_fen, row.supplier, row.warranty_until_on),
+            row.retired_on,
         )
         for row in rows
     ]
+
+
+def _facts(one: Equipment) -> dict[str, Any]:
+    return {
+        "building_id": one.building_id,
+        "space_id": one.space_id,
+        "device_id": one.device_id,
+        "kind": one.kind.value,
+        "name": one.name,
+        "brand": one.brand,
+        "model": one.model,
+        "serial_number": one.serial_number,
+        "place": one.place,
+        "purchased_on": one.purchase.purchased_on,
+        "price_fen": one.purchase.price_fen,
+        "supplier": one.purchase.supplier,
+        "warranty_until_on": one.purchase.warranty_until_on,
+        "retired_on": one.retired_on,
+    }
 
 
 def _plans(tx: Tx, which: sa.ColumnElement[bool]) -> list[MaintenancePlan]:

@@ -98,6 +98,20 @@ def finish_plan(tx: Tx, plan_id: PlanId) -> None:
     )
 
 
+def cancel_of_equipment(tx: Tx, equipment_id: EquipmentId) -> None:
+    """Cancel whatever is still asked for a piece of equipment: it is no more."""
+    # Nobody needs to do this any more.
+    tx.conn.execute(
+        sa.update(work_order)
+        .where(
+            work_order.c.tenant_id == tx.tenant_id,
+            work_order.c.equipment_id == equipment_id,
+            work_order.c.state.in_([unfinished.value for unfinished in UNFINISHED]),
+        )
+        .values(state=WorkOrderState.CANCELLED.value)
+    )
+
+
 def find_work_order(tx: Tx, work_order_id: WorkOrderId) -> WorkOrder | None:
     """Return one work order, or None."""
     # Which work order is this?

@@ -35,12 +35,19 @@ equipment = sa.Table(
     text("brand"),
     text("model"),
     text("serial_number"),
+    text("place"),
+    day("purchased_on", nullable=True),
+    integer("price_fen", nullable=True),
+    text("supplier"),
+    day("warranty_until_on", nullable=True),
+    day("retired_on", nullable=True),
     refers("site", "site_id"),
     refers("building", "building_id"),
     refers("space", "space_id"),
     refers("device", "device_id"),
     unique("site_id", "code"),
     one_of("kind", EquipmentKind),
+    check("price", "price_fen >= 0"),
 )
 
 maintenance_plan = sa.Table(
