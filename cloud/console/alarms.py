@@ -15,9 +15,10 @@ from cloud.domain.alarm_handling import AlarmAct, Handling
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, SeriesId, UserId, is_uuid
 from cloud.domain.repair import RepairCategory
+from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarm_handling, alarms, gateways
+from cloud.services import alarm_handling, alarms, gateways, response_plans
 from cloud.store.db import Tx
 from cloud.web.origin import is_own_path
 
@@ -55,6 +56,7 @@ class AlarmView:
     handling: Handling
     acts: tuple[AlarmAct, ...]
     helpers: tuple[User, ...]
+    plan: PlanAtAlarm
     error: str = ""
 
 
@@ -121,6 +123,16 @@ async def acknowledge(desk: Desk) -> web.StreamResponse:
     return desk.go(back if is_own_path(back) else "/alarms", "alarm-acknowledged", number=alarm.number)
 
 
+async def tick(desk: Desk) -> web.StreamResponse:
+    """Say that a step of the plan was done, or take that back, and go back to where the button was."""
+    form = await desk.request.post()
+    number = str(form.get("step", ""))
+    step_no = int(number) if number.isascii() and number.isdecimal() else 0
+    await desk.write(response_plans.tick, _alarm_id(desk), step_no, is_done="undo" not in form)
+    back = str(form.get("back", ""))
+    return desk.go(back if is_own_path(back) else f"/alarms/{_alarm_id(desk)}")
+
+
 async def _one(desk: Desk, error: str = "") -> AlarmView:
     alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
     handling, acts = await desk.read(alarm_handling.handling, alarm.alarm_id)
@@ -137,6 +149,7 @@ async def _one(desk: Desk, error: str = "") -> AlarmView:
         handling,
         tuple(acts),
         tuple(helpers),
+        await desk.read(response_plans.at_alarm, alarm),
         error,
     )
 

@@ -5,7 +5,6 @@ The invariant: it shows what is so within seconds by itself, and needs no mouse.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from aiohttp import web
 
@@ -14,27 +13,14 @@ from cloud.domain.alarm import Alarm, AlarmState
 from cloud.domain.alarm_handling import Handling
 from cloud.domain.ids import AlarmId, SiteId
 from cloud.domain.overview import EventLine
+from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.user import User
-from cloud.services import alarm_handling, alarms, duty
+from cloud.services import alarm_handling, alarms, duty, response_plans
 from cloud.services.duty import NamedTurn
 from cloud.store.db import Tx
 
 _QUEUE_MAX, _EVENTS_READ, _EVENTS_SHOWN = 12, 60, 8
 _DOOR_KINDS = frozenset({"access_denied", "access_granted", "door_locked", "door_open", "door_unlocked"})
-# Which of the plans a kind of alarm asks for; the rest get the common one.
-_PLANS: Mapping[str, str] = MappingProxyType(
-    {
-        "door_open": "intrusion",
-        "fire_alarm": "fire",
-        "intrusion": "intrusion",
-        "leak": "leak",
-        "lift_fault": "lift",
-        "night_flow": "leak",
-        "tamper": "intrusion",
-        "trapped_person": "trapped",
-        "water_leak": "leak",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +29,7 @@ class GuardView:
 
     alarm: Alarm | None
     handling: Handling | None
-    plan: str
+    plan: PlanAtAlarm | None
     queue: tuple[Alarm, ...]
     shelved: int
     doors: tuple[EventLine, ...]
@@ -70,7 +56,7 @@ def _view(tx: Tx, actor: User, site_id: SiteId) -> GuardView:
     return GuardView(
         first,
         None if first is None else handlings[first.alarm_id],
-        "" if first is None else _PLANS.get(first.kind, "common"),
+        None if first is None else response_plans.at_alarm(tx, actor, first),
         tuple(shown[1 : _QUEUE_MAX + 1]),
         len(still) - len(shown),
         tuple(one for one in events if one.kind in _DOOR_KINDS)[:_EVENTS_SHOWN],

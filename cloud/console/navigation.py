@@ -49,6 +49,7 @@ MENU: Sequence[Group] = (
             Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
             Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
             Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
+            Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
         ),
     ),
     Group(

@@ -76,6 +76,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
         "repair-changed": mark("%(number)s: noted"),
         "repair-taken": mark("%(number)s is written down; whoever suits has been told"),
+        "plan-written": mark("Version %(version)s is in force; open alarms keep the plan they had"),
         "refund-approved": mark("%(number)s approved: %(amount)s goes back"),
         "refund-refused": mark("%(number)s refused; nothing was booked"),
         "space-changed": mark("%(code)s: noted, and what was before is kept"),

@@ -19,4 +19,8 @@ SECURITY_SHAPES = (
     mark("a mailbox such as office@example.com"),
     mark("a mobile number of 11 digits"),
     mark("the https address of the group's robot"),
+    mark("a step has {} to {} characters in each language: {}"),
+    mark("a plan has {} to {} steps, not {}"),
+    mark("{} steps in Chinese and {} in English: write each in both"),
+    mark("somebody else has just changed this plan: look at it again"),
 )

@@ -46,6 +46,7 @@ class Action(Enum):
     MANAGE_NOTIFIERS = "manage_notifiers"
     MANAGE_PREMISES = "manage_premises"
     MANAGE_REPAIRS = "manage_repairs"
+    MANAGE_RESPONSE_PLANS = "manage_response_plans"
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
     MANAGE_WEBHOOKS = "manage_webhooks"
@@ -122,6 +123,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_NOTIFIERS: _MANAGERS,
         Action.MANAGE_PREMISES: _MANAGERS,
         Action.MANAGE_REPAIRS: _MANAGERS,
+        Action.MANAGE_RESPONSE_PLANS: _MANAGERS,
         Action.MANAGE_TARIFFS: _MONEY,
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`

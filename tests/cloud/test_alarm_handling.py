@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from cloud.domain.alarm_handling import AlarmActKind
-from cloud.domain.errors import Conflict, Forbidden, Invalid
+from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import AlarmId, UserId
+from cloud.domain.response_plan import PlanKind, steps_of
 from cloud.domain.user import Locale, Role, User
-from cloud.services import alarm_handling, alarms, notices
+from cloud.response_plans import built_in
+from cloud.services import alarm_handling, alarms, notices, response_plans
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from protocol.event import EventState, Severity
@@ -130,3 +132,40 @@ def test_what_cannot_be_done_says_why(scene: Scene, clock: FakeClock) -> None:
         scene.database.write_now(TENANT, alarm_handling.unshelve, manager, scene.alarm_id)
     scene.database.write_now(TENANT, alarm_handling.comment, manager, scene.alarm_id, "接头松了")
     assert scene.kinds() == [AlarmActKind.COMMENTED]
+
+
+def test_a_plan_is_ticked_once_and_an_alarm_keeps_the_plan_it_was_raised_under(
+    scene: Scene, clock: FakeClock
+) -> None:
+    work, manager, site_id = scene.database.write_now, scene.house.manager, scene.house.site_id
+    clock.advance(s=5)
+    written = work(
+        TENANT,
+        response_plans.write_plan,
+        manager,
+        site_id,
+        PlanKind.LEAK,
+        steps_of(["关总阀"], ["Close the main valve"]),
+    )
+
+    ticked = work(TENANT, response_plans.tick, manager, scene.alarm_id, 1, is_done=True)
+    clock.advance(s=60)
+    again = work(TENANT, response_plans.tick, manager, scene.alarm_id, 1, is_done=True)
+    taken_back = work(TENANT, response_plans.tick, manager, scene.alarm_id, 1, is_done=False)
+
+    assert (written.version, ticked.plan.version, len(ticked.plan.steps)) == (1, 0, 4)
+    assert again.done[1] == ticked.done[1]
+    assert (ticked.current_no, taken_back.current_no, dict(taken_back.done)) == (2, 1, {})
+    with pytest.raises(NotFound, match="there is no step 5"):
+        work(TENANT, response_plans.tick, manager, scene.alarm_id, 5, is_done=True)
+    again_wet = [leak(EventState.CLEARED, clock.now_ms - 1), leak(EventState.RAISED, clock.now_ms)]
+    post(scene.database, scene.house.gateway, [event_block(2, again_wet)], Stream.EVENT)
+    newest = scene.database.read_now(TENANT, alarms.list_alarms, manager).items[0]
+    found = scene.database.read_now(TENANT, response_plans.at_alarm, manager, newest)
+    assert (newest.alarm_id != scene.alarm_id, found.plan.version) == (True, 1)
+    assert found.plan.steps[0].chinese == "关总阀"
+
+
+@pytest.mark.parametrize("kind", PlanKind)
+def test_every_kind_has_a_plan_in_both_languages(kind: PlanKind) -> None:
+    assert all(step.said(locale).strip() for step in built_in(kind).steps for locale in Locale)

@@ -31,7 +31,7 @@ _STAFF = (
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
     "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
-    "/duty",
+    "/duty", "/response-plans",
 )  # fmt: skip
 _RESIDENT = (
     "/home",

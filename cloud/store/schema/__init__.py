@@ -106,6 +106,7 @@ from cloud.store.schema.premises import (
     supply,
 )
 from cloud.store.schema.repair import photo, repair, repair_entry, technician
+from cloud.store.schema.response_plan import alarm_step, response_plan
 from cloud.store.schema.upkeep import (
     checklist,
     document_number,
@@ -145,6 +146,7 @@ APPEND_ONLY_TABLES = (
     "posting",
     "reading",
     "repair_entry",
+    "response_plan",
     "service_sheet",
     "usage",
     "withdrawn_reading",
@@ -159,6 +161,7 @@ __all__ = [
     "alarm",
     "alarm_act",
     "alarm_entry",
+    "alarm_step",
     "allocation",
     "announcement",
     "announcement_home",
@@ -245,6 +248,7 @@ __all__ = [
     "refund",
     "repair",
     "repair_entry",
+    "response_plan",
     "running_charge",
     "service_link",
     "service_point",
