@@ -34,6 +34,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),
         "equipment-noted": mark("%(code)s: noted in the register"),
+        "figures-noted": mark("Noted; the comparison below is of now"),
         "gateway-revoked": mark("%(code)s revoked: nobody speaks for it any more"),
         "gateway-trusted": mark("%(code)s: one box, noted"),
         "building-added": mark("Building %(code)s is there; add its flats"),

@@ -49,7 +49,7 @@ from cloud.store.schema.entry import (
     passage,
     site_access,
 )
-from cloud.store.schema.exchange import import_run, subject_mapping, withdrawn_reading
+from cloud.store.schema.exchange import former_figure, import_run, subject_mapping, withdrawn_reading
 from cloud.store.schema.field import (
     alarm,
     alarm_act,
@@ -205,6 +205,7 @@ __all__ = [
     "equipment",
     "event",
     "evidence",
+    "former_figure",
     "gateway",
     "gateway_certificate",
     "gateway_enrolment",

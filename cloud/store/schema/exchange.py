@@ -2,12 +2,14 @@
 
 import sqlalchemy as sa
 
+from cloud.domain.reconciling import Figure
 from cloud.store.schema.columns import (
     check,
     document,
     identity,
     integer,
     metadata,
+    one_of,
     reference,
     refers,
     tenant,
@@ -37,6 +39,21 @@ import_run = sa.Table(
     refers("app_user", "started_by"),
     check("state", "state IN ('checked', 'done', 'undone')"),
     sa.Index("ix_import_run_site", "tenant_id", "site_id", "id"),
+)
+
+# What the system before said it had, to be held against what was brought over.
+former_figure = sa.Table(
+    "former_figure",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("figure", sa.Text, primary_key=True),
+    integer("value"),
+    reference("noted_by", nullable=True),
+    integer("noted_at_ms"),
+    refers("site", "site_id"),
+    refers("app_user", "noted_by"),
+    one_of("figure", Figure),
 )
 
 # A reading by hand that was recorded by mistake: it stays, and holds no more.
