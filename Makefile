@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture adversary books bench fuzz simulate building wheel lock clean
+.PHONY: help setup demo test check format test-services torture adversary books bench fuzz fuzz-api simulate building wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: setup test-services ## Measure polling, ingest and billing against the ra
 
 fuzz: setup ## Feed N=100000 damaged inputs to each decoder; a release: N=10000000 JOBS=2; ARGS="--target mbus"
 	@$(BIN)/python -m tests.fuzz.run --inputs $(or $(N),100000) --jobs $(or $(JOBS),1) $(ARGS)
+
+fuzz-api: setup test-services ## Ask every operation of the API oddly; REQUESTS=how many each (default 50)
+	@GATEHOUSE_REQUESTS=$(or $(REQUESTS),50) $(BIN)/pytest -q tests/api/test_fuzz.py
 
 simulate: setup ## Run SEEDS=20 simulated worlds through every fault, MINUTES=15 each; ARGS="--first 7 --diary"
 	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),20) --minutes $(or $(MINUTES),15) $(ARGS)
