@@ -64,6 +64,7 @@ class Action(Enum):
 
     BROADCAST_TIME = "broadcast_time"
     DOOR_UNLOCK = "door_unlock"
+    FREEZE_TOTALS = "freeze_totals"
     RAW_READ = "raw_read"
     RELAY_CLOSE = "relay_close"
     RELAY_OPEN = "relay_open"
@@ -109,6 +110,8 @@ ACTION_RULES: Mapping[Action, ActionRule] = MappingProxyType(
         Action.DOOR_UNLOCK: ActionRule(
             15_000, may_repeat=False, per_device_per_minute_max=6, confirmed_by=("lock_state", "unlocked")
         ),
+        # Twice would be another instant.
+        Action.FREEZE_TOTALS: ActionRule(10_000, may_repeat=False, per_device_per_minute_max=1),
         Action.RAW_READ: ActionRule(
             60_000, may_repeat=True, per_device_per_minute_max=60, parameters=frozenset({"frame"})
         ),

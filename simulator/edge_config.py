@@ -70,7 +70,7 @@ actions = ["relay_open"]
 
 [[commands.allow]]
 devices = "em-charger"
-actions = ["broadcast_time", "relay_close", "relay_open"]
+actions = ["broadcast_time", "freeze_totals", "relay_close", "relay_open"]
 
 [[commands.allow]]
 devices = "out-1"

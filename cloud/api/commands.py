@@ -44,7 +44,7 @@ class SupplyCommand(_NewCommand, frozen=True):
 class DeviceCommand(_NewCommand, frozen=True):
     """What is asked of which device, what for, and why; `parameters` as the action needs them."""
 
-    action: Literal["broadcast_time", "raw_read", "set_point"]
+    action: Literal["broadcast_time", "freeze_totals", "raw_read", "set_point"]
     parameters: dict[str, Annotated[str, Meta(max_length=600)]] = field(default_factory=dict)
 
 

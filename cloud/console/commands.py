@@ -28,7 +28,7 @@ _FIELD_LENGTH_MAX = 600
 # Water and electricity of a home: what the law has a word on.
 _SUPPLY = frozenset({Action.RELAY_CLOSE, Action.RELAY_OPEN, Action.VALVE_CLOSE, Action.VALVE_OPEN})
 # What a technician asks now and then stands behind what a person came for.
-_TECHNICAL = frozenset({Action.BROADCAST_TIME, Action.RAW_READ, Action.SET_POINT})
+_TECHNICAL = frozenset({Action.BROADCAST_TIME, Action.FREEZE_TOTALS, Action.RAW_READ, Action.SET_POINT})
 _WAY = (CommandState.REQUESTED, CommandState.SENT, CommandState.ACCEPTED, CommandState.DONE)
 
 

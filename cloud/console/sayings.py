@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cloud.console.access_sayings import ACCESS_SHAPES
+from cloud.console.command_sayings import COMMAND_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.equipment_sayings import EQUIPMENT_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
@@ -260,26 +261,6 @@ _SHAPES: Sequence[str] = (
     mark("checked"),
     mark("approved"),
     mark("refused"),
-    # What became of a command.
-    mark("{} reads {}"),
-    mark("{} still reads {}; {}"),
-    mark("{} still reads {}"),
-    mark("the local policy does not allow {} for {}"),
-    mark("the gateway had no connection for it in time"),
-    mark("no answer: it may or may not have been done"),
-    mark("the box stopped while it was being carried out"),
-    mark("gateway {} is {}: nothing was sent, and nothing is kept for later"),
-    mark("more than {} {} a minute for {}"),
-    mark("too late: {}"),
-    mark("say why in {} to {} characters; it is kept with the command"),
-    mark("say what it is for"),
-    mark("it could not be written down, so it was not done: {}"),
-    mark("the fire panel is in alarm: water stays on"),
-    mark("lock_state"),
-    mark("valve_state"),
-    mark("relay_state"),
-    mark("unlocked"),
-    mark("nothing"),
     # What is refused of those who work here.
     mark("the login {} is taken"),
     mark("the login {} is not 1 to 64 characters without spaces"),
@@ -355,6 +336,7 @@ def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
         for shape in (
             *_SHAPES,
             *ACCESS_SHAPES,
+            *COMMAND_SHAPES,
             *COMMUNITY_SHAPES,
             *EQUIPMENT_SHAPES,
             *FIRE_SHAPES,

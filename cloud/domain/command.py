@@ -53,6 +53,7 @@ COMMAND_POLICIES: Mapping[Action, CommandPolicy] = MappingProxyType(
     {
         Action.BROADCAST_TIME: _DEVICES,
         Action.DOOR_UNLOCK: _DOORS,
+        Action.FREEZE_TOTALS: _DEVICES,
         Action.RAW_READ: _DEVICES,
         Action.RELAY_CLOSE: _SUPPLY,
         Action.RELAY_OPEN: _SUPPLY,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from protocol.command import ACTION_RULES, Action
 from provisioning.config import Config, DeviceConfig
 
+_FREEZE = frozenset({"dlt645", "dlt645-2007"})
 _POLLED = frozenset({"cjt188", "dlt645", "dlt645-1997", "dlt645-2007", "mbus", "modbus"})
 
 
@@ -43,6 +44,8 @@ def _can(device: DeviceConfig, action: Action) -> bool:
             return profile.protocol.startswith("dlt645")
         case Action.DOOR_UNLOCK:
             return profile.point_named("lock_state") is not None
+        case Action.FREEZE_TOTALS:
+            return profile.protocol in _FREEZE
         case Action.RAW_READ:
             return profile.protocol in _POLLED
         case Action.RELAY_CLOSE | Action.RELAY_OPEN:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from edge.actuator import Actuator
 from edge.actuators.meter_clock import MeterClock
+from edge.actuators.meter_freeze import MeterFreeze
 from edge.actuators.mqtt_plug import PLUGS, MqttPlug
 from edge.actuators.osdp_door import OsdpDoor
 from edge.actuators.polled import Doer, PolledActuator
@@ -35,6 +36,8 @@ def _electricity(driver: Driver, zone: ZoneInfo, intake: Intake) -> Iterable[Doe
     del intake
     assert isinstance(driver, Dlt645Driver | EitherEditionDriver), driver
     yield MeterClock(driver, zone)
+    if driver.device.profile.protocol != "dlt645-1997":
+        yield MeterFreeze(driver)
     yield RawRead(driver)
     if driver.device.relay is not None:
         yield MeterRelay(driver, driver.device.relay, zone)

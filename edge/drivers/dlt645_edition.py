@@ -32,6 +32,7 @@ class Edition:
     clock: tuple[str, str]
     has_relay: bool
     freeze_request: Callable[[str], Frame] | None  # to an address; None where the edition knows none
+    frozen_at: str = ""  # the identifier of when it last froze by command
 
 
 def _follow_up_of_1997(meter_address: str, di: str, number: int) -> Frame:
@@ -64,6 +65,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             ("04000101", "04000102"),
             has_relay=True,
             freeze_request=dlt645.freeze_request,
+            frozen_at="05010001",
         ),
     }
 )

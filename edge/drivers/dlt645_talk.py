@@ -5,6 +5,7 @@ command is asked once, and what names neither identifier nor command in its answ
 time from the next such command (`Ask.identity`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -24,7 +25,7 @@ _FOLLOW_UPS_MAX = 32
 REPLY_OVERHEAD = 4 + 12
 _PLAIN_REPLY_LENGTH = REPLY_OVERHEAD
 _LONGEST_REPLY = REPLY_OVERHEAD + 200
-_CLOCK_FORM = "%y%m%d%H%M%S"
+_CLOCK_FORM, _MINUTE_FORM = "%y%m%d%H%M%S", "%y%m%d%H%M"
 
 
 class TalksDlt645(Protocol):
@@ -108,6 +109,12 @@ class MeterTalk:
             raise Refused("DL/T 645-1997 knows no freezing by command")
         await self.bus.tell(self._wire(self.edition.freeze_request(EVERY_METER)), Priority.COMMAND)
 
+    async def frozen_at(self) -> datetime:
+        """Return when the meter last froze its totals by command, by its own clock; Refused if never."""
+        if not self.edition.frozen_at:
+            raise Refused("DL/T 645-1997 knows no freezing by command")
+        return _moment(await self._shown((self.edition.frozen_at,)), "last freeze", _MINUTE_FORM)
+
     def _wire(self, request: Frame) -> bytes:
         if self.preamble_count is not None:
             request = replace(request, preamble_count=self.preamble_count)
@@ -115,12 +122,20 @@ class MeterTalk:
 
     async def clock(self) -> datetime:
         """Return what the meter's own clock shows, local time; FrameError where that is no time."""
+        return _moment(await self._shown(self.edition.clock), "clock", _CLOCK_FORM)
+
+    async def _shown(self, identifiers: Sequence[str]) -> str:
+        """Return the digits of items that tell a time, one after the other."""
         shown = ""
-        for di in self.edition.clock:
+        for di in identifiers:
             identifier = self.edition.data_identifier(di)
             (text, *_), _ = await self.read(identifier, REPLY_OVERHEAD + 8, Priority.COMMAND)
             shown += "".join(c for c in str(text).split(" wd")[0] if c.isdigit())
-        try:
-            return datetime.strptime(shown.removeprefix("20"), _CLOCK_FORM)  # noqa: DTZ007 - local, as shown
-        except ValueError as error:
-            raise FrameError(f"the meter's clock shows {shown}, which is no time") from error
+        return shown.removeprefix("20")
+
+
+def _moment(digits: str, what: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(digits, form)  # noqa: DTZ007 - local, as shown
+    except ValueError as error:
+        raise FrameError(f"the meter's {what} shows {digits}, which is no time") from error

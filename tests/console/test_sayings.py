@@ -25,6 +25,11 @@ CHINESE, ENGLISH = language_of(Locale.CHINESE), language_of(Locale.ENGLISH)
         ("total 151.90 kWh", "总 151.90 kWh"),
         ("status 0000: valve open, battery good", "状态 0000：阀门开，电池正常"),
         ("photoelectric smoke detector, 3-5 of system 1: fire", "点型光电感烟火灾探测器 3-5（系统 1）：火警"),
+        ("the meter's clock is right, it was 47 s slow", "电表时钟准确，校时前慢 47 秒"),
+        (
+            "the totals were frozen at 2026-09-01 10:00 by the meter's clock",
+            "已冻结电量，时间为电表时钟的 2026-09-01 10:00",
+        ),
         ("no reply; the clock was set later, by +1.5 s", "没有应答；时钟后来校准，移动 +1.5 秒"),
     ],
 )

@@ -46,6 +46,7 @@ class RelayMeter:
         self.is_open = False
         self.is_allowed = False
         self.clock = datetime(2026, 9, 1, 10, 0, 0)  # noqa: DTZ001 - local, as meters have it
+        self.frozen_at: datetime | None = None
         self.commands: list[bytes] = []
 
     def answer(self, wire: bytes) -> bytes:
@@ -58,6 +59,10 @@ class RelayMeter:
             "04000102": f"{self.clock:%H%M%S}",
             "04000503": "0010" if self.is_open else "0000",
         }
+        if self.frozen_at is not None:
+            texts["05010001"] = f"{self.frozen_at:%y%m%d%H%M}"
+        elif di == "05010001":
+            return dlt645.encode_frame(dlt645.abnormal_reply(frame, METER, 0x02))
         value = texts.get(di, Decimal(23))
         payload = dlt645.encode_items(dlt645.data_identifier(di), [value])
         return dlt645.encode_frame(dlt645.read_reply(METER, di, payload))
@@ -170,7 +175,7 @@ async def test_no_relay_is_switched_by_a_box_that_does_not_know_the_time(tmp_pat
 def test_without_relay_settings_a_meter_cannot_be_switched() -> None:
     actuator, _ = actuator_on(bus_at_ten(RelayMeter().answer), "dlt645_relay_meter", METER)
 
-    assert actuator.actions == {Action.BROADCAST_TIME, Action.RAW_READ}
+    assert actuator.actions == {Action.BROADCAST_TIME, Action.FREEZE_TOTALS, Action.RAW_READ}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +241,53 @@ async def test_no_time_is_broadcast_around_midnight(minutes: int) -> None:
         await actuator.act(Action.BROADCAST_TIME, {})
 
     assert (bus.asked, bus.told) == ([], [])
+
+
+class FreezingBus(ScriptedBus):
+    """A line whose one meter freezes when it hears that, unless it is deaf; its clock is as the meter's."""
+
+    def __init__(self, meter: RelayMeter, *, is_deaf: bool = False) -> None:
+        super().__init__(meter.answer)
+        self.clock = ToldClock(TEN_MS)
+        self._meter, self._is_deaf = meter, is_deaf
+
+    async def tell(self, wire, priority=None) -> None:
+        await super().tell(wire)
+        if not self._is_deaf:
+            self._meter.frozen_at = self._meter.clock
+
+
+async def test_freezing_is_broadcast_and_the_meter_asked_when_it_froze() -> None:
+    meter = RelayMeter()
+    bus = FreezingBus(meter)
+    actuator, _ = actuator_on(bus, "dlt645_single_phase", METER)
+
+    said = await actuator.act(Action.FREEZE_TOTALS, {})
+
+    (told,) = [dlt645.decode_frame(wire) for wire in bus.told]
+    assert (told.meter_address, told.function) == (dlt645.EVERY_METER, Function.FREEZE)
+    assert told.data.hex() == "99999999"
+    assert said == "the totals were frozen at 2026-09-01 10:00 by the meter's clock"
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [(None, "tells of no freeze"), (datetime(2026, 8, 31, 0, 0), "2026-08-31 00:00, as before")],  # noqa: DTZ001
+    ids=["never", "yesterday"],
+)
+async def test_a_meter_that_did_not_freeze_leaves_it_unknown(last: datetime | None, told: str) -> None:
+    meter = RelayMeter()
+    meter.frozen_at = last
+    actuator, _ = actuator_on(FreezingBus(meter, is_deaf=True), "dlt645_single_phase", METER)
+
+    with pytest.raises(Unconfirmed, match=told):
+        await actuator.act(Action.FREEZE_TOTALS, {})
+
+
+def test_meters_of_1997_are_not_offered_to_freeze() -> None:
+    actuator, _ = actuator_on(ScriptedBus(lambda _: b""), "dlt645_1997_single_phase", METER)
+
+    assert actuator.actions == {Action.BROADCAST_TIME, Action.RAW_READ}
 
 
 async def test_a_1997_meters_clock_is_read_by_its_own_identifiers() -> None:

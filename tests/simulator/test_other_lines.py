@@ -108,6 +108,13 @@ async def test_the_charging_posts_clock_is_set_by_broadcast(tmp_path: Path) -> N
     assert said == "the meter's clock is right, it was 47 s slow"
 
 
+async def test_the_charging_posts_totals_are_frozen_by_command_and_it_says_when(tmp_path: Path) -> None:
+    async with at_the_edge(tmp_path) as (_, field, _):
+        said = await field.actuators[CHARGER].act(Action.FREEZE_TOTALS, {})
+
+    assert said.startswith("the totals were frozen at ")
+
+
 async def test_all_meters_of_a_line_freeze_at_one_instant_however_late_they_are_read(tmp_path: Path) -> None:
     async with at_the_edge(tmp_path) as (simulation, field, _):
         (meter, *_) = (
