@@ -12,17 +12,23 @@ import msgspec
 from aiohttp import hdrs, web
 
 from cloud.api.answers import ChangedMeanwhile
+from cloud.domain.access import RECENT_MS
 from cloud.domain.errors import (
     Conflict,
     Forbidden,
     Invalid,
     NotFound,
+    ReauthenticationNeeded,
+    SecondFactorNeeded,
     TooMany,
     Unauthenticated,
     Unavailable,
 )
 from cloud.keys import REQUEST_ID
 from cloud.services.idempotency import KeyReused
+
+# As OAuth resources say it (RFC 9470).
+_STEP_UP = f', error="insufficient_user_authentication", max_age="{RECENT_MS // 1000}"'
 
 PROBLEM_PREFIX = "/problems/"
 
@@ -52,6 +58,14 @@ _KINDS = (
     Kind("method-not-allowed", 405, "不支持此方法", "Method not allowed", "See the `Allow` header."),
     Kind("not-found", 404, "没有此项", "Not found", "It does not exist, or is not for you to know of."),
     Kind("precondition-failed", 412, "已被他人修改", "Changed meanwhile", "Read it again, then decide anew."),
+    Kind(
+        "reauthentication-needed",
+        401,
+        "需要再次确认身份",
+        "Show again who you are",
+        "`POST /api/v1/sessions/current/reauthentication`, then send it again.",
+    ),
+    Kind("second-factor-needed", 401, "需要动态验证码", "Code needed", "Send `code` with the password."),
     Kind("too-large", 413, "请求过大", "Too large", "Send less at a time."),
     Kind("too-many-requests", 429, "请求过于频繁", "Too many requests", "Wait for `Retry-After`."),
     Kind("unauthenticated", 401, "需要登录", "Not signed in", "Sign in, or send `Authorization: Bearer`."),
@@ -70,6 +84,8 @@ _KIND_OF_ERROR: Sequence[tuple[type[Exception], str]] = (
     (NotFound, "not-found"),
     (Conflict, "conflict"),
     (Forbidden, "forbidden"),
+    (ReauthenticationNeeded, "reauthentication-needed"),
+    (SecondFactorNeeded, "second-factor-needed"),
     (Unauthenticated, "unauthenticated"),
     (TooMany, "too-many-requests"),
     (Unavailable, "unavailable"),
@@ -130,7 +146,9 @@ async def render_problem(request: web.Request, error: Exception) -> web.Response
     if isinstance(error, web.HTTPMethodNotAllowed):
         response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     if kind.status == 401:
-        response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="gatehouse"'
+        response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="gatehouse"' + (
+            _STEP_UP if isinstance(error, ReauthenticationNeeded) else ""
+        )
     return response
 
 

@@ -7,9 +7,9 @@ from msgspec import Meta
 
 from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.domain.access import Action
-from cloud.domain.errors import NotFound
 from cloud.domain.ids import SiteId
 from cloud.domain.parcel import CARRIER_LENGTH_MAX, SHELF_LENGTH_MAX, Parcel
+from cloud.keys import DATABASE
 from cloud.services import parcels
 
 
@@ -54,14 +54,8 @@ async def list_parcels(call: Call[PageQuery, Nothing]) -> Page[ParcelView]:
 async def hand_out_parcel(call: Call[Nothing, ParcelCode]) -> ParcelView:
     """Hand out the parcel of a code, once."""
     site_id = SiteId(call.id("site_id"))
-    await call.write(parcels.count_attempt)
-    try:
-        handed = await call.write(parcels.hand_out, site_id, call.body.code)
-    except NotFound:
-        await call.write(parcels.note_attempt, was_right=False)
-        raise
-    await call.write(parcels.note_attempt, was_right=True)
-    return _view(handed)
+    database = call.request.app[DATABASE]
+    return _view(await parcels.hand_out_by_code(database, call.actor, site_id, call.body.code))
 
 
 async def list_own_parcels(call: Call[PageQuery, Nothing]) -> Page[ParcelView]:

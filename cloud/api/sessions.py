@@ -8,12 +8,25 @@ from msgspec import Meta
 
 from cloud.api.answers import json_bytes, json_response
 from cloud.api.route import Call, Nothing, Open, Request, Route, View
+from cloud.domain.errors import Forbidden, SecondFactorNeeded
 from cloud.domain.user import Role, Session
 from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users
 from cloud.services.idempotency import Answer
 from cloud.services.passwords import LENGTH_MAX
-from cloud.web.identity import clear_session_cookie, credential_of, set_session_cookie, sign_in, sign_out
+from cloud.services.users import Awaited
+from cloud.web.identity import (
+    clear_session_cookie,
+    credential_of,
+    give_code,
+    reauthenticate,
+    set_session_cookie,
+    sign_in,
+    sign_out,
+)
+
+# A one-time code of six digits, or a recovery code.
+Code = Annotated[str, Meta(max_length=20)]
 
 
 class Carrier(Enum):
@@ -29,6 +42,14 @@ class NewSession(Request, frozen=True):
     login: Annotated[str, Meta(min_length=1, max_length=64)]
     password: Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)]
     carrier: Carrier = Carrier.TOKEN
+    code: Code = ""
+
+
+class Reauthentication(Request, frozen=True):
+    """Who one is, shown again: a code where one has a second factor, else the password."""
+
+    code: Code = ""
+    password: Annotated[str, Meta(max_length=LENGTH_MAX)] = ""
 
 
 class NewSessionView(View, frozen=True):
@@ -43,10 +64,11 @@ class NewSessionView(View, frozen=True):
 
 
 class SessionView(View, frozen=True):
-    """One sign-in; `client` is what the program or browser called itself."""
+    """One sign-in; `client` is what the program or browser called itself, `address` where from."""
 
     session_id: str
     client: str
+    address: str
     created_at_ms: int
     last_seen_at_ms: int
     expires_at_ms: int
@@ -62,6 +84,13 @@ class SessionsView(View, frozen=True):
 async def create_session(call: Call[Nothing, NewSession]) -> web.Response:
     """Check the password, begin a session, hand it over as asked."""
     signed_in = await sign_in(call.request, call.body.login, call.body.password)
+    match signed_in.awaited:
+        case Awaited.SET_UP:
+            raise Forbidden("your role needs a second factor: sign in to the console once to set it up")
+        case Awaited.CODE if not call.body.code:
+            raise SecondFactorNeeded("the password is right; send `code` too, from the second factor")
+        case Awaited.CODE:
+            signed_in = await give_code(call.request, signed_in.token, call.body.code)
     is_cookie = call.body.carrier is Carrier.COOKIE
     view = NewSessionView(
         session_id=signed_in.session.session_id,
@@ -86,6 +115,11 @@ async def list_sessions(call: Call[Nothing, Nothing]) -> SessionsView:
     return SessionsView(items=tuple(_session_view(session, current) for session in found))
 
 
+async def reauthenticate_session(call: Call[Nothing, Reauthentication]) -> None:
+    """Show again who one is."""
+    await reauthenticate(call.request, password=call.body.password, code=call.body.code)
+
+
 async def end_session(call: Call[Nothing, Nothing]) -> web.Response:
     """Sign out."""
     await sign_out(call.request)
@@ -104,6 +138,7 @@ def _session_view(session: Session, current: Session | None) -> SessionView:
     return SessionView(
         session_id=session.session_id,
         client=session.client,
+        address=session.address,
         created_at_ms=session.created_at_ms,
         last_seen_at_ms=session.last_seen_at_ms,
         expires_at_ms=session.expires_at_ms,
@@ -124,7 +159,19 @@ ROUTES = (
         NewSessionView,
         body=NewSession,
         status=201,
-        description="Five attempts a minute for one login; then 429 with Retry-After.",
+        description="Five attempts a minute for one login; then 429 with Retry-After. Who has a second "
+        "factor sends `code` too; without it the answer is the problem `second-factor-needed`.",
+    ),
+    Route(
+        "POST",
+        "/api/v1/sessions/current/reauthentication",
+        "Show again who one is",
+        Open.SIGNED_IN,
+        reauthenticate_session,
+        None,
+        body=Reauthentication,
+        description="What opens doors, cuts supply, moves money or shows numbers whole answers "
+        "`reauthentication-needed` once it is more than five minutes ago; do this, then send it again.",
     ),
     Route("DELETE", "/api/v1/sessions/current", "Sign out", Open.SIGNED_IN, end_session, None),
     Route("DELETE", _OWN, "End one of one's own sessions", Open.SIGNED_IN, revoke_session, None),

@@ -7,9 +7,9 @@ from msgspec import Meta
 
 from cloud.api.route import Call, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.domain.access import Action
-from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, SiteId, VisitId
 from cloud.domain.visit import NAME_LENGTH_MAX, Visit
+from cloud.keys import DATABASE
 from cloud.services import visits
 
 Instant = Annotated[int, Meta(ge=0, le=2**48 - 1)]
@@ -62,14 +62,8 @@ async def list_visits(call: Call[PageQuery, Nothing]) -> Page[VisitView]:
 async def admit_visitor(call: Call[Nothing, VisitCode]) -> VisitView:
     """Let in who has this code, once."""
     site_id = SiteId(call.id("site_id"))
-    await call.write(visits.count_attempt)
-    try:
-        admitted = await call.write(visits.admit, site_id, call.body.code)
-    except NotFound:
-        await call.write(visits.note_attempt, was_right=False)
-        raise
-    await call.write(visits.note_attempt, was_right=True)
-    return _view(admitted)
+    database = call.request.app[DATABASE]
+    return _view(await visits.admit_by_code(database, call.actor, site_id, call.body.code))
 
 
 async def take_back_visit(call: Call[Nothing, Nothing]) -> None:

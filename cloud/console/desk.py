@@ -17,6 +17,7 @@ from cloud.console.navigation import Count, Group, counts_of, menu_for, section_
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
+from cloud.console.reauthentication import take_again
 from cloud.console.templating import render
 from cloud.domain.access import Action, may
 from cloud.domain.errors import Forbidden, NotFound
@@ -142,7 +143,9 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
     """Return what aiohttp calls for a page only those may open whom the policy allows `action`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        actor = await require_permission(request, action)
+        await require_permission(request, action)
+        await take_again(request)
+        actor = await require_actor(request)
         sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from cloud.console.language import mark
 from cloud.console.preferences import preferences_of
+from cloud.console.reauthentication import ask_again
 from cloud.console.templating import render
 from cloud.domain.errors import (
     Conflict,
@@ -19,6 +20,7 @@ from cloud.domain.errors import (
     GatehouseError,
     Invalid,
     NotFound,
+    ReauthenticationNeeded,
     TooMany,
     Unauthenticated,
     Unavailable,
@@ -100,6 +102,8 @@ _FAILURES: Sequence[tuple[type[Exception], Failure]] = (
 
 async def render_failure(request: web.Request, error: Exception) -> web.StreamResponse:
     """Return the page for `error`; somebody who is not signed in is sent to do so and comes back."""
+    if isinstance(error, ReauthenticationNeeded):
+        return await ask_again(request, error)
     if isinstance(error, Unauthenticated):
         return _to_sign_in(request)
     failure = next((failure for kind, failure in _FAILURES if isinstance(error, kind)), _UNKNOWN)

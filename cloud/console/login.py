@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -20,7 +21,15 @@ from cloud.domain.errors import Invalid, TooMany, Unauthenticated
 from cloud.domain.user import Locale
 from cloud.keys import DATABASE
 from cloud.services import users
-from cloud.web.identity import actor_of, clear_session_cookie, set_session_cookie, sign_in, sign_out
+from cloud.services.users import Awaited
+from cloud.web.identity import (
+    actor_of,
+    clear_session_cookie,
+    set_half_cookie,
+    set_session_cookie,
+    sign_in,
+    sign_out,
+)
 from cloud.web.origin import is_own_path, require_same_origin
 
 _LOGIN_LENGTH_MAX = 64
@@ -52,8 +61,8 @@ class Frame:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the form; somebody already signed in goes on."""
     if await actor_of(request) is not None:
-        return web.Response(status=303, headers={"Location": _next_of(request.query.get("next", ""))})
-    return _form(request, _next_of(request.query.get("next", "")))
+        return web.Response(status=303, headers={"Location": next_of(request.query.get("next", ""))})
+    return _form(request, next_of(request.query.get("next", "")))
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -61,7 +70,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     form = await request.post()
     login = str(form.get("login", "")).strip()[:_LOGIN_LENGTH_MAX]
     password = str(form.get("password", ""))[:_PASSWORD_LENGTH_MAX]
-    goal = _next_of(str(form.get("next", "")))
+    goal = next_of(str(form.get("next", "")))
     gettext = language_of(preferences_of(request, None).language).gettext
     try:
         signed_in = await sign_in(request, login, password)
@@ -71,6 +80,10 @@ async def submit(request: web.Request) -> web.StreamResponse:
         text = gettext("Too many tries. The next one is possible in %s s.") % error.retry_after_s
         response = _form(request, goal, login, text, status=429)
         response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+    if signed_in.awaited is not Awaited.NOTHING:
+        response = web.Response(status=303, headers={"Location": f"/login/code?{urlencode({'next': goal})}"})
+        set_half_cookie(request, response, signed_in.token)
         return response
     response = web.Response(status=303, headers={"Location": goal})
     set_session_cookie(request, response, signed_in.token)
@@ -90,7 +103,7 @@ async def set_preferences(request: web.Request) -> web.StreamResponse:
     """Remember a language, theme or site for this browser, and the language for the account too."""
     require_same_origin(request, has_cookie=bool(request.cookies))
     form = await request.post()
-    response = web.Response(status=303, headers={"Location": _next_of(str(form.get("back", "")))})
+    response = web.Response(status=303, headers={"Location": next_of(str(form.get("back", "")))})
     try:
         if "language" in form:
             language = Locale(str(form["language"]))
@@ -127,5 +140,6 @@ def frame_of(request: web.Request) -> Frame:
     )
 
 
-def _next_of(target: str) -> str:
+def next_of(target: str) -> str:
+    """Return where to go after signing in: only to a page of ours."""
     return target if is_own_path(target) and not target.startswith("/login") else "/"

@@ -8,6 +8,7 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
 from cloud.domain.parcel import WAITS_LONG_MS, Parcel
+from cloud.keys import DATABASE
 from cloud.services import parcels
 
 _TAB = "/home/more"
@@ -58,14 +59,11 @@ async def hand_out(desk: Desk) -> web.StreamResponse:
     """Hand out the parcel of a code, once."""
     form = await desk.request.post()
     try:
-        await desk.write(parcels.count_attempt)
-        handed = await desk.write(parcels.hand_out, desk.site.site_id, str(form.get("code", "")))
-    except NotFound as error:
-        await desk.write(parcels.note_attempt, was_right=False)
+        handed = await parcels.hand_out_by_code(
+            desk.request.app[DATABASE], desk.actor, desk.site.site_id, str(form.get("code", ""))
+        )
+    except (Conflict, NotFound, TooMany) as error:
         return await desk.page("parcels.html", status=422, view=await _shelf(desk, {}, str(error)))
-    except (Conflict, TooMany) as error:
-        return await desk.page("parcels.html", status=422, view=await _shelf(desk, {}, str(error)))
-    await desk.write(parcels.note_attempt, was_right=True)
     return desk.go("/parcels", "parcel-handed-out", place=handed.space_code, shelf=handed.shelf or "—")
 
 

@@ -41,6 +41,7 @@ from cloud.console import (
     invoices,
     jobs,
     login,
+    me,
     meters,
     migration,
     moving,
@@ -55,6 +56,7 @@ from cloud.console import (
     repairs,
     reports,
     response_plans,
+    second_step,
     service_sheets,
     spaces,
     staff,
@@ -192,6 +194,8 @@ PAGES: Sequence[Page] = (
     Page("POST", "/home/complaints", complaints.tell, Action.USE_COMMUNITY),
     Page("GET", "/home/complaints/{complaint}", complaints.show_own_one, Action.USE_COMMUNITY),
     Page("POST", "/home/complaints/{complaint}", complaints.act_own, Action.USE_COMMUNITY),
+    Page("GET", "/home/me", me.show, Action.USE_OWN_ACCOUNT),
+    Page("POST", "/home/me", me.act, Action.USE_OWN_ACCOUNT),
     Page("GET", "/home/more", home.show_more, Action.READ_OWN_ACCOUNTS),
     Page("GET", "/home/pay", paying.show, Action.PAY_OWN_ACCOUNTS),
     Page("POST", "/home/pay", paying.submit, Action.PAY_OWN_ACCOUNTS),
@@ -229,6 +233,8 @@ PAGES: Sequence[Page] = (
     Page("GET", "/jobs", jobs.show_list, Action.WORK_REPAIRS),
     Page("GET", "/jobs/{repair}", jobs.show_one, Action.WORK_REPAIRS),
     Page("POST", "/jobs/{repair}", jobs.act, Action.WORK_REPAIRS),
+    Page("GET", "/me", me.show, Action.USE_OWN_ACCOUNT),
+    Page("POST", "/me", me.act, Action.USE_OWN_ACCOUNT),
     Page("GET", "/meters", meters.show_list, Action.READ_METERS),
     Page("GET", "/meters/{meter}", meters.show_one, Action.READ_METERS),
     Page("GET", "/meters/{meter}/exchange", exchange.show, Action.MANAGE_METERS),
@@ -278,6 +284,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/reports/{code}/export", reports.fetch_report, Action.READ_LEDGER),
     Page("GET", "/staff", staff.show_list, Action.MANAGE_USERS),
     Page("POST", "/staff", staff.invite, Action.MANAGE_USERS),
+    Page("POST", "/staff/second-factor", staff.require_second_factor, Action.MANAGE_USERS),
     Page("GET", "/staff/{user_id}", staff.show_one, Action.MANAGE_USERS),
     Page("POST", "/staff/{user_id}", staff.act, Action.MANAGE_USERS),
     Page("GET", "/response-plans", response_plans.show, Action.READ_ALARMS),
@@ -314,6 +321,8 @@ def add_routes(app: web.Application) -> None:
     assets.add_routes(app)
     app.router.add_get("/login", login.show)
     app.router.add_post("/login", login.submit)
+    app.router.add_get("/login/code", second_step.show)
+    app.router.add_post("/login/code", second_step.submit)
     app.router.add_post("/logout", login.leave)
     app.router.add_post("/preferences", login.set_preferences)
     app.router.add_get("/contractor/{secret}", service_sheets.show_work)

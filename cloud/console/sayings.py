@@ -16,6 +16,7 @@ from cloud.console.equipment_sayings import EQUIPMENT_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
 from cloud.console.language import Language, mark
 from cloud.console.security_sayings import SECURITY_SHAPES
+from cloud.console.staff_sayings import STAFF_SHAPES
 
 # "{}" stands for a value or for another saying; the first shape that fits the whole text is used.
 _SHAPES: Sequence[str] = (
@@ -261,14 +262,6 @@ _SHAPES: Sequence[str] = (
     mark("checked"),
     mark("approved"),
     mark("refused"),
-    # What is refused of those who work here.
-    mark("the login {} is taken"),
-    mark("the login {} is not 1 to 64 characters without spaces"),
-    mark("the display name has {} characters, expected 1 to {}"),
-    mark("there is no such user"),
-    mark("the role {} is none of somebody who works here"),
-    mark("you cannot change your own role or sites: ask another manager"),
-    mark("you cannot disable yourself: ask another manager"),
     mark("refund {} was asked for by yourself: somebody else decides on it"),
     mark("an alarm is put aside for a day at most, and not into the past"),
     mark("choose whom to give it to"),
@@ -341,6 +334,7 @@ def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
             *EQUIPMENT_SHAPES,
             *FIRE_SHAPES,
             *SECURITY_SHAPES,
+            *STAFF_SHAPES,
         )
     ]
 

@@ -1,16 +1,16 @@
 """Who works here: invite, give a role, bind to sites and buildings, let nobody in any more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import segno
 from aiohttp import web
 from markupsafe import Markup
 
+from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import BuildingId, SiteId, UserId, is_uuid
 from cloud.domain.user import Role, User, UserRecord
-from cloud.services import invitations, staff, users
+from cloud.services import invitations, second_factors, staff, users
 from cloud.services.invitations import Invitation
 from cloud.services.passwords import HASH_OF_NOBODY
 from cloud.services.staff import Place
@@ -27,6 +27,8 @@ class StaffView:
     people: tuple[UserRecord, ...]
     places: tuple[Place, ...]
     roles: tuple[str, ...]
+    with_second_factor: frozenset[UserId] = frozenset()
+    required_roles: frozenset[str] = frozenset()
     login: str = ""
     name: str = ""
     role: str = Role.MAINTENANCE.value
@@ -41,6 +43,7 @@ class PersonView:
     places: tuple[Place, ...]
     roles: tuple[str, ...]
     is_oneself: bool
+    has_second_factor: bool
     link: str = ""
     picture: Markup = Markup()  # noqa: RUF009 - of nothing
     expires_at_ms: int = 0
@@ -62,9 +65,21 @@ async def invite(desk: Desk) -> web.StreamResponse:
         made: Invitation = await desk.write(_add, login, name, role, sites)
     except _REFUSALS as error:
         view = await desk.read(_list)
-        typed = StaffView(view.people, view.places, view.roles, login, name, role.value, str(error))
+        typed = replace(view, login=login, name=name, role=role.value, error=str(error))
         return await desk.page("staff/list.html", status=422, view=typed)
     return await _invited(desk, made)
+
+
+async def require_second_factor(desk: Desk) -> web.StreamResponse:
+    """Say whose role must have a second factor."""
+    form = await desk.request.post()
+    roles = [_role(str(word)) for word in form.getall("required", [])]
+    try:
+        await desk.write(second_factors.require_of_roles, roles)
+    except _REFUSALS as error:
+        view = replace(await desk.read(_list), error=str(error))
+        return await desk.page("staff/list.html", status=422, view=view)
+    return desk.go("/staff", "person-changed")
 
 
 async def show_one(desk: Desk) -> web.StreamResponse:
@@ -86,6 +101,8 @@ async def act(desk: Desk) -> web.StreamResponse:
                 await desk.write(staff.set_scope, user_id, sites, parts)
             case "disable":
                 await desk.write(users.disable_user, user_id)
+            case "reset":
+                await desk.write(second_factors.reset, user_id)
             case "enable":
                 await desk.write(staff.enable, user_id)
             case "invite":
@@ -100,13 +117,9 @@ async def act(desk: Desk) -> web.StreamResponse:
 
 async def _invited(desk: Desk, made: Invitation) -> web.StreamResponse:
     link = f"{own_origin(desk.request)}/invitation/{made.token}"
-    drawn = segno.make(link, error="m", micro=False)
-    # Drawn by us from our own link.
-    picture = Markup(drawn.svg_inline(omitsize=True, dark="#000", light="#fff", border=4))  # noqa: S704
+    picture = picture_of_code(link)
     shown = await desk.read(_person, made.record.user.user_id)
-    view = PersonView(
-        shown.record, shown.places, shown.roles, shown.is_oneself, link, picture, made.expires_at_ms
-    )
+    view = replace(shown, link=link, picture=picture, expires_at_ms=made.expires_at_ms)
     return await desk.page("staff/person.html", view=view)
 
 
@@ -118,13 +131,20 @@ def _add(tx: Tx, actor: User, login: str, name: str, role: Role, sites: list[Sit
 
 
 def _list(tx: Tx, actor: User) -> StaffView:
-    return StaffView(tuple(staff.list_staff(tx, actor)), tuple(staff.list_places(tx, actor)), _ROLES)
+    return StaffView(
+        tuple(staff.list_staff(tx, actor)),
+        tuple(staff.list_places(tx, actor)),
+        _ROLES,
+        second_factors.holders(tx, actor),
+        frozenset(role.value for role in second_factors.required_roles(tx, actor)),
+    )
 
 
 def _person(tx: Tx, actor: User, user_id: UserId, error: str = "") -> PersonView:
     record = staff.get_staff(tx, actor, user_id)
     places = tuple(staff.list_places(tx, actor))
-    return PersonView(record, places, _ROLES, user_id == actor.user_id, error=error)
+    has_one = user_id in second_factors.holders(tx, actor)
+    return PersonView(record, places, _ROLES, user_id == actor.user_id, has_one, error=error)
 
 
 def _role(text: str) -> Role:

@@ -15,6 +15,7 @@ from cloud.domain.ids import VisitId, is_uuid
 from cloud.domain.people import Account
 from cloud.domain.user import User
 from cloud.domain.visit import Visit, VisitState
+from cloud.keys import DATABASE
 from cloud.services import premises, visits
 from cloud.store.db import Tx
 
@@ -84,14 +85,11 @@ async def admit(desk: Desk) -> web.StreamResponse:
     """Let in who has this code, once."""
     form = await desk.request.post()
     try:
-        await desk.write(visits.count_attempt)
-        admitted = await desk.write(visits.admit, desk.site.site_id, str(form.get("code", "")))
-    except NotFound as error:
-        await desk.write(visits.note_attempt, was_right=False)
+        admitted = await visits.admit_by_code(
+            desk.request.app[DATABASE], desk.actor, desk.site.site_id, str(form.get("code", ""))
+        )
+    except (Conflict, NotFound, TooMany) as error:
         return await desk.page("visitors.html", status=422, view=await _gate(desk, str(error)))
-    except (Conflict, TooMany) as error:
-        return await desk.page("visitors.html", status=422, view=await _gate(desk, str(error)))
-    await desk.write(visits.note_attempt, was_right=True)
     return desk.go("/visitors", "visitor-admitted", name=admitted.name, place=admitted.space_code)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from cloud.domain.errors import Forbidden, NotFound
+from cloud.domain.errors import Forbidden, NotFound, ReauthenticationNeeded
 from cloud.domain.ids import AccountId
 from cloud.domain.user import Role, User
 
@@ -77,6 +77,7 @@ class Action(Enum):
     REVEAL_PERSONAL_DATA = "reveal_personal_data"
     SWAP_DUTY = "swap_duty"
     USE_COMMUNITY = "use_community"
+    USE_OWN_ACCOUNT = "use_own_account"
     USE_OWN_BADGES = "use_own_badges"
     USE_OWN_PRIVACY = "use_own_privacy"
     WORK_REPAIRS = "work_repairs"
@@ -155,12 +156,16 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.REVEAL_PERSONAL_DATA: _MANAGERS,  # with a reason, and written down
         Action.SWAP_DUTY: _ON_SITE,  # of their own turn alone, but for a manager
         Action.USE_COMMUNITY: _MANAGERS | {Role.RESIDENT},  # a resident: for own homes
+        Action.USE_OWN_ACCOUNT: frozenset(Role),  # each of their own: password, second factor, sessions
         Action.USE_OWN_BADGES: _MANAGERS | {Role.RESIDENT},  # a resident: of own homes
         Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own
         Action.WORK_REPAIRS: _TECHNICAL,
     }
 )
 
+
+# OWASP ASVS 5.0 §7.5.3 asks for it again before what is grave; five minutes are one errand at the desk.
+RECENT_MS = 5 * 60_000
 
 # What concerns the whole company, so that whoever is bound to some of its sites may not do it.
 OF_THE_COMPANY = frozenset(
@@ -174,7 +179,7 @@ OF_THE_COMPANY = frozenset(
 )
 
 # What is only ever about oneself: nobody rises by being let into it.
-_OF_ONESELF = frozenset({Action.USE_OWN_PRIVACY})
+_OF_ONESELF = frozenset({Action.USE_OWN_ACCOUNT, Action.USE_OWN_PRIVACY})
 
 
 def may(actor: User, action: Action) -> bool:
@@ -194,6 +199,15 @@ def require(actor: User, action: Action) -> None:
     if actor.role in POLICY.get(action, frozenset()):
         raise Forbidden(f"whoever works at some sites only may not {act}: it concerns the whole company")
     raise Forbidden(f"role {actor.role.value} may not {act}")
+
+
+def require_recent(actor: User, now_ms: int) -> None:
+    """Refuse what opens doors, cuts supply, moves money or shows numbers, unless who asks has just shown
+    who they are: a console left open must not be enough for it.
+    """
+    seen_at_ms = actor.authenticated_at_ms
+    if seen_at_ms is not None and now_ms - seen_at_ms >= RECENT_MS:
+        raise ReauthenticationNeeded("show again who you are: for this it must be no more than 5 minutes ago")
 
 
 def sees_account(actor: User, account_id: AccountId) -> bool:

@@ -43,6 +43,14 @@ class Unauthenticated(GatehouseError):
     """Nobody knows who the caller is: no credential, or one that does not hold."""
 
 
+class ReauthenticationNeeded(Unauthenticated):
+    """The caller is known, and must show again that it is they who ask: it has been too long."""
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The password was right, and the code of the second factor is missing."""
+
+
 class TooMany(GatehouseError):
     """The caller, or everybody together, asks faster than we answer; try again later."""
 

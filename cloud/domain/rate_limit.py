@@ -61,6 +61,13 @@ ENROL_PER_ADDRESS = Limit("enrol_address", burst=20, interval_ms=3_000, forgiven
 # A box renews every two months; one that does it all day is broken.
 RENEW_PER_GATEWAY = Limit("renew_gateway", burst=5, interval_ms=3600 * 1000)
 
+# A guard types a code every few seconds; who tries codes of eight digits waits ever longer.
+VISIT_CODE_PER_USER = Limit("visit_code", burst=10, interval_ms=3_000, forgiven=10)
+# Six digits and a shelf of some dozens: ten tries are a slip of the finger, more are guessing.
+PARCEL_CODE_PER_USER = Limit("parcel_code", burst=10, interval_ms=3_000, forgiven=10)
+# Six digits of which three are good at a time: ten tries, then ever more slowly.
+SECOND_FACTOR_PER_USER = Limit("second_factor", burst=5, interval_ms=12_000, forgiven=5)
+
 # What somebody tries in vain is worth knowing, not worth filling a disk with.
 DENIALS_AUDITED = Limit("denial_audit", burst=20, interval_ms=60_000)
 
@@ -90,9 +97,3 @@ def _interval_ms(limit: Limit, failures: int) -> int:
         return limit.interval_ms
     doublings = min(failures - limit.forgiven, 20)
     return max(limit.interval_ms, min(limit.interval_ms << doublings, INTERVAL_MAX_MS))
-
-
-# A guard types a code every few seconds; who tries codes of eight digits waits ever longer.
-VISIT_CODE_PER_USER = Limit("visit_code", burst=10, interval_ms=3_000, forgiven=10)
-# Six digits and a shelf of some dozens: ten tries are a slip of the finger, more are guessing.
-PARCEL_CODE_PER_USER = Limit("parcel_code", burst=10, interval_ms=3_000, forgiven=10)

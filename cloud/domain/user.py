@@ -4,7 +4,7 @@ The invariant: an actor belongs to one tenant and carries everything the policy 
 so that a service never has to ask again who is calling.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from cloud.domain.ids import AccountId, BuildingId, SiteId, TenantId, UserId
@@ -52,7 +52,10 @@ EVERYWHERE = Scope()
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see their scope's."""
+    """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see their scope's.
+
+    `authenticated_at_ms` is when they last showed who they are; None for whoever acts without a session.
+    """
 
     user_id: UserId
     tenant_id: TenantId
@@ -61,6 +64,7 @@ class User:
     locale: Locale = Locale.CHINESE
     account_ids: frozenset[AccountId] = frozenset()
     scope: Scope = EVERYWHERE
+    authenticated_at_ms: int | None = field(default=None, compare=False)
 
     @property
     def person_id(self) -> UserId | None:
@@ -85,12 +89,17 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in of a person, as they see it in their list; `client` is what their browser calls itself."""
+    """One sign-in of a person, as they see it in their list; `client` is what their browser calls itself.
+
+    Without `authenticated_at_ms` it is half of one: the password was right, and the code is awaited.
+    """
 
     session_id: str
     user_id: UserId
     client: str
+    address: str
     created_at_ms: int
+    authenticated_at_ms: int | None
     last_seen_at_ms: int
     expires_at_ms: int
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from cloud.domain.access import Action as Permission
-from cloud.domain.access import require
+from cloud.domain.access import require, require_recent
 from cloud.domain.change import CommandChanged
 from cloud.domain.command import (
     ANSWER_MS,
@@ -48,6 +48,8 @@ def request(
     """Ask for an act; Conflict while the gateway is not there, for a command is never kept for later."""
     policy = COMMAND_POLICIES[action]
     require(actor, policy.allowed_by)
+    if policy.allowed_by is not Permission.COMMAND_DEVICES:
+        require_recent(actor, tx.now_ms)
     if actor.person_id is None:
         raise Forbidden("only a person can ask a device to act")
     if purpose not in policy.purposes:

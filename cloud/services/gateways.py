@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloud.domain import lease as leases
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, require, require_recent
 from cloud.domain.change import GatewayChanged
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from cloud.domain.gateway import (
@@ -78,6 +78,7 @@ def create(tx: Tx, actor: User, site_id: SiteId, code: str, name: str) -> Gatewa
 def revoke(tx: Tx, actor: User, gateway_id: GatewayId) -> None:
     """Let nobody speak for the slot any more; what came from it stays."""
     require(actor, Action.MANAGE_GATEWAYS)
+    require_recent(actor, tx.now_ms)
     slot = gateways.find_slot(tx, gateway_id)
     if slot is None:
         raise NotFound(f"there is no gateway {gateway_id}")
@@ -138,6 +139,7 @@ def trust_again(tx: Tx, actor: User, gateway_id: GatewayId) -> None:
     Should there still be two, that shows again within a minute.
     """
     require(actor, Action.MANAGE_GATEWAYS)
+    require_recent(actor, tx.now_ms)
     slot = gateways.find_slot(tx, gateway_id)
     if slot is None:
         raise NotFound(f"there is no gateway {gateway_id}")

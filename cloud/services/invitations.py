@@ -7,7 +7,7 @@ week, and until the next one. Who takes it up is signed in nowhere else.
 import secrets
 from dataclasses import dataclass, field
 
-from cloud.domain.access import Action, require, require_may_grant
+from cloud.domain.access import Action, require, require_may_grant, require_recent
 from cloud.domain.errors import Conflict, NotFound
 from cloud.domain.ids import UserId
 from cloud.domain.user import User, UserRecord
@@ -31,6 +31,7 @@ class Invitation:
 def invite(tx: Tx, actor: User, user_id: UserId) -> Invitation:
     """Invite somebody who may sign in to choose a password, the first or, if it is lost, another."""
     require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     record = users.find_user(tx, user_id)
     if record is None:
         raise NotFound("there is no such user")

@@ -14,9 +14,9 @@ from cloud.domain.rate_limit import PARCEL_CODE_PER_USER
 from cloud.domain.user import User
 from cloud.services.notices import notify, withdraw
 from cloud.services.premises import site_of
-from cloud.services.rate_limits import report_attempt, take_attempt
+from cloud.services.rate_limits import guess
 from cloud.store import audit, parcels, people
-from cloud.store.db import Tx
+from cloud.store.db import Database, Tx
 
 _CODES_TRIED = 8
 _LISTED_MAX = 200
@@ -84,8 +84,19 @@ def own_parcels(tx: Tx, actor: User) -> list[Parcel]:
     return parcels.parcels_of_accounts(tx, actor.account_ids, _LISTED_MAX) if actor.account_ids else []
 
 
+async def hand_out_by_code(database: Database, actor: User, site_id: SiteId, code: str) -> Parcel:
+    """Hand out the parcel of a code; TooMany for who tries too often, for it may be a guess."""
+    return await guess(
+        database,
+        actor.tenant_id,
+        [(PARCEL_CODE_PER_USER, actor.user_id)],
+        lambda: database.write(actor.tenant_id, hand_out, actor, site_id, code),
+        NotFound,
+    )
+
+
 def hand_out(tx: Tx, actor: User, site_id: SiteId, code: str) -> Parcel:
-    """Hand out the parcel of a code, once; the caller counts attempts before calling."""
+    """Hand out the parcel of a code, once."""
     require(actor, Action.HANDLE_PARCELS)
     site_of(tx, site_id)
     digits = "".join(sign for sign in code if sign.isdecimal())
@@ -97,17 +108,6 @@ def hand_out(tx: Tx, actor: User, site_id: SiteId, code: str) -> Parcel:
     withdraw(tx, f"parcel:{found.parcel_id}")
     audit.record(tx, actor.user_id, "hand_out_parcel", "parcel", found.parcel_id)
     return _found(tx, found.parcel_id)
-
-
-def count_attempt(tx: Tx, actor: User) -> None:
-    """Count an attempt with a code before it is made; TooMany for who tries too often."""
-    require(actor, Action.HANDLE_PARCELS)
-    take_attempt(tx, [(PARCEL_CODE_PER_USER, actor.user_id)])
-
-
-def note_attempt(tx: Tx, actor: User, *, was_right: bool) -> None:
-    """Say how the attempt turned out."""
-    report_attempt(tx, [(PARCEL_CODE_PER_USER, actor.user_id)], was_right=was_right)
 
 
 def _found(tx: Tx, parcel_id: ParcelId) -> Parcel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from cloud.domain.access import Action, may, require
+from cloud.domain.access import Action, may, require, require_recent
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.identity_number import identity_number, mobile_number, plate_number
 from cloud.domain.ids import AccountId, PersonId, SiteId, SpaceId, VehicleId
@@ -181,6 +181,7 @@ def people_of_space(tx: Tx, actor: User, space_id: SpaceId) -> list[tuple[Person
 def reveal(tx: Tx, actor: User, person_id: PersonId, field: PersonField, reason: str) -> str:
     """Return a number whole, and write down who looked and why."""
     require(actor, Action.REVEAL_PERSONAL_DATA)
+    require_recent(actor, tx.now_ms)
     said = reason.strip()
     if not _REASON_LENGTH_MIN <= len(said) <= _REASON_LENGTH_MAX:
         raise Invalid(f"say why in {_REASON_LENGTH_MIN} to {_REASON_LENGTH_MAX} characters; it is kept")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, require, require_recent
 from cloud.domain.errors import Conflict, NotFound
 from cloud.domain.ids import PersonId
 from cloud.domain.periods import local_date, time_zone
@@ -115,6 +115,7 @@ def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
     Conflict while a relation to a home holds: the contract needs the person until it ends.
     """
     require(actor, Action.MANAGE_PEOPLE)
+    require_recent(actor, tx.now_ms)
     found = persons.find_person(tx, person_id)
     if found is None:
         raise NotFound(f"there is no person {person_id}")

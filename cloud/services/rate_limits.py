@@ -5,15 +5,19 @@ fifty attempts at once gain nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from cloud.domain.errors import TooMany
+from cloud.domain.ids import TenantId
 from cloud.domain.rate_limit import Limit, failed, succeeded, take
 from cloud.store import rate_limits
-from cloud.store.db import Tx
+from cloud.store.db import Database, Tx
 
 # A limit and whose bucket of it: a login, an address.
 Bucket = tuple[Limit, str]
+
+_T = TypeVar("_T")
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -39,6 +43,24 @@ def report_attempt(tx: Tx, buckets: Sequence[Bucket], *, was_right: bool) -> Non
         rate_limits.put_spent(
             tx, limit.scope, hashed, succeeded(limit, spent) if was_right else failed(spent)
         )
+
+
+async def guess(
+    database: Database,
+    tenant_id: TenantId,
+    buckets: Sequence[Bucket],
+    attempt: Callable[[], Awaitable[_T]],
+    wrong: type[Exception] | tuple[type[Exception], ...],
+) -> _T:
+    """Make an attempt that could be a guess: counted before, and made to wait longer if it raises `wrong`."""
+    await database.write(tenant_id, take_attempt, buckets)
+    try:
+        found = await attempt()
+    except wrong:
+        await database.write(tenant_id, report_attempt, buckets, was_right=False)
+        raise
+    await database.write(tenant_id, report_attempt, buckets, was_right=True)
+    return found
 
 
 def forget_old(tx: Tx) -> int:

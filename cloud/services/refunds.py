@@ -5,7 +5,7 @@ approved; the entry and the approval are one transaction. A provider is asked to
 the refund's own number, until it has.
 """
 
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, require, require_recent
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import AccountId, RefundId, SiteId
 from cloud.domain.notice import NewNotice, Topic
@@ -78,6 +78,7 @@ def request_refund(
 
 def approve(tx: Tx, actor: User, refund_id: RefundId) -> Refund:
     """Book a refund somebody else asked for; Conflict where the money is not there any more."""
+    require_recent(actor, tx.now_ms)
     found = _to_decide(tx, actor, refund_id)
     people.lock_account(tx, found.account_id)
     account, site = account_and_site(tx, found.account_id)

@@ -7,7 +7,7 @@ somebody is recorded, and holds from their very next request.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloud.domain.access import Action, require, require_may_grant
+from cloud.domain.access import Action, require, require_may_grant, require_recent
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import BuildingId, SiteId, UserId
 from cloud.domain.premises import Building, Site
@@ -97,6 +97,7 @@ def set_role(tx: Tx, actor: User, user_id: UserId, role: Role) -> UserRecord:
 def enable(tx: Tx, actor: User, user_id: UserId) -> None:
     """Let somebody who was disabled sign in again."""
     require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     record = users.find_user(tx, user_id)
     if record is None:
         raise NotFound("there is no such user")
@@ -107,6 +108,8 @@ def enable(tx: Tx, actor: User, user_id: UserId) -> None:
 
 
 def _changeable(tx: Tx, actor: User, user_id: UserId) -> UserRecord:
+    require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     record = get_staff(tx, actor, user_id)
     if user_id == actor.user_id:
         raise Conflict("you cannot change your own role or sites: ask another manager")

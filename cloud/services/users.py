@@ -12,13 +12,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
-from cloud.domain.access import Action, require, require_may_grant
+from cloud.domain.access import Action, require, require_may_grant, require_recent
 from cloud.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from cloud.domain.ids import AccountId, TenantId, UserId
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.user import Locale, Role, Session, SessionLimits, User, UserRecord
+from cloud.services import second_factors
 from cloud.services.passwords import Passwords, checked_password, needs_rehash
 from cloud.store import audit, sessions, users
 from cloud.store import people as people_store
@@ -30,18 +32,30 @@ DISPLAY_NAME_LENGTH_MAX = 100
 # A session in use is noted as used this often, not at every request: a write a minute, not a hundred.
 TOUCH_INTERVAL_MS = 60_000
 
+# How long the code after the password may take: the telephone is upstairs.
+HALF_LASTS_MS = 10 * 60_000
+
 _LOGIN = re.compile(r"[^\s\x00-\x1f\x7f]{1,64}")
 _TOKEN = re.compile(r"([1-9][0-9]{0,9})\.[A-Za-z0-9_-]{43}")
 _WRONG = "the login or the password is wrong"
 
 
+class Awaited(Enum):
+    """What a sign-in lacks after the password."""
+
+    NOTHING = "nothing"
+    CODE = "code"
+    SET_UP = "set_up"  # the company requires a second factor, and they have none yet
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that has just begun; `token` is its secret, told this once."""
+    """A session that has just begun, or half of one; `token` is its secret, told this once."""
 
     user: User
     session: Session
     token: str = field(repr=False)
+    awaited: Awaited = Awaited.NOTHING
 
 
 async def sign_in(
@@ -52,8 +66,11 @@ async def sign_in(
     login: str,
     password: str,
     client: str,
+    address: str = "",
 ) -> SignedIn:
     """Check a password and begin a session; Unauthenticated says no more than that it was wrong.
+
+    Half a session where a second factor is asked: `services.authentication` completes it.
 
     The caller counts attempts (`services.rate_limits`) before calling.
     """
@@ -62,7 +79,9 @@ async def sign_in(
     if credential is None or not is_right or credential.is_disabled:
         raise Unauthenticated(_WRONG)
     fresh_hash = await passwords.hash(password) if needs_rehash(credential.password_hash) else None
-    return await database.write(tenant_id, begin_session, credential.user_id, limits, client, fresh_hash)
+    return await database.write(
+        tenant_id, begin_session, credential.user_id, limits, client, fresh_hash, address
+    )
 
 
 async def actor_of_session(database: Database, limits: SessionLimits, token: str) -> User | None:
@@ -91,31 +110,46 @@ def hash_of(token: str) -> str:
 
 
 def begin_session(
-    tx: Tx, user_id: UserId, limits: SessionLimits, client: str, fresh_hash: str | None = None
+    tx: Tx,
+    user_id: UserId,
+    limits: SessionLimits,
+    client: str,
+    fresh_hash: str | None = None,
+    address: str = "",
 ) -> SignedIn:
     """Begin a session for somebody whose password was right; `fresh_hash` replaces an outdated one."""
-    record = users.find_user(tx, user_id)
-    if record is None or record.disabled_at_ms is not None:
-        raise Unauthenticated(_WRONG)
+    record = _who_signs_in(tx, user_id)
     if fresh_hash is not None:
         users.set_password_hash(tx, user_id, fresh_hash)
-    token = f"{tx.tenant_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"
-    begun = sessions.insert_session(
-        tx, hash_of(token), user_id, client[:CLIENT_LENGTH_MAX], tx.now_ms + limits.absolute_ms
+    if second_factors.is_asked(tx, user_id):
+        return _begin(tx, record, client, address, tx.now_ms + HALF_LASTS_MS, Awaited.CODE)
+    if second_factors.is_required(tx, record.user.role):
+        second_factors.begin(tx, record.user)
+        return _begin(tx, record, client, address, tx.now_ms + HALF_LASTS_MS, Awaited.SET_UP)
+    return begin_whole_session(tx, user_id, limits, client, address)
+
+
+def begin_whole_session(
+    tx: Tx, user_id: UserId, limits: SessionLimits, client: str, address: str
+) -> SignedIn:
+    """Begin the session of somebody who has shown all that is asked of them."""
+    begun = _begin(
+        tx, _who_signs_in(tx, user_id), client, address, tx.now_ms + limits.absolute_ms, Awaited.NOTHING
     )
-    audit.record(tx, user_id, "sign_in", "user", user_id, {"session_id": begun.session_id})
-    return SignedIn(record.user, begun, token)
+    audit.record(tx, user_id, "sign_in", "user", user_id, {"session_id": begun.session.session_id})
+    return begun
 
 
 def find_session(tx: Tx, limits: SessionLimits, token: str) -> tuple[User, bool] | None:
     """Return whose session it is and whether its use should be noted; None if there is none or it is over."""
     session = sessions.find_session(tx, hash_of(token))
-    if session is None or limits.is_over(session, tx.now_ms):
+    if session is None or session.authenticated_at_ms is None or limits.is_over(session, tx.now_ms):
         return None
     record = users.find_user(tx, session.user_id)
     if record is None or record.disabled_at_ms is not None:
         return None
-    return record.user, tx.now_ms - session.last_seen_at_ms >= TOUCH_INTERVAL_MS
+    actor = replace(record.user, authenticated_at_ms=session.authenticated_at_ms)
+    return actor, tx.now_ms - session.last_seen_at_ms >= TOUCH_INTERVAL_MS
 
 
 def sign_out(tx: Tx, token: str) -> None:
@@ -142,6 +176,21 @@ def revoke_session(tx: Tx, actor: User, session_id: str) -> None:
     if not sessions.delete_user_session(tx, actor.user_id, session_id):
         raise NotFound("there is no such session")
     audit.record(tx, actor.user_id, "revoke_session", "user", actor.user_id, {"session_id": session_id})
+
+
+def revoke_others(tx: Tx, actor: User, token: str) -> int:
+    """End all of the actor's own sessions but the one that asks; return how many."""
+    ended = sessions.delete_user_sessions(tx, actor.user_id, except_hash=hash_of(token))
+    audit.record(tx, actor.user_id, "revoke_sessions", "user", actor.user_id, {"ended": str(ended)})
+    return ended
+
+
+def own_record(tx: Tx, actor: User) -> UserRecord:
+    """Return the actor as they sign in."""
+    record = users.find_user(tx, actor.user_id)
+    if record is None:
+        raise NotFound("there is no such user")
+    return record
 
 
 def forget_ended_sessions(tx: Tx, limits: SessionLimits) -> int:
@@ -179,6 +228,7 @@ def create_user(
     `password_hash` comes from `Passwords.hash`, which is too slow to be called in a transaction.
     """
     require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     if not _LOGIN.fullmatch(login):
         raise Invalid(f"the login {login!r} is not 1 to 64 characters without spaces")
     if not 1 <= len(display_name) <= DISPLAY_NAME_LENGTH_MAX:
@@ -203,6 +253,7 @@ def create_user(
 def tie_accounts(tx: Tx, actor: User, user_id: UserId, account_ids: Iterable[AccountId]) -> None:
     """Let a resident see more accounts."""
     require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     record = users.find_user(tx, user_id)
     if record is None:
         raise NotFound("there is no such user")
@@ -222,6 +273,7 @@ def list_users(tx: Tx, actor: User, cursor: str | None = None, limit: int = 50) 
 def disable_user(tx: Tx, actor: User, user_id: UserId) -> None:
     """Let somebody sign in no more and end their sessions; nobody can disable themselves."""
     require(actor, Action.MANAGE_USERS)
+    require_recent(actor, tx.now_ms)
     if user_id == actor.user_id:
         raise Conflict("you cannot disable yourself: ask another manager")
     record = users.find_user(tx, user_id)
@@ -236,6 +288,29 @@ def disable_user(tx: Tx, actor: User, user_id: UserId) -> None:
 def set_locale(tx: Tx, actor: User, locale: Locale) -> None:
     """Remember the language the actor wants to read."""
     users.set_locale(tx, actor.user_id, locale)
+
+
+def _who_signs_in(tx: Tx, user_id: UserId) -> UserRecord:
+    record = users.find_user(tx, user_id)
+    if record is None or record.disabled_at_ms is not None:
+        raise Unauthenticated(_WRONG)
+    return record
+
+
+def _begin(
+    tx: Tx, record: UserRecord, client: str, address: str, expires_at_ms: int, awaited: Awaited
+) -> SignedIn:
+    token = f"{tx.tenant_id}.{secrets.token_urlsafe(TOKEN_BYTES)}"
+    begun = sessions.insert_session(
+        tx,
+        hash_of(token),
+        record.user.user_id,
+        client[:CLIENT_LENGTH_MAX],
+        address,
+        expires_at_ms,
+        tx.now_ms if awaited is Awaited.NOTHING else None,
+    )
+    return SignedIn(record.user, begun, token, awaited)
 
 
 def _replace_password(tx: Tx, user_id: UserId, new_hash: str, kept_session_hash: str) -> None:

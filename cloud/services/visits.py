@@ -25,9 +25,9 @@ from cloud.domain.visit import (
 from cloud.services import granting
 from cloud.services.notices import notify
 from cloud.services.premises import site_of
-from cloud.services.rate_limits import report_attempt, take_attempt
+from cloud.services.rate_limits import guess
 from cloud.store import audit, people, visits
-from cloud.store.db import Tx
+from cloud.store.db import Database, Tx
 
 _CODES_TRIED = 8
 _LISTED_MAX = 200
@@ -90,8 +90,19 @@ def visits_today(tx: Tx, actor: User, site_id: SiteId) -> list[Visit]:
     return visits.visits_of_site(tx, site_id, begin_ms, begin_ms + _DAY_MS, _LISTED_MAX)
 
 
+async def admit_by_code(database: Database, actor: User, site_id: SiteId, code: str) -> Visit:
+    """Let in who has this code; TooMany for who tries too often, for it may be a guess."""
+    return await guess(
+        database,
+        actor.tenant_id,
+        [(VISIT_CODE_PER_USER, actor.user_id)],
+        lambda: database.write(actor.tenant_id, admit, actor, site_id, code),
+        NotFound,
+    )
+
+
 def admit(tx: Tx, actor: User, site_id: SiteId, code: str) -> Visit:
-    """Let in who has this code, once, and tell the host; the caller counts attempts before calling."""
+    """Let in who has this code, once, and tell the host."""
     require(actor, Action.ADMIT_VISITORS)
     digits = "".join(sign for sign in code if sign.isdecimal())
     found = visits.find_by_code(tx, site_id, digits) if len(digits) == CODE_DIGITS else None
@@ -132,17 +143,6 @@ def _tell_host(tx: Tx, found: Visit) -> None:
             is_urgent=True,
         ),
     )
-
-
-def count_attempt(tx: Tx, actor: User) -> None:
-    """Count an attempt with a code before it is made; TooMany for who tries too often."""
-    require(actor, Action.ADMIT_VISITORS)
-    take_attempt(tx, [(VISIT_CODE_PER_USER, actor.user_id)])
-
-
-def note_attempt(tx: Tx, actor: User, *, was_right: bool) -> None:
-    """Say how the attempt turned out."""
-    report_attempt(tx, [(VISIT_CODE_PER_USER, actor.user_id)], was_right=was_right)
 
 
 def take_back(tx: Tx, actor: User, visit_id: VisitId) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from cloud.domain.access import Action, require
+from cloud.domain.access import Action, require, require_recent
 from cloud.domain.change import AlarmChanged, GatewayChanged, InvoiceIssued
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import DeliveryId, SiteId, WebhookId
@@ -81,6 +81,7 @@ def list_webhooks(tx: Tx, actor: User) -> list[Webhook]:
 def exchange_secret(tx: Tx, actor: User, webhook_id: WebhookId) -> str:
     """Make a new secret; for a day messages are signed with the one before as well."""
     require(actor, Action.MANAGE_WEBHOOKS)
+    require_recent(actor, tx.now_ms)
     _found(tx, webhook_id)
     secret = _new_secret()
     webhooks.replace_secret(tx, webhook_id, secret, tx.now_ms + SECRET_OVERLAP_MS)

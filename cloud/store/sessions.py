@@ -10,9 +10,19 @@ from cloud.store.db import Tx
 from cloud.store.schema import session
 
 
-def insert_session(tx: Tx, session_hash: str, user_id: UserId, client: str, expires_at_ms: int) -> Session:
-    """Begin a session now."""
-    begun = Session(tx.new_id(), user_id, client, tx.now_ms, tx.now_ms, expires_at_ms)
+def insert_session(
+    tx: Tx,
+    session_hash: str,
+    user_id: UserId,
+    client: str,
+    address: str,
+    expires_at_ms: int,
+    authenticated_at_ms: int | None,
+) -> Session:
+    """Begin a session now, or half of one."""
+    begun = Session(
+        tx.new_id(), user_id, client, address, tx.now_ms, authenticated_at_ms, tx.now_ms, expires_at_ms
+    )
     # Add one session.
     tx.conn.execute(
         tx.insert(session).values(
@@ -21,7 +31,9 @@ def insert_session(tx: Tx, session_hash: str, user_id: UserId, client: str, expi
             id=begun.session_id,
             user_id=user_id,
             client=client,
+            address=address,
             created_at_ms=begun.created_at_ms,
+            authenticated_at_ms=authenticated_at_ms,
             last_seen_at_ms=begun.last_seen_at_ms,
             expires_at_ms=expires_at_ms,
         )
@@ -37,11 +49,11 @@ def find_session(tx: Tx, session_hash: str) -> Session | None:
 
 
 def list_sessions(tx: Tx, user_id: UserId) -> list[Session]:
-    """Return a user's sessions, last used first."""
+    """Return a user's sessions, last used first; no half ones."""
     # Where is this user signed in?
     rows = tx.conn.execute(
         _select(tx)
-        .where(session.c.user_id == user_id)
+        .where(session.c.user_id == user_id, session.c.authenticated_at_ms.is_not(None))
         .order_by(session.c.last_seen_at_ms.desc(), session.c.id)
     )
     return [_session_from_row(row) for row in rows]
@@ -58,6 +70,16 @@ def touch_session(tx: Tx, session_hash: str) -> None:
             session.c.last_seen_at_ms < tx.now_ms,
         )
         .values(last_seen_at_ms=tx.now_ms)
+    )
+
+
+def set_authenticated(tx: Tx, session_hash: str) -> None:
+    """Note that the session's holder has just shown again who they are."""
+    # Somebody gave their code, or their password, anew.
+    tx.conn.execute(
+        sa.update(session)
+        .where(session.c.tenant_id == tx.tenant_id, session.c.session_hash == session_hash)
+        .values(authenticated_at_ms=tx.now_ms)
     )
 
 
@@ -109,7 +131,9 @@ def _select(tx: Tx) -> sa.Select[Any]:
         session.c.id,
         session.c.user_id,
         session.c.client,
+        session.c.address,
         session.c.created_at_ms,
+        session.c.authenticated_at_ms,
         session.c.last_seen_at_ms,
         session.c.expires_at_ms,
     ).where(session.c.tenant_id == tx.tenant_id)
@@ -117,5 +141,12 @@ def _select(tx: Tx) -> sa.Select[Any]:
 
 def _session_from_row(row: sa.Row[Any]) -> Session:
     return Session(
-        row.id, UserId(row.user_id), row.client, row.created_at_ms, row.last_seen_at_ms, row.expires_at_ms
+        row.id,
+        UserId(row.user_id),
+        row.client,
+        row.address,
+        row.created_at_ms,
+        row.authenticated_at_ms,
+        row.last_seen_at_ms,
+        row.expires_at_ms,
     )

@@ -22,3 +22,10 @@ def list_tenants(tx: Tx) -> list[TenantId]:
     """Return every tenant: for the jobs, which go through them one by one."""
     # Whose days are we to look after?
     return [TenantId(row.tenant_id) for row in tx.conn.execute(sa.select(tenant.c.tenant_id))]
+
+
+def name_of(tx: Tx) -> str:
+    """Return what the transaction's own tenant is called; nothing if it has no name."""
+    # What is this company called?
+    named = tx.conn.execute(sa.select(tenant.c.name).where(tenant.c.tenant_id == tx.tenant_id))
+    return named.scalar_one_or_none() or ""

@@ -68,6 +68,17 @@ def list_staff(tx: Tx, limit: int) -> list[UserRecord]:
     return _records(tx, app_user.c.role != Role.RESIDENT.value, limit)
 
 
+def ids_of_roles(tx: Tx, roles: Iterable[Role]) -> list[UserId]:
+    """Return everybody of these roles."""
+    # Whom does a rule about these roles concern?
+    rows = tx.conn.execute(
+        sa.select(app_user.c.id).where(
+            app_user.c.tenant_id == tx.tenant_id, app_user.c.role.in_([role.value for role in roles])
+        )
+    )
+    return [UserId(row.id) for row in rows]
+
+
 def insert_user(
     tx: Tx, login: str, display_name: str, role: Role, locale: Locale, password_hash: str
 ) -> UserId | None:

@@ -16,8 +16,8 @@ from cloud.domain.errors import Unauthenticated
 from cloud.domain.rate_limit import SIGN_IN_PER_ADDRESS, SIGN_IN_PER_LOGIN, SIGN_IN_PER_PAIR
 from cloud.domain.user import User
 from cloud.keys import ACTOR, CONFIG, DATABASE, PASSWORDS, SESSION_LIMITS
-from cloud.services import audit, rate_limits, users
-from cloud.services.users import SignedIn
+from cloud.services import audit, authentication, rate_limits, users
+from cloud.services.users import Awaited, SignedIn
 from cloud.web.headers import is_secure
 from cloud.web.origin import require_same_origin
 
@@ -60,7 +60,7 @@ async def actor_anew(request: web.Request) -> User | None:
 
 
 async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
-    """Begin a session; Unauthenticated if login or password are wrong, TooMany if tried too often."""
+    """Begin a session, or half of one; Unauthenticated if login or password are wrong, else TooMany."""
     app = request.app
     require_same_origin(request, has_cookie=cookie_name(request) in request.cookies)
     address = address_of(request)
@@ -69,9 +69,9 @@ async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
         (SIGN_IN_PER_LOGIN, login),
         (SIGN_IN_PER_PAIR, f"{login} {address}"),
     )
-    await app[DATABASE].write(DEFAULT_TENANT, rate_limits.take_attempt, buckets)
-    try:
-        signed_in = await users.sign_in(
+
+    async def attempt() -> SignedIn:
+        return await users.sign_in(
             app[DATABASE],
             app[PASSWORDS],
             app[SESSION_LIMITS],
@@ -79,14 +79,38 @@ async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
             login,
             password,
             request.headers.get(hdrs.USER_AGENT, ""),
+            address,
         )
+
+    try:
+        signed_in = await rate_limits.guess(app[DATABASE], DEFAULT_TENANT, buckets, attempt, Unauthenticated)
     except Unauthenticated:
-        await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=False)
         await app[DATABASE].write(DEFAULT_TENANT, audit.record_failed_sign_in, login, address)
         raise
-    await app[DATABASE].write(DEFAULT_TENANT, rate_limits.report_attempt, buckets, was_right=True)
+    if signed_in.awaited is Awaited.NOTHING:
+        request[ACTOR] = signed_in.user
+    return signed_in
+
+
+async def give_code(request: web.Request, token: str, code: str) -> SignedIn:
+    """Make half a session whole; Unauthenticated if the code is wrong, or the password was too long ago."""
+    tenant_id = users.tenant_of_token(token)
+    if tenant_id is None:
+        raise Unauthenticated("nobody is signing in with this request")
+    app = request.app
+    signed_in = await authentication.give_code(app[DATABASE], app[SESSION_LIMITS], tenant_id, token, code)
     request[ACTOR] = signed_in.user
     return signed_in
+
+
+async def reauthenticate(request: web.Request, *, password: str = "", code: str = "") -> None:
+    """Note that who asks has just shown again who they are; Unauthenticated if they have not."""
+    actor = await require_actor(request)
+    token, _ = credential_of(request)
+    app = request.app
+    await authentication.reauthenticate(
+        app[DATABASE], app[PASSWORDS], actor, token, password=password, code=code
+    )
 
 
 async def sign_out(request: web.Request) -> None:
@@ -132,6 +156,34 @@ def address_of(request: web.Request) -> str:
 def cookie_name(request: web.Request) -> str:
     """Return the session cookie's name; over TLS the prefix binds it to this very host and path."""
     return "__Host-gatehouse" if is_secure(request) else "gatehouse"
+
+
+def half_of(request: web.Request) -> str:
+    """Return the secret of the half session the browser holds, or nothing."""
+    return request.cookies.get(_half_cookie_name(request), "")[:_SECRET_LENGTH_MAX]
+
+
+def set_half_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    """Hand half a session to the browser, apart from a whole one; nothing is hers by it."""
+    response.set_cookie(
+        _half_cookie_name(request),
+        token,
+        path="/",
+        max_age=users.HALF_LASTS_MS // 1000,
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure(request),
+    )
+
+
+def clear_half_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """Take half a session from the browser."""
+    name = _half_cookie_name(request)
+    response.del_cookie(name, path="/", httponly=True, samesite="Lax", secure=is_secure(request))
+
+
+def _half_cookie_name(request: web.Request) -> str:
+    return f"{cookie_name(request)}_half"
 
 
 def set_session_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:

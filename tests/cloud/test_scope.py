@@ -25,6 +25,9 @@ OF_THE_COMPANY = {
     "ledger_account",
     "photo",  # reached by what it is of
     "rate_limit",
+    "recovery_code",
+    "second_factor",
+    "second_factor_role",
     "session",
     "subject_mapping",
     "tariff",

@@ -107,6 +107,7 @@ from cloud.store.schema.premises import (
 )
 from cloud.store.schema.repair import photo, repair, repair_entry, technician
 from cloud.store.schema.response_plan import alarm_step, response_plan
+from cloud.store.schema.second_factor import recovery_code, second_factor, second_factor_role
 from cloud.store.schema.upkeep import (
     checklist,
     document_number,
@@ -246,11 +247,14 @@ __all__ = [
     "rate_limit",
     "reading",
     "reading_day",
+    "recovery_code",
     "refund",
     "repair",
     "repair_entry",
     "response_plan",
     "running_charge",
+    "second_factor",
+    "second_factor_role",
     "service_link",
     "service_point",
     "service_sheet",

@@ -88,7 +88,10 @@ session = sa.Table(
     reference("id"),
     reference("user_id"),
     text("client"),
+    text("address"),
     integer("created_at_ms"),
+    # When its holder last showed who they are; none: a password was right, and a code is awaited.
+    integer("authenticated_at_ms", nullable=True),
     integer("last_seen_at_ms"),
     integer("expires_at_ms"),
     refers("app_user", "user_id"),

@@ -1,0 +1,24 @@
+"""What is refused of those who work here, as shapes to be said in the reader's language."""
+
+from collections.abc import Sequence
+
+from cloud.console.language import mark
+
+STAFF_SHAPES: Sequence[str] = (
+    mark("the login {} is taken"),
+    mark("the login {} is not 1 to 64 characters without spaces"),
+    mark("the display name has {} characters, expected 1 to {}"),
+    mark("there is no such user"),
+    mark("the role {} is none of somebody who works here"),
+    mark("you cannot change your own role or sites: ask another manager"),
+    mark("you cannot disable yourself: ask another manager"),
+    mark("you have a second factor: remove it before you set up another"),
+    mark("there is no second factor to confirm: begin to set one up"),
+    mark("you have no second factor: set one up first"),
+    mark("the company requires a second factor of everybody who is {}"),
+    mark("you cannot reset your own second factor: ask another manager"),
+    mark("{} has no second factor"),
+    mark("set up your own second factor before you require one of your role"),
+    mark("{} may not sign in: let them in again first"),
+    mark("role {} may not make somebody {}, who could also {}"),
+)
