@@ -69,6 +69,7 @@ MENU: Sequence[Group] = (
             Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES, "i"),
             Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER, "p"),
             Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS, "f"),
+            Entry("/ledger", "list", mark("Books"), Action.READ_LEDGER),
             Entry("/reports", "chart", mark("Reports"), Action.READ_LEDGER, "s"),
         ),
     ),

@@ -83,6 +83,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "plan-written": mark("Version %(version)s is in force; open alarms keep the plan they had"),
         "refund-approved": mark("%(number)s approved: %(amount)s goes back"),
         "refund-refused": mark("%(number)s refused; nothing was booked"),
+        "subjects-set": mark("%(count)s subjects changed; exports use them from now on"),
         "space-changed": mark("%(code)s: noted, and what was before is kept"),
         "sheet-signed": mark("Signed; the clock starts again at 0"),
         "signed-out": mark("You have signed out"),

@@ -238,6 +238,7 @@ _SHAPES: Sequence[str] = (
     mark("this was not agreed to"),
     mark("this person's data was deleted at their request"),
     mark("name"),
+    mark("the books of {} are out of balance by {} fen"),
     # What an import cannot be undone for.
     mark("{} was changed since the import: it cannot be undone"),
     mark("something refers to a {} of this import: it cannot be undone"),

@@ -24,7 +24,7 @@ from cloud.store.journal import PostedLine
 def month_journal(tx: Tx, actor: User, month: str) -> Journal:
     """Return what was posted in a local month ("2026-10") as vouchers; it balances, or it is not made."""
     require(actor, Action.READ_LEDGER)
-    zone = _zone(tx)
+    zone = books_zone(tx)
     dates = billing_month(month)
     mapped = journal.subjects(tx)
     posted = journal.posted_lines(tx, midnight_ms(dates.start_on, zone), midnight_ms(dates.end_on, zone))
@@ -68,7 +68,7 @@ def _voucher(
     )
 
 
-def _zone(tx: Tx) -> ZoneInfo:
+def books_zone(tx: Tx) -> ZoneInfo:
     """Return the zone the company's months are in: that of its first site."""
     sites = premises.list_sites(tx)
     return time_zone(sites[0].time_zone if sites else "UTC")

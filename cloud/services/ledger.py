@@ -2,9 +2,13 @@
 
 from cloud.domain.access import Action, require, require_account
 from cloud.domain.ids import AccountId, LedgerEntryId
+from cloud.domain.journal import subject_of
 from cloud.domain.ledger import PREPAYMENT, RECEIVABLE, EntryKind, StatementRow, TrialBalance, running_balance
+from cloud.domain.periods import billing_month, midnight_ms
+from cloud.domain.trial_balance import MonthTrialBalance, TrialRow
 from cloud.domain.user import User
-from cloud.store import ledger
+from cloud.services.journal import books_zone
+from cloud.store import journal, ledger
 from cloud.store.db import Tx
 
 # What a customer owes less what stands to the customer's credit.
@@ -43,3 +47,17 @@ def trial_balance(tx: Tx, actor: User) -> TrialBalance:
     """Return every ledger account's sum; together they are zero, or something is badly wrong."""
     require(actor, Action.READ_LEDGER)
     return TrialBalance(ledger.sums_by_ledger_account(tx))
+
+
+def month_trial_balance(tx: Tx, actor: User, month: str) -> MonthTrialBalance:
+    """Return what stood, moved and stands in a local month ("2026-10"), by subject."""
+    require(actor, Action.READ_LEDGER)
+    dates = billing_month(month)
+    zone = books_zone(tx)
+    mapped = journal.subjects(tx)
+    rows = [
+        TrialRow(one, subject_of(one.ledger_account, mapped))
+        for one in ledger.turnovers(tx, midnight_ms(dates.start_on, zone), midnight_ms(dates.end_on, zone))
+    ]
+    by_subject = sorted(rows, key=lambda row: (row.subject.code, row.turnover.ledger_account))
+    return MonthTrialBalance(month, tuple(by_subject))

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from cloud.domain.ids import AccountId, InvoiceId, LedgerEntryId
 from cloud.domain.ledger import CHART, Entry, EntryKind
+from cloud.domain.trial_balance import Turnover
 from cloud.store.db import Tx
 from cloud.store.many_rows import insert_rows
 from cloud.store.schema import ledger_account, ledger_entry, posting
@@ -131,6 +132,41 @@ def sums_by_ledger_account(tx: Tx) -> dict[str, int]:
         .group_by(posting.c.ledger_account)
     )
     return dict.fromkeys(CHART, 0) | {row[0]: int(row[1]) for row in rows}
+
+
+def turnovers(tx: Tx, from_ms: int, to_ms: int) -> list[Turnover]:
+    """Return what was on every ledger account before a time and what was posted to it in the time."""
+    fen, at_ms = posting.c.amount_fen, ledger_entry.c.posted_at_ms
+
+    def total(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((sa.and_(*which), fen), else_=0))
+
+    # What stood where, and what moved?
+    rows = tx.conn.execute(
+        sa.select(
+            posting.c.ledger_account,
+            total(at_ms < from_ms).label("opening_fen"),
+            total(at_ms >= from_ms, fen > 0).label("debit_fen"),
+            total(at_ms >= from_ms, fen < 0).label("credit_fen"),
+        )
+        .select_from(
+            ledger_entry.join(
+                posting,
+                sa.and_(
+                    posting.c.tenant_id == ledger_entry.c.tenant_id, posting.c.entry_id == ledger_entry.c.id
+                ),
+            )
+        )
+        .where(ledger_entry.c.tenant_id == tx.tenant_id, at_ms < to_ms)
+        .group_by(posting.c.ledger_account)
+    )
+    found = {
+        row.ledger_account: Turnover(
+            row.ledger_account, int(row.opening_fen), int(row.debit_fen), -int(row.credit_fen)
+        )
+        for row in rows
+    }
+    return [found.get(code, Turnover(code, 0, 0, 0)) for code in CHART]
 
 
 def entries_of_invoice(tx: Tx, invoice_id: InvoiceId) -> list[tuple[LedgerEntryId, EntryKind]]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from cloud.domain.imports.cell import Cell
 from cloud.domain.journal import Journal
 from cloud.domain.report import Collected, MonthReport
+from cloud.domain.trial_balance import MonthTrialBalance
 from cloud.workbook.writing import Sheet, csv_bytes, sheets_workbook
 
 _JOURNAL = (
@@ -51,6 +52,42 @@ def journal_workbook(journal: Journal, *, is_chinese: bool) -> bytes:
             ),
         ]
     )
+
+
+def trial_workbook(balance: MonthTrialBalance, *, is_chinese: bool) -> bytes:
+    """Return a month's trial balance as a workbook; debit and credit in columns of their own."""
+    titles = (
+        ("科目编码", "科目名称", "期初借方", "期初贷方", "本期借方", "本期贷方", "期末借方", "期末贷方")
+        if is_chinese
+        else (
+            *("Subject code", "Subject", "Before, debit", "Before, credit"),
+            *("Debit", "Credit", "After, debit", "After, credit"),
+        )
+    )
+    amounts = [
+        (
+            *_sides(row.turnover.opening_fen),
+            row.turnover.debit_fen,
+            row.turnover.credit_fen,
+            *_sides(row.turnover.closing_fen),
+        )
+        for row in balance.rows
+    ]
+    rows = [
+        (row.subject.code, row.subject.name, *(_yuan(fen) if fen else None for fen in columns))
+        for row, columns in zip(balance.rows, amounts, strict=True)
+    ]
+    totals = tuple(_yuan(sum(column)) for column in zip(*amounts, strict=True))
+    total = ("", "合计" if is_chinese else "Total", *totals)
+    sheet = Sheet(
+        "科目余额表" if is_chinese else "Trial balance", titles, [*rows, total], (12, 28, *[14] * 6)
+    )
+    return sheets_workbook([sheet])
+
+
+def _sides(fen: int) -> tuple[int, int]:
+    """Return a balance as debit and credit."""
+    return max(fen, 0), max(-fen, 0)
 
 
 def report_workbook(report: MonthReport, names: Mapping[str, str], *, is_chinese: bool) -> bytes:

@@ -11,10 +11,11 @@ from cloud.domain.errors import Forbidden, Invalid
 from cloud.domain.journal import Journal, JournalLine, Subject, Voucher
 from cloud.domain.ledger import EntryKind
 from cloud.domain.payment import Method
+from cloud.domain.trial_balance import MonthTrialBalance, TrialRow, Turnover
 from cloud.domain.user import Role, User
 from cloud.services import journal, ledger, payments, reports
 from cloud.store.db import Database
-from cloud.workbook.finance import journal_csv, journal_workbook
+from cloud.workbook.finance import journal_csv, journal_workbook, trial_workbook
 from tests.billing.estate import SYSTEM, Estate, at, make_estate
 from tests.databases import TENANT, FakeClock
 
@@ -141,3 +142,35 @@ async def test_a_month_s_report_is_what_the_books_have(estate: Estate) -> None:
     assert [(one.charge_code, one.amount_fen) for one in report.items] == [("electricity", 14_649)]
     assert [(one.name, one.open_fen) for one in report.buildings] == [("1 号楼", 9_766)]
     assert report.energy == ()
+
+
+async def test_a_month_s_trial_balance_goes_on_where_the_month_before_ended(estate: Estate) -> None:
+    await billed(estate)
+    estate.database.write_now(
+        TENANT, journal.set_subjects, SYSTEM, {"receivable": Subject("112201", "应收账款-业主")}
+    )
+
+    def of(code: str) -> MonthTrialBalance:
+        return estate.database.read_now(TENANT, ledger.month_trial_balance, SYSTEM, code)
+
+    now, after = of(NOVEMBER), of("2026-12")
+
+    by_account = {row.turnover.ledger_account: row for row in now.rows}
+    assert now.debit_fen == now.credit_fen > 0
+    assert by_account["receivable"].subject == Subject("112201", "应收账款-业主")
+    assert {one.turnover.ledger_account: one.turnover.opening_fen for one in after.rows} == {
+        code: row.turnover.closing_fen for code, row in by_account.items()
+    }
+    sheet = CalamineWorkbook.from_filelike(io.BytesIO(trial_workbook(now, is_chinese=True)))
+    total = sheet.get_sheet_by_index(0).to_python()[-1]
+    assert total[1] == "合计"
+    assert total[2] == total[3]
+    assert total[4] == total[5] > 0
+    assert total[6] == total[7]
+
+
+def test_books_that_do_not_balance_are_not_shown() -> None:
+    row = TrialRow(Turnover("cash", 0, 1, 0), Subject("1001", "库存现金"))
+
+    with pytest.raises(Invalid, match="the books of 2026-10 are out of balance by 1 fen"):
+        MonthTrialBalance("2026-10", (row,))
