@@ -114,7 +114,9 @@ async def open_cloud(
             return await _hello(field, clock, boot_id, shelf, grants, identity.credential.lease)
 
         greeter = Greeter(client, hello, on_welcome, rng, keeper.turned_away)
-        greeter.heeders += [keeper.heed, *(lane.heed for lane in lanes.values())]
+        greeter.heeders.append(keeper.heed)
+        for lane in lanes.values():
+            lane.listen_to(greeter)
         yield Cloud(lanes, greeter, keeper.run)
 
 

@@ -38,6 +38,7 @@ class Greeter:
         self._random = rng
         self._client = client
         self._hello = hello
+        self.askers: list[Callable[[], None]] = []  # who is told before every Hello
         self.heeders = [on_welcome]  # who is told of every Welcome
         self._on_turned_away = on_turned_away
 
@@ -60,6 +61,8 @@ class Greeter:
         """Say Hello once and take the Welcome."""
         content = msgspec.json.encode(await self._hello())
         headers = {"Content-Type": "application/json"}
+        for ask in self.askers:
+            ask()
         answer = await self._client.post(HELLO_PATH, content, headers, _HELLO_TIMEOUT_S)
         try:
             welcome = _welcome_decoder.decode(answer)

@@ -98,22 +98,31 @@ class Lane:
         self._in_flight: _InFlight | None = None
         self._failures = 0
         self._reached = asyncio.Event()
-        # How far the cloud said it was, of which epoch; it only ever goes on, unless it was restored.
-        self._held = (buffer.epoch, buffer.acked_through[stream])
+        # How far the cloud had acknowledged when it was last greeted, of which epoch.
+        self._acked = (buffer.epoch, buffer.acked_through[stream])
         self._is_behind_at: int | None = None
+
+    def listen_to(self, greeter: Greeter) -> None:
+        """Hear of every Welcome from now on."""
+        greeter.askers.append(self.note_acked)
+        greeter.heeders.append(self.heed)
+
+    def note_acked(self) -> None:
+        """Remember what the cloud has said it has: what it answers now is not older than that."""
+        self._acked = (self._buffer.epoch, self._buffer.acked_through[self._stream])
 
     def heed(self, welcome: Welcome) -> None:
         """Take word that the cloud answers: a pause it did not ask for itself is over.
 
-        It also says how far it has this stream. An alarm it has lost must not wait for the next one.
+        It also says how far it has this stream: less than it had, if it was restored from a backup. An alarm
+        it has lost must not wait for the next one.
         """
         self._reached.set()
-        epoch, before = self._held
+        epoch, acked = self._acked
         held = welcome.acked_through.get(self._stream.value, 0)
-        if epoch == self._buffer.epoch and held < before:
+        if epoch == self._buffer.epoch and held < acked:
             self._is_behind_at = held
             self._buffer.grown[self._stream].set()
-        self._held = (self._buffer.epoch, held)
 
     async def run(self) -> None:
         """Send what there is, wait for more, for ever."""

@@ -207,15 +207,15 @@ def bundle(tx: Tx, actor: User, configuration_id: str) -> Bundle:
 
 def offered(tx: Tx, gateway: GatewayIdentity, above: int) -> Bundle | None:
     """Return what waits for a gateway with a number above the highest it has had."""
-    waiting = configurations.in_states(tx, gateway.gateway_id, {_S.SENT})
-    return next((_bundle(one) for one in waiting if one.number > above), None)
+    number = configurations.waiting_number(tx, gateway.gateway_id, above)
+    found = configurations.find_number(tx, gateway.gateway_id, number) if number else None
+    return None if found is None else _bundle(found)
 
 
 def greeted(tx: Tx, gateway: GatewayIdentity, said: Hello) -> tuple[int, bool]:
     """Return the number that waits for a gateway, and whether it is to tell what runs there."""
-    offer = offered(tx, gateway, said.configuration_highest)
-    is_known = configurations.is_known(tx, gateway.gateway_id, said.config_version)
-    return 0 if offer is None else offer.number, not is_known
+    number = configurations.waiting_number(tx, gateway.gateway_id, said.configuration_highest)
+    return number, not configurations.is_known(tx, gateway.gateway_id, said.config_version)
 
 
 def take_report(tx: Tx, gateway: GatewayIdentity, told: Report) -> None:

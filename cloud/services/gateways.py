@@ -93,10 +93,9 @@ def authenticate(tx: Tx, shown: ShownCertificate) -> Speaker:
 
     The certificate itself has been verified: it is one of ours, and its holder has the key.
     """
-    slot = gateways.find_slot(tx, shown.gateway_id)
+    slot, known = enrolments.find_speaker(tx, shown.gateway_id) or (None, None)
     if slot is None or not slot.is_enabled:
         raise Unauthenticated(NOT_ANY_MORE)
-    known = enrolments.find_identity(tx, shown.gateway_id)
     if known is None:
         # Given after the backup this cloud was restored from; nobody else could have signed it.
         return Speaker(slot.identity, is_newer=True, is_outdated=False, doubt=None)

@@ -163,6 +163,21 @@ def list_configurations(
     return [_from_row(tx, row) for row in rows]
 
 
+# Does anything wait for the gateway that it has not had? Asked with every hello, so built once.
+_WAITING_NUMBER = sa.select(sa.func.max(configuration.c.number)).where(
+    configuration.c.tenant_id == sa.bindparam("of_tenant"),
+    configuration.c.gateway_id == sa.bindparam("of_gateway"),
+    configuration.c.number > sa.bindparam("above"),
+    configuration.c.state == ConfigurationState.SENT.value,
+)
+
+
+def waiting_number(tx: Tx, gateway_id: GatewayId, above: int) -> int:
+    """Return the number of the newest configuration sent to a gateway and above that; 0 if none is."""
+    parameters = {"of_tenant": tx.tenant_id, "of_gateway": gateway_id, "above": above}
+    return tx.conn.execute(_WAITING_NUMBER, parameters).scalar_one() or 0
+
+
 def in_states(tx: Tx, gateway_id: GatewayId, states: Collection[ConfigurationState]) -> list[Configuration]:
     """Return a gateway's configurations that stand in any of `states`, the newest first."""
     # Which of them stand there?

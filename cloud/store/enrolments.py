@@ -9,6 +9,7 @@ from cloud.domain.gateway import Doubt, ShownCertificate
 from cloud.domain.ids import GatewayId, UserId
 from cloud.domain.lease import Lease
 from cloud.store.db import Tx
+from cloud.store.gateways import SLOT_COLUMNS, Slot, slot_from_row
 from cloud.store.schema import gateway, gateway_certificate, gateway_enrolment, gateway_identity
 
 
@@ -38,7 +39,21 @@ class Identity:
     doubt: Doubt | None
 
 
-# Asked with every batch, so built once. Who may speak for this slot?
+# Asked with every request of a box, so built once. Whose place is this, and who may speak for it?
+_SPEAKER = (
+    sa.select(*SLOT_COLUMNS, gateway_identity)
+    .select_from(gateway)
+    .join(
+        gateway_identity,
+        sa.and_(
+            gateway_identity.c.tenant_id == gateway.c.tenant_id,
+            gateway_identity.c.gateway_id == gateway.c.id,
+        ),
+        isouter=True,
+    )
+    .where(gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway"))
+)
+# Asked with every hello. Who may speak for this slot?
 _IDENTITY = sa.select(gateway_identity).where(
     gateway_identity.c.tenant_id == sa.bindparam("of_tenant"),
     gateway_identity.c.gateway_id == sa.bindparam("of_gateway"),
@@ -189,6 +204,15 @@ def find_identity(tx: Tx, gateway_id: GatewayId, *, lock: bool = False) -> Ident
     query = _IDENTITY_LOCKED if lock else _IDENTITY
     row = tx.conn.execute(query, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
     return None if row is None else _identity_from_row(row)
+
+
+def find_speaker(tx: Tx, gateway_id: GatewayId) -> tuple[Slot, Identity | None] | None:
+    """Return a slot and which certificates of its count, if a box has enrolled; None without the slot."""
+    row = tx.conn.execute(_SPEAKER, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
+    if row is None:
+        return None
+    slot = slot_from_row(tx, gateway_id, row)
+    return slot, None if row.gateway_id is None else _identity_from_row(row)
 
 
 def put_identity(tx: Tx, given: ShownCertificate) -> None:

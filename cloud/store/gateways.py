@@ -22,14 +22,12 @@ class Slot:
     last_seen_at_ms: int | None
 
 
+SLOT_COLUMNS = (gateway.c.site_id, gateway.c.code, gateway.c.enabled, gateway.c.last_seen_at_ms)
 # Asked and said with every batch, so built once: building a statement costs as much as running it.
 # Whose place is this?
-_FIND_SLOT = sa.select(
-    gateway.c.site_id,
-    gateway.c.code,
-    gateway.c.enabled,
-    gateway.c.last_seen_at_ms,
-).where(gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway"))
+_FIND_SLOT = sa.select(*SLOT_COLUMNS).where(
+    gateway.c.tenant_id == sa.bindparam("of_tenant"), gateway.c.id == sa.bindparam("of_gateway")
+)
 # The gateway is there.
 _TOUCH = (
     sa.update(gateway)
@@ -55,8 +53,11 @@ _SET_HELLO = (
 def find_slot(tx: Tx, gateway_id: GatewayId) -> Slot | None:
     """Return a slot, or None."""
     row = tx.conn.execute(_FIND_SLOT, {"of_tenant": tx.tenant_id, "of_gateway": gateway_id}).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else slot_from_row(tx, gateway_id, row)
+
+
+def slot_from_row(tx: Tx, gateway_id: GatewayId, row: Any) -> Slot:
+    """Return the slot a row with `SLOT_COLUMNS` tells of."""
     identity = GatewayIdentity(TenantId(tx.tenant_id), gateway_id, SiteId(row.site_id), row.code)
     return Slot(identity, row.enabled, row.last_seen_at_ms)
 

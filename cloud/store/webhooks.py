@@ -12,6 +12,10 @@ from cloud.store.schema import webhook, webhook_delivery
 
 _W, _D = webhook.c, webhook_delivery.c
 
+_SELECT = sa.select(_W.id, _W.url, _W.events, _W.site_id, _W.created_at_ms, _W.disabled_at_ms)
+# Who is to be told? Asked with everything announced, so built once.
+_TOLD = _SELECT.where(_W.tenant_id == sa.bindparam("of_tenant"), _W.disabled_at_ms.is_(None)).order_by(_W.id)
+
 
 def insert_webhook(
     tx: Tx, url: str, events: Iterable[WebhookEvent], site_id: SiteId | None, secret: str
@@ -35,12 +39,13 @@ def insert_webhook(
 
 def list_webhooks(tx: Tx) -> list[Webhook]:
     """Return the receivers, oldest first; those that are no longer told anything are not among them."""
-    return [_webhook_from_row(row) for row in tx.conn.execute(_select(tx).where(_W.disabled_at_ms.is_(None)))]
+    return [_webhook_from_row(row) for row in tx.conn.execute(_TOLD, {"of_tenant": tx.tenant_id})]
 
 
 def find_webhook(tx: Tx, webhook_id: WebhookId) -> Webhook | None:
     """Return one receiver, or None."""
-    row = tx.conn.execute(_select(tx).where(_W.id == webhook_id)).one_or_none()
+    # Which receiver is this?
+    row = tx.conn.execute(_SELECT.where(_W.tenant_id == tx.tenant_id, _W.id == webhook_id)).one_or_none()
     return None if row is None else _webhook_from_row(row)
 
 
@@ -206,11 +211,6 @@ def delete_finished(tx: Tx, before_ms: int) -> int:
         _D.tenant_id == tx.tenant_id, _D.finished_at_ms.is_not(None), _D.finished_at_ms < before_ms
     )
     return tx.conn.execute(statement).rowcount
-
-
-def _select(tx: Tx) -> sa.Select[Any]:
-    columns = (_W.id, _W.url, _W.events, _W.site_id, _W.created_at_ms, _W.disabled_at_ms)
-    return sa.select(*columns).where(_W.tenant_id == tx.tenant_id).order_by(_W.id)
 
 
 def _webhook_from_row(row: Any) -> Webhook:

@@ -61,7 +61,8 @@ class _Box:
         async with CloudClient(Identity(self.credential, LONG_AGO_MS)) as client:
             lanes = [Lane(stream, self.buffer, client, "boot", ToldClock(), _NoPause()) for stream in Stream]
             greeter = Greeter(client, self._hello, self._heed, _NoPause())
-            greeter.heeders += [lane.heed for lane in lanes]
+            for lane in lanes:
+                lane.listen_to(greeter)
             while not self._is_greeted:
                 with suppress(CloudFault):  # it gives up after five seconds, which a busy machine may take
                     await greeter.greet()

@@ -236,7 +236,16 @@ class _File:
             self._disk.sync_directory()
         if self._disk.lies:
             return
-        self._content.kept = bytearray(self._content.seen)
+        kept = self._content.kept
+        if kept is None:
+            self._content.kept = bytearray(self._content.seen)
+        else:
+            # What was written since is all that differs, and is far less than the file.
+            for offset, data in self._content.unsynced:
+                if data is None:
+                    del kept[offset:]
+                else:
+                    _put(kept, offset, data)
         self._content.unsynced = []
 
     def xFileSize(self) -> int:  # noqa: N802

@@ -362,3 +362,27 @@ async def test_a_cloud_that_answers_again_ends_a_lanes_pause(tmp_path: Path) -> 
 
         assert len(cloud.rows) == 1
         assert await pending(buffer) == 0
+
+
+async def test_rows_the_cloud_lost_since_it_was_last_greeted_are_offered_at_the_next_welcome(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as (cloud, buffer, client, lane):
+
+        async def hello() -> Hello:
+            return Hello("0.1.0", "boot", buffer.epoch, "v", 0, {}, None, 0, 0)
+
+        greeter = Greeter(client, hello, lambda _: None, rng())
+        lane.listen_to(greeter)
+        await greeter.greet()
+        await put(buffer, 1)
+        await lane.send_next()  # acknowledged, and then the cloud goes back to before that
+        cloud.rows.clear()
+        cloud.acked["history"] = 0
+
+        await greeter.greet()  # says it has nothing
+        assert buffer.grown[Stream.HISTORY].is_set()
+        while await lane.send_next():
+            pass
+
+        assert [row.value_micro for row in cloud.rows.values()] == [1]

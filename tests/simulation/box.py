@@ -187,12 +187,14 @@ class Box:
 
     def cut_during_next_writes(self, operation: int) -> None:
         """Let the power fail at that operation from now; whoever watches calls `kill` then."""
-        self.is_cut_arranged = self.is_up
-        self.disk.cut_at(operation)
+        if self.is_up:
+            self.is_cut_arranged = True
+            self.disk.cut_at(operation)
 
-    async def rest(self) -> None:
-        """Commit what is in memory, as after the last poll."""
-        await asyncio.sleep(self.config.buffer.commit_interval_ms / 1000 + 2)
+    @property
+    def rest_s(self) -> float:
+        """Return after how long what is in memory is committed, nothing being read any more."""
+        return self.config.buffer.commit_interval_ms / 1000 + 2
 
     def fail_disk(self, fault: Fault | None) -> None:
         """Let the disk fail, or no longer."""

@@ -27,6 +27,7 @@ from cloud.domain.errors import TooMany
 from cloud.domain.gateway import ShownCertificate
 from cloud.domain.ids import GatewayId
 from cloud.keys import DATABASE
+from cloud.store.restore import restore
 from cloud.store.threads import Job, Lane, NextWaiting
 from tests.simulation.loop import WorldLoop
 from tests.simulation.network import Network, on_machine
@@ -113,6 +114,7 @@ class CloudMachine:
         self.folder = folder
         self.is_up = False
         self.starts = 0
+        self.restores = 0
         self._network = network
         self._wall_ms = wall_ms
         self._template = template
@@ -155,17 +157,17 @@ class CloudMachine:
         self._ends.append(asyncio.create_task(self._runner.cleanup(), context=on_machine("the dead")))
 
     def back_up(self) -> None:
-        """Keep a copy for `restore`."""
-        self._backup = self.folder / "backup.db"
-        _copy(self.file, self._backup)
+        """Keep a copy for `restore`, of a cloud that is up."""
+        if self.is_up:
+            self._backup = self.folder / "backup.db"
+            _copy(self.file, self._backup)
 
-    def restore(self) -> bool:
+    def restore(self) -> None:
         """Put the copy in the place of what there is; the process must be down."""
-        if self._backup is None:
-            return False
-        assert not self.is_up
-        self.file = self._backup
-        return True
+        assert not self.is_up and self._backup is not None
+        self.restores += 1
+        self.file = self.folder / f"restored-{self.restores}.db"
+        restore(f"sqlite:///{self.file}", self._backup)
 
     def fill_disk(self, *, is_full: bool) -> None:
         """Leave no room for another page, or give it back."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ALARM_WITHIN_S = 10.0
 # A reading waits for its commit as well.
 READING_WITHIN_S = 15.0
+PROMPT_WITHIN_S = max(ALARM_WITHIN_S, READING_WITHIN_S)
 # A reading is stamped with the middle of its exchange: so far from the instant it was issued, usually,
 # and where the answer was late.
 _USUAL_MS = 400
@@ -59,7 +60,9 @@ class Oracle:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._in_cloud: dict[str, Found] = {}
+        self._in_cloud: dict[str, Found] = {box.name: {} for box in world.boxes}
+        self._read_to = 0  # which of the file's rows have been read
+        self._were_there: dict[str, set[BlockName]] = {box.name: set() for box in world.boxes}
         self._reading: tuple[Path, sqlite3.Connection] | None = None
         self.readings = 0
         self.lost_rows = 0
@@ -67,22 +70,32 @@ class Oracle:
     def after_step(self) -> None:
         """Check what must hold at any time."""
         world = self._world
-        self._in_cloud = self._read_blocks()
+        fresh = self._read_blocks()
         for box in world.boxes:
-            self._explained(box, self._in_cloud[box.name])
+            self._accounted(box, fresh[box.name])
+            self._explained(box)
             self._bounded(box)
             self._prompt(box)
         _must(len(asyncio.all_tasks()) <= _TASKS_MAX, f"I5: {len(asyncio.all_tasks())} tasks")
 
+    def cloud_restored(self) -> None:
+        """Note that the cloud goes back to a backup: what it lacks now a box may have given up already."""
+        self._read_blocks()
+        for code, found in self._in_cloud.items():
+            self._were_there[code] |= found.keys()
+
     def is_settled(self) -> bool:
         """Tell whether everything accepted has arrived, or is counted as given up."""
-        self._in_cloud = self._read_blocks()
-        return all(name in self._in_cloud[box.name] for box in self._world.boxes for name in box.accepted)
+        self._read_blocks()
+        return not any(box.accepted.keys() - self._in_cloud[box.name].keys() for box in self._world.boxes)
 
     def at_end(self) -> None:
         """Check that what is in the cloud is what was accepted, and that this was issued."""
+        self._begin_anew()  # also what was changed in a row that has been read
+        self._read_blocks()
         for box in self._world.boxes:
             found = self._in_cloud[box.name]
+            self._accounted(box, found)
             missing = [name for name in box.accepted if name not in found]
             _must(
                 not missing, f"I1: {box.name}: {len(missing)} accepted blocks are missing, e.g. {missing[:3]}"
@@ -97,28 +110,40 @@ class Oracle:
             self._reading[1].close()
         self._reading = None
 
+    def _begin_anew(self) -> None:
+        self.close()
+        self._read_to = 0
+        for found in self._in_cloud.values():
+            found.clear()
+
     @contextmanager
     def _cloud(self) -> Iterator[sqlite3.Connection]:
         """Read the cloud's file, by one connection as long as it is the same: opening it costs most."""
         file = self._world.cloud.file
         if self._reading is None or self._reading[0] != file:
-            self.close()
+            self._begin_anew()
             self._reading = (file, _open(file))
         yield self._reading[1]
 
     # I1, I2, I3, I6: every block, all the time.
 
     def _read_blocks(self) -> dict[str, Found]:
-        found: dict[str, Found] = {box.name: {} for box in self._world.boxes}
+        """Read what the cloud has; return what has come since the last look."""
+        fresh: dict[str, Found] = {box.name: {} for box in self._world.boxes}
         with self._cloud() as db:
-            for code, stream, epoch, first, last, digest, state in db.execute(
-                "SELECT g.code, b.stream, b.epoch, b.first_seq, b.last_seq, b.digest, b.state"
+            for row_number, code, stream, epoch, first, last, digest, state in db.execute(
+                "SELECT b.rowid, g.code, b.stream, b.epoch, b.first_seq, b.last_seq, b.digest, b.state"
                 " FROM ingest_block b JOIN gateway g ON g.tenant_id = b.tenant_id AND g.id = b.gateway_id"
+                " WHERE b.rowid > ? ORDER BY b.rowid",
+                (self._read_to,),
             ):
-                found[code][stream, epoch, first] = (last, digest, state)
-        return found
+                fresh[code][stream, epoch, first] = (last, digest, state)
+                self._read_to = row_number
+        for code, blocks in fresh.items():
+            self._in_cloud[code] |= blocks
+        return fresh
 
-    def _explained(self, box: Box, found: Found) -> None:
+    def _accounted(self, box: Box, found: Found) -> None:
         for name, (last, digest, state) in found.items():
             accepted = box.accepted.get(name)
             _must(
@@ -129,12 +154,15 @@ class Oracle:
             _must(state != "aside", f"I1: {box.name}: block {name} was put aside")
             if state == "taken":
                 _must(digest == accepted.digest, f"I3: {box.name}: block {name} has another content")
-        stored = box.stored_blocks()
+
+    def _explained(self, box: Box) -> None:
+        not_there = box.accepted.keys() - self._in_cloud[box.name].keys() - self._were_there[box.name]
+        stored = box.stored_blocks() if not_there else None
         if stored is None:
             return
-        for name in box.accepted:
+        for name in sorted(not_there):
             is_here = (name[0], name[2]) in stored
-            _must(is_here or name in found, f"I6: {box.name}: block {name} is neither here nor there")
+            _must(is_here, f"I6: {box.name}: block {name} is neither here nor there")
 
     # I5
 
@@ -239,13 +267,12 @@ class Oracle:
         for key, _, value, quality in rows:
             if key.endswith(("active_energy_import", "water_volume")) and quality == Quality.GOOD and value:
                 registers[key].append(value)
+        issued: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for entry in box.site.ledger.items():
+            issued[entry.device_id, entry.point].append(entry.value_micro)
         for key, values in registers.items():
             device, _, point = key.partition("/")
-            turned = [
-                entry.value_micro
-                for entry in box.site.ledger.items()
-                if entry.device_id == device and entry.point == point
-            ]
+            turned = issued[device, point]
             first, last = turned.index(values[0]), turned.index(values[-1])
             _must(
                 values[-1] - values[0]

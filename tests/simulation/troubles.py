@@ -167,6 +167,13 @@ def _cloud_killed(world: "World", _: "Box", __: random.Random) -> Undo:
     return world.start_cloud_soon
 
 
+def _cloud_restored(world: "World", _: "Box", __: random.Random) -> Undo:
+    world.cloud.kill()
+    world.oracle.cloud_restored()
+    world.cloud.restore()
+    return world.start_cloud_soon
+
+
 def _cloud_full(world: "World", _: "Box", __: random.Random) -> Undo:
     world.cloud.fill_disk(is_full=True)
     return lambda: world.cloud.fill_disk(is_full=False)
@@ -194,6 +201,7 @@ TROUBLES: Mapping[str, Trouble] = MappingProxyType(
         "clock jump": Trouble(_clock_jump, (5, 120)),
         "cloud full": Trouble(_cloud_full, (5, 60), is_everybodys=True),
         "cloud killed": Trouble(_cloud_killed, (0.5, 60), is_everybodys=True),
+        "cloud restored": Trouble(_cloud_restored, (0.5, 60), is_everybodys=True),
         "cloud slow": Trouble(_cloud_slow, (5, 90), is_everybodys=True),
         "disk fails": Trouble(_failing_disk, (1, 40)),
         "disk slow": Trouble(_slow_disk, (5, 60)),
