@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from aiohttp import web
 from msgspec import Meta
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
@@ -10,7 +11,9 @@ from cloud.domain.access import Action
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
 from cloud.domain.alarm_handling import AlarmActKind
 from cloud.domain.ids import AlarmId, SiteId, UserId
-from cloud.services import alarm_handling, alarms
+from cloud.domain.user import Locale
+from cloud.services import alarm_evidence, alarm_handling, alarms
+from cloud.web.alarm_evidence import ZIP, evidence_response
 
 _STATES: dict[str, frozenset[AlarmState]] = {
     "open": alarms.OPEN_STATES,
@@ -26,6 +29,12 @@ class AlarmQuery(PageQuery, frozen=True):
 
     site_id: Id | None = None
     state: Literal["open", "active", "acknowledged", "cleared", "all"] = "open"
+
+
+class EvidenceQuery(Request, frozen=True):
+    """In which language its report is."""
+
+    language: Locale = Locale.CHINESE
 
 
 class Acknowledgement(Request, frozen=True):
@@ -177,6 +186,12 @@ async def clear_alarm(call: Call[Nothing, Clearing]) -> AlarmView:
     return alarm_view(await call.write(alarms.clear, alarm_id, call.body.reason))
 
 
+async def export_evidence(call: Call[EvidenceQuery, Nothing]) -> web.Response:
+    """Hand out everything there is about an alarm."""
+    found = await call.write(alarm_evidence.gather, AlarmId(call.id("alarm_id")))
+    return await evidence_response(call.request, found, call.query.language)
+
+
 def alarm_view(alarm: Alarm) -> AlarmView:
     """Return an alarm as it is told."""
     return AlarmView(
@@ -253,6 +268,19 @@ ROUTES = (
         None,
         body=Shelving,
         description="A day at most; it is not escalated meanwhile and comes back by itself.",
+    ),
+    Route(
+        "POST",
+        _ONE + "/evidence",
+        "Hand out the evidence of an alarm",
+        Action.EXPORT_EVIDENCE,
+        export_evidence,
+        ZIP,
+        query=EvidenceQuery,
+        description=(
+            "One ZIP: frames as they were on the wire, history, acts, plan, notices, door log, photos, a "
+            "report, and a manifest with the SHA-256 of each. That it was taken out stands in the audit log."
+        ),
     ),
     Route("DELETE", _ONE + "/shelf", "Take an alarm back", Action.ACKNOWLEDGE_ALARM, unshelve_alarm, None),
     Route(

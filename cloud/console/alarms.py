@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.lists import Filter, link
+from cloud.console.sayings import say
 from cloud.console.states import state_words
 from cloud.domain.access import Action, may
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
@@ -18,8 +20,9 @@ from cloud.domain.repair import RepairCategory
 from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarm_handling, alarms, gateways, response_plans
+from cloud.services import alarm_evidence, alarm_handling, alarms, gateways, response_plans
 from cloud.store.db import Tx
+from cloud.web.alarm_evidence import evidence_response
 from cloud.web.origin import is_own_path
 
 _ROWS = 50
@@ -121,6 +124,13 @@ async def acknowledge(desk: Desk) -> web.StreamResponse:
     alarm = await desk.write(alarms.acknowledge, _alarm_id(desk))
     back = str(form.get("back", ""))
     return desk.go(back if is_own_path(back) else "/alarms", "alarm-acknowledged", number=alarm.number)
+
+
+async def fetch_evidence(desk: Desk) -> web.StreamResponse:
+    """Hand out everything there is about an alarm, as one file."""
+    found = await desk.write(alarm_evidence.gather, _alarm_id(desk))
+    said = partial(say, language=desk.language)
+    return await evidence_response(desk.request, found, desk.preferences.language, said)
 
 
 async def tick(desk: Desk) -> web.StreamResponse:

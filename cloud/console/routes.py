@@ -105,6 +105,7 @@ PAGES: Sequence[Page] = (
     Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),
     Page("POST", "/alarms/{alarm_id}/acknowledge", alarms.acknowledge, Action.ACKNOWLEDGE_ALARM),
     Page("POST", "/alarms/{alarm_id}/handle", alarms.handle, Action.ACKNOWLEDGE_ALARM),
+    Page("POST", "/alarms/{alarm_id}/evidence", alarms.fetch_evidence, Action.EXPORT_EVIDENCE),
     Page("POST", "/alarms/{alarm_id}/plan", alarms.tick, Action.ACKNOWLEDGE_ALARM),
     Page("POST", "/alarms/{alarm_id}/repair", repairs.of_alarm, Action.RECORD_REPAIRS),
     Page("GET", "/announcements", announcements.show_list, Action.READ_COMMUNITY),

@@ -29,6 +29,7 @@ class Action(Enum):
     CONFIGURE_GATEWAYS = "configure_gateways"
     CORRECT_INVOICES = "correct_invoices"
     ENTER_READINGS = "enter_readings"
+    EXPORT_EVIDENCE = "export_evidence"
     HANDLE_PARCELS = "handle_parcels"
     INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
@@ -107,6 +108,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.CONFIGURE_GATEWAYS: _TECHNICAL | {Role.PLATFORM},
         Action.CORRECT_INVOICES: _MONEY,
         Action.ENTER_READINGS: _MONEY | {Role.MAINTENANCE},
+        Action.EXPORT_EVIDENCE: _MANAGERS,  # it names who passed which door, and is written down
         Action.HANDLE_PARCELS: _MANAGERS | {Role.GUARD},
         Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from cloud.domain.periods import local_time
 from cloud.domain.user import Locale
 
 MINUS = "\N{MINUS SIGN}"
@@ -91,6 +92,49 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "signed": ("经手人", "Cashier"),
         "taken_back": ("已冲回", "TAKEN BACK"),
         "takes_back": ("冲回收据 %s", "Takes back receipt %s"),
+        "evidence": ("报警处置证据", "Evidence of an alarm"),
+        "evidence.acknowledged": ("确认收到", "acknowledged"),
+        "evidence.acts": ("处置经过", "What people did"),
+        "evidence.assigned": ("指派给 %s", "given to %s"),
+        "evidence.cleared": ("状态恢复正常", "condition over"),
+        "evidence.commented": ("备注：%s", "note: %s"),
+        "evidence.condition": ("装置所报", "What the box said"),
+        "evidence.console": ("系统内", "in the console"),
+        "evidence.doors": ("前后 15 分钟门禁", "Doors, 15 minutes around"),
+        "evidence.done": ("已完成：%s", "done: %s"),
+        "evidence.escalated": ("无人确认，第 %s 步升级", "nobody acknowledged: told on, step %s"),
+        "evidence.frame": ("报文 SHA-256 %s", "frame, SHA-256 %s"),
+        "evidence.handled": ("处置结论", "State"),
+        "evidence.made": ("导出", "Taken out"),
+        "evidence.manifest": (
+            "随附文件均列在 manifest.json 中，含长度和 SHA-256；改动任何一个字节都能被发现。",
+            "Every file beside this one stands in manifest.json with its length and SHA-256; a changed byte "
+            "is found.",
+        ),
+        "evidence.plan": ("应急预案（第 %s 版）", "Response plan (version %s)"),
+        "evidence.raised": ("发生", "raised"),
+        "evidence.repeated": ("再次上报", "reported again"),
+        "evidence.shelved": ("搁置：%s", "put aside: %s"),
+        "evidence.staff": ("值班渠道", "the site's notifiers"),
+        "evidence.still": ("未结束", "not over"),
+        "evidence.time": ("时间", "Time"),
+        "evidence.told": ("通知", "Who was told"),
+        "evidence.undone": ("未做：%s", "not done: %s"),
+        "evidence.unshelved": ("恢复处理", "taken up again"),
+        "evidence.what": ("事项", "What"),
+        "evidence.where": ("位置", "Where"),
+        "evidence.who": ("人员", "Who"),
+        "outcome.denied": ("未放行", "not let in"),
+        "outcome.failed": ("放行，门未开", "let in, the door did not open"),
+        "outcome.granted": ("放行", "let in"),
+        "plan.common": ("其他报警", "alarm"),
+        "plan.fire": ("火警", "fire"),
+        "plan.gas": ("燃气泄漏", "gas leak"),
+        "plan.intrusion": ("闯入", "intrusion"),
+        "plan.leak": ("漏水", "water leak"),
+        "plan.lift": ("电梯故障", "lift out of order"),
+        "plan.power": ("停电", "power failure"),
+        "plan.trapped": ("电梯困人", "trapped in a lift"),
         "tier": ("第 %s 档", "tier %s"),
         "tiers": ("阶梯", "Tiers"),
         "tier_bound_next": (
@@ -175,6 +219,10 @@ class Words:
     def moment_day(self, at_ms: int) -> str:
         """Write the local day of an instant."""
         return self.day(datetime.fromtimestamp(at_ms // 1000, self._zone).date())
+
+    def exact(self, at_ms: int) -> str:
+        """Return an instant to the millisecond, by the clock of the site."""
+        return f"{local_time(at_ms, self._zone):%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03}"
 
     def month(self, on: date) -> str:
         """Write a month: 2026年10月, October 2026."""

@@ -86,6 +86,11 @@ def list_passages(
     return _passages(tx, sa.and_(*which), limit)
 
 
+def list_where(tx: Tx, which: sa.ColumnElement[bool], limit: int) -> list[Passage]:
+    """Return the passages a condition picks, the last first; for the store's own questions."""
+    return _passages(tx, which, limit)
+
+
 def find_unknown(tx: Tx, passage_id: str) -> Passage | None:
     """Return a passage of a badge nobody has, or None."""
     found = _passages(tx, sa.and_(passage.c.id == passage_id, passage.c.token != ""), 1)
