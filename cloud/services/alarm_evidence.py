@@ -40,7 +40,7 @@ def gather(tx: Tx, actor: User, alarm_id: AlarmId) -> AlarmEvidence:
 
 
 def _photos(tx: Tx, repairs: list[tuple[RepairId, str]]) -> tuple[SeenPhoto, ...]:
-    found = []
+    found: list[SeenPhoto] = []
     for repair_id, number in repairs:
         for position, record in enumerate(photos.list_photos(tx, PhotoSubject.REPAIR, repair_id), start=1):
             content = photos.content_of(tx, PhotoSubject.REPAIR, repair_id, record.photo_id)
