@@ -252,8 +252,10 @@ def _equipment(occasion: Occasion) -> list[dict[str, object]]:
     half_monthly = _plan(
         occasion, "half-month", "半月维护保养", "TSG T5002-2017 附件 A", 15, 3, last_days_ago=13
     )
+    by_trips = _plan(occasion, "ropes", "曳引绳与制动器检查", "产品说明书 5.3", 180, 7, last_days_ago=70)
+    by_trips["trigger"] = {"kind": "usage", "point": f"{GATEWAY_CODE}/lift-1/trip_count", "limit": "60000"}
     return [
-        _item(occasion, "lift-1", "lift", "1 号电梯", "lift-1", "LEHY-III", [half_monthly]),
+        _item(occasion, "lift-1", "lift", "1 号电梯", "lift-1", "LEHY-III", [half_monthly, by_trips]),
         _item(
             occasion,
             "fire-1",

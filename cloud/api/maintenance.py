@@ -8,8 +8,9 @@ from msgspec import Meta
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, page_of, view_of
 from cloud.domain.access import Action
+from cloud.domain.checklist import Cycle
 from cloud.domain.ids import AlarmId, EquipmentId, PlanId, SiteId, WorkOrderId
-from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
+from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock, TriggerKind
 from cloud.domain.work_order import WorkOrder, WorkOrderKind, WorkOrderState
 from cloud.services import maintenance
 
@@ -49,6 +50,23 @@ class NewState(Request, frozen=True, kw_only=True):
     state: WorkOrderState
 
 
+class TriggerView(View, frozen=True):
+    """A point whose value makes the service due earlier; the limit in millionths of the point's unit."""
+
+    kind: TriggerKind
+    series_id: int
+    limit_micro: int
+
+
+class WatchedView(View, frozen=True):
+    """What that point has said since the last signature: what a total grew by, else what is measured now."""
+
+    value_micro: int | None
+    heard_at_ms: int | None
+    reached_on: date | None
+    expected_on: date | None
+
+
 class MaintenanceClockView(View, frozen=True):
     """A plan today: `day_number` of `interval_days` have passed since the last signature."""
 
@@ -66,6 +84,11 @@ class MaintenanceClockView(View, frozen=True):
     day_number: int
     days_left: int
     state: ClockState
+    checklist_code: str
+    cycle: Cycle
+    trigger: TriggerView | None
+    watched: WatchedView | None
+    is_by_trigger: bool
 
 
 class CompletionView(View, frozen=True):
@@ -161,6 +184,9 @@ def clock_view(clock: MaintenanceClock) -> MaintenanceClockView:
         day_number=clock.day_number,
         days_left=clock.days_left,
         state=clock.state,
+        trigger=None if clock.plan.trigger is None else view_of(clock.plan.trigger, TriggerView),
+        watched=None if clock.watched is None else view_of(clock.watched, WatchedView),
+        is_by_trigger=clock.is_by_trigger,
     )
 
 

@@ -18,7 +18,7 @@ from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind, Re
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AttachmentId, PlanId, SeriesId, SiteId, is_uuid
 from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
-from cloud.domain.series import PointValue
+from cloud.domain.series import Point, PointValue
 from cloud.domain.user import User
 from cloud.domain.work_order import WorkOrder, WorkOrderState
 from cloud.services import equipment, maintenance, premises, service_sheets
@@ -88,6 +88,7 @@ class EquipmentView:
     values: tuple[PointValue, ...]
     orders: tuple[WorkOrder, ...]
     state_words: dict[SeriesId, str]
+    points: Mapping[SeriesId, Point]
     attachments: tuple[AttachmentRecord, ...]
     changes: tuple[RegisterChange, ...]
     error: str = ""
@@ -185,7 +186,7 @@ def _board(tx: Tx, actor: User, site_id: SiteId, chosen: str) -> BoardView:
         if status.clocks or status.equipment.kind is EquipmentKind.LIFT:
             detail = equipment.get_equipment(tx, actor, status.equipment.equipment_id)
             signatures = detail.completions
-            if lift is None and status.equipment.kind is EquipmentKind.LIFT:
+            if lift is None and status.equipment.kind is EquipmentKind.LIFT and detail.values:
                 lift = _lift_now(tx, actor, site_id, detail)
         for clock in status.clocks:
             signed = next((c.signed_by for c in signatures if c.plan_id == clock.plan.plan_id), "")
@@ -224,6 +225,7 @@ def _one(
         detail.values,
         detail.work_orders,
         dict(state_words(detail.values)),
+        {value.point.series_id: value.point for value in detail.values},
         detail.attachments,
         detail.changes,
         error,

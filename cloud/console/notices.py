@@ -33,6 +33,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "day-closed": mark("%(name)s counted: %(amount)s"),
         "dunning-done": mark("Reminders written down: %(count)s"),
         "dunning-set": mark("Reminders come %(days)s days after the due day"),
+        "plan-noted": mark("%(title)s: the plan holds from now on"),
         "equipment-noted": mark("%(code)s: noted in the register"),
         "figures-noted": mark("Noted; the comparison below is of now"),
         "gateway-revoked": mark("%(code)s revoked: nobody speaks for it any more"),

@@ -53,6 +53,7 @@ import msgspec
 from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import PRICE_FEN_MAX, EquipmentKind
 from cloud.domain.errors import Invalid, Problem
+from cloud.domain.maintenance import TriggerKind
 from cloud.domain.person import Relation
 from cloud.domain.premises import Commodity, ServicePointKind, SpaceKind
 from cloud.domain.repair import RepairCategory
@@ -202,6 +203,14 @@ class CompletionEntry(_Part, frozen=True, kw_only=True):
     note: Name = ""
 
 
+class TriggerEntry(_Part, frozen=True, kw_only=True):
+    """What makes a plan due earlier: a point `<gateway>/<device>/<point name>`, and a limit in its unit."""
+
+    kind: TriggerKind
+    point: Name
+    limit: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,6})?$")]
+
+
 class PlanEntry(_Part, frozen=True, kw_only=True):
     """A maintenance plan of a piece of equipment."""
 
@@ -213,6 +222,7 @@ class PlanEntry(_Part, frozen=True, kw_only=True):
     starts_on: date
     checklist: Name = ""
     cycle: Cycle = Cycle.NONE
+    trigger: TriggerEntry | None = None
     completions: tuple[CompletionEntry, ...] = ()
 
 

@@ -23,6 +23,7 @@ from cloud.services.maintenance import clocks_of, today_at
 from cloud.services.premises import site_of
 from cloud.store import alarms, audit, equipment, points, premises, work_orders
 from cloud.store import attachments as attachment_store
+from cloud.store import plans as plan_store
 from cloud.store.db import Tx
 
 # A year of half-monthly visits, and then some.
@@ -42,7 +43,7 @@ def list_equipment(tx: Tx, actor: User, site_id: SiteId) -> list[EquipmentStatus
     require(actor, Action.READ_EQUIPMENT)
     site = site_of(tx, site_id)
     clocks: dict[EquipmentId, list[MaintenanceClock]] = {}
-    for clock in clocks_of(tx, site, equipment.list_plans(tx, site_id, today_at(tx, site))):
+    for clock in clocks_of(tx, site, plan_store.list_plans(tx, site_id, today_at(tx, site))):
         clocks.setdefault(clock.plan.equipment_id, []).append(clock)
     open_alarms = alarms.count_open_by_device(tx, site_id)
     statuses = [
@@ -65,7 +66,7 @@ def get_equipment(tx: Tx, actor: User, equipment_id: EquipmentId) -> EquipmentDe
     completions = [
         completion
         for clock in status.clocks
-        for completion in equipment.completions_of(tx, clock.plan.plan_id, COMPLETIONS_SHOWN)
+        for completion in plan_store.completions_of(tx, clock.plan.plan_id, COMPLETIONS_SHOWN)
     ]
     orders = work_orders.list_work_orders(
         tx, site.site_id, frozenset(WorkOrderState), None, WORK_ORDERS_SHOWN, equipment_id
@@ -107,7 +108,7 @@ def change_equipment(
         return get_equipment(tx, actor, equipment_id)
     equipment.update_equipment(tx, after)
     if after.retired_on is not None and before.retired_on is None:
-        equipment.end_plans(tx, equipment_id, after.retired_on)
+        plan_store.end_plans(tx, equipment_id, after.retired_on)
         work_orders.cancel_of_equipment(tx, equipment_id)
     detail = {f"{name}{_BEFORE}": said[name] for name in changed} | {name: now[name] for name in changed}
     audit.record(tx, actor.user_id, "change_equipment", "equipment", equipment_id, detail)
@@ -211,7 +212,7 @@ def _word(value: Any) -> str:
 
 
 def _status(tx: Tx, site: Site, one: Equipment) -> EquipmentStatus:
-    clocks = clocks_of(tx, site, equipment.plans_of(tx, one.equipment_id, today_at(tx, site)))
+    clocks = clocks_of(tx, site, plan_store.plans_of(tx, one.equipment_id, today_at(tx, site)))
     open_alarms = alarms.count_open_by_device(tx, site.site_id)
     return EquipmentStatus(
         one,

@@ -18,8 +18,10 @@ from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import User
 from cloud.domain.work_order import WorkOrder, WorkOrderKind, WorkOrderState
+from cloud.services import watching
 from cloud.services.premises import site_of
 from cloud.store import audit, equipment, work_orders
+from cloud.store import plans as plan_store
 from cloud.store.db import Tx
 from cloud.store.numbers import next_number
 
@@ -30,16 +32,22 @@ def clocks(tx: Tx, actor: User, site_id: SiteId) -> list[MaintenanceClock]:
     """Return where every plan of a site stands today, the most urgent first."""
     require(actor, Action.READ_EQUIPMENT)
     site = site_of(tx, site_id)
-    found = clocks_of(tx, site, equipment.list_plans(tx, site_id, today_at(tx, site)))
+    found = clocks_of(tx, site, plan_store.list_plans(tx, site_id, today_at(tx, site)))
     return sorted(found, key=lambda clock: (clock.due_on, clock.plan.plan_id))
 
 
 def clocks_of(tx: Tx, site: Site, plans: Sequence[MaintenancePlan]) -> list[MaintenanceClock]:
     """Return where these plans of one site stand today, in their order."""
     zone, today = time_zone(site.time_zone), today_at(tx, site)
-    last = equipment.last_completions(tx, [plan.plan_id for plan in plans])
+    last = plan_store.last_completions(tx, [plan.plan_id for plan in plans])
+    watched = watching.watched(tx, site, plans, last)
     return [
-        clock_on(plan, local_date(last[plan.plan_id], zone) if plan.plan_id in last else None, today)
+        clock_on(
+            plan,
+            local_date(last[plan.plan_id], zone) if plan.plan_id in last else None,
+            today,
+            watched.get(plan.plan_id),
+        )
         for plan in plans
     ]
 
@@ -51,8 +59,9 @@ def generate_work_orders(tx: Tx, actor: User, site_id: SiteId) -> int:
     """
     require(actor, Action.MANAGE_MAINTENANCE)
     site = site_of(tx, site_id)
+    watching.note_reached(tx, site)
     count = 0
-    for clock in clocks_of(tx, site, equipment.list_plans(tx, site_id, today_at(tx, site))):
+    for clock in clocks_of(tx, site, plan_store.list_plans(tx, site_id, today_at(tx, site))):
         if clock.days_left > clock.plan.lead_days or work_orders.has_unfinished(tx, clock.plan.plan_id):
             continue
         added = work_orders.insert_work_order(
@@ -77,7 +86,7 @@ def complete(tx: Tx, actor: User, plan_id: PlanId, signed_by: str, note: str = "
     require(actor, Action.COMPLETE_MAINTENANCE)
     _check_text("signature", signed_by, may_be_empty=False)
     _check_text("note", note)
-    plan = equipment.lock_plan(tx, plan_id)
+    plan = plan_store.lock_plan(tx, plan_id)
     if plan is None:
         raise NotFound(f"there is no maintenance plan {plan_id}")
     if plan.checklist_code:
@@ -99,7 +108,7 @@ def record_completion(
     )
     order = next((order.work_order_id for order in asked if order.plan_id == plan_id), None)
     done = Completion(plan_id, tx.now_ms, signed_by.strip(), note.strip(), order)
-    if not equipment.insert_completion(tx, done, actor.person_id):
+    if not plan_store.insert_completion(tx, done, actor.person_id):
         raise Conflict(f"{plan.title} of {owner.name} has just been signed")
     work_orders.finish_plan(tx, plan_id)
     audit.record(

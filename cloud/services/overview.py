@@ -31,6 +31,7 @@ from cloud.store import (
     readings,
     work_orders,
 )
+from cloud.store import plans as plan_store
 from cloud.store.db import Tx
 from protocol.event import Severity
 from protocol.reading import Quality
@@ -114,7 +115,7 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
     found = [_from_alarm(alarm) for alarm in open_alarms]
     told = {alarm.gateway_id for alarm in open_alarms if alarm.kind == "gateway_offline"}
     names = {one.equipment_id: one.name for one in equipment.list_equipment(tx, site_id)}
-    plans = equipment.list_plans(tx, site_id, today_at(tx, site))
+    plans = plan_store.list_plans(tx, site_id, today_at(tx, site))
     found += [
         _from_clock(clock, names[clock.plan.equipment_id])
         for clock in clocks_of(tx, site, plans)

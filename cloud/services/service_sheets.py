@@ -32,6 +32,7 @@ from cloud.services.maintenance import clocks_of, record_completion, today_at
 from cloud.services.premises import site_of
 from cloud.store import audit, equipment, service_sheets
 from cloud.store import photos as photo_store
+from cloud.store import plans as plan_store
 from cloud.store.db import Tx
 
 SHEETS_SHOWN = 30
@@ -104,12 +105,12 @@ def sign(
     Invalid names every item without an answer; nothing is signed then.
     """
     require(actor, Action.COMPLETE_MAINTENANCE)
-    equipment.lock_plan(tx, plan_id)
+    plan_store.lock_plan(tx, plan_id)
     plan, owner = _plan(tx, plan_id)
     answers = checked_answers(_draft(tx, plan, owner).items, said)
     order = record_completion(tx, actor, plan, owner, signing.signed_by, signing.note)
     site = site_of(tx, owner.site_id)
-    for other in equipment.plans_of(tx, owner.equipment_id, today_at(tx, site)):
+    for other in plan_store.plans_of(tx, owner.equipment_id, today_at(tx, site)):
         if other.plan_id != plan_id and plan.does_too(other):
             record_completion(tx, actor, other, owner, signing.signed_by, plan.title)
     digest = sheet_digest(owner.code, plan.code, tx.now_ms, signing, plan.checklist_code, answers)
@@ -225,7 +226,7 @@ def _digest(secret: str) -> str:
 
 
 def _plan(tx: Tx, plan_id: PlanId, *, needs_list: bool = True) -> tuple[MaintenancePlan, Equipment]:
-    plan = equipment.find_plan(tx, plan_id)
+    plan = plan_store.find_plan(tx, plan_id)
     owner = None if plan is None else equipment.find_equipment(tx, plan.equipment_id)
     if plan is None or owner is None:
         raise NotFound(f"there is no maintenance plan {plan_id}")

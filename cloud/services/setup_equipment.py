@@ -1,14 +1,17 @@
 """The part of a site document that must be looked after: equipment, plans, and signatures so far."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from cloud.domain.equipment import Equipment, Purchase
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import EquipmentId, PlanId
-from cloud.domain.maintenance import Completion, MaintenancePlan
+from cloud.domain.maintenance import Completion, MaintenancePlan, Trigger
 from cloud.domain.site_document import EquipmentEntry, PlanEntry
 from cloud.services.setup_known import Known
 from cloud.store import equipment
+from cloud.store import plans as plan_store
+from protocol.quantity import micro_from_decimal
 
 
 def load_equipment(known: Known, entries: Sequence[EquipmentEntry]) -> None:
@@ -60,7 +63,7 @@ def _said(known: Known, place: str, entry: EquipmentEntry) -> Equipment | None:
 
 def _load_plan(known: Known, place: str, equipment_id: EquipmentId, entry: PlanEntry) -> None:
     # A plan that has ended still has its code.
-    there = {plan.code: plan for plan in equipment.plans_of(known.tx, equipment_id, entry.starts_on)}
+    there = {plan.code: plan for plan in plan_store.plans_of(known.tx, equipment_id, entry.starts_on)}
     found = there.get(entry.code)
     if found is None:
         found = MaintenancePlan(
@@ -75,8 +78,9 @@ def _load_plan(known: Known, place: str, equipment_id: EquipmentId, entry: PlanE
             None,
             entry.checklist,
             entry.cycle,
+            _trigger(known, place, entry),
         )
-        if not equipment.insert_plan(known.tx, found):
+        if not plan_store.insert_plan(known.tx, found):
             known.wrong(place, f"the plan {entry.code!r} has ended: give the new one another code")
             return
     else:
@@ -90,8 +94,17 @@ def _load_plan(known: Known, place: str, equipment_id: EquipmentId, entry: PlanE
             known.wrong(f"{place}/completions/{number}", "a signature cannot be from the future")
             continue
         # The same signature again is the same.
-        equipment.insert_completion(
+        plan_store.insert_completion(
             known.tx,
             Completion(found.plan_id, done.completed_at_ms, done.signed_by, done.note),
             known.actor.person_id,
         )
+
+
+def _trigger(known: Known, place: str, entry: PlanEntry) -> Trigger | None:
+    said = entry.trigger
+    if said is None:
+        return None
+    series_id = known.find(known.series, said.point, f"{place}/trigger/point", "point")
+    limit_micro = micro_from_decimal(Decimal(said.limit))
+    return None if series_id is None else Trigger(said.kind, series_id, limit_micro)

@@ -209,6 +209,20 @@ def first_at_or_after(
     )
 
 
+def first_reaching(
+    tx: Tx, series_id: SeriesId, after_ms: int, limit_micro: int, *, is_below: bool
+) -> StoredReading | None:
+    """Return the oldest good reading after an instant at or beyond a limit, or None."""
+    beyond = reading.c.value_micro <= limit_micro if is_below else reading.c.value_micro >= limit_micro
+    # When was this first so much?
+    return _one(
+        tx,
+        _valued(tx, series_id, only_good=True)
+        .where(reading.c.measured_at_ms > after_ms, beyond)
+        .order_by(reading.c.measured_at_ms, reading.c.epoch, reading.c.seq),
+    )
+
+
 def find_reading(
     tx: Tx, series_id: SeriesId, measured_at_ms: int, epoch: int, seq: int
 ) -> StoredReading | None:

@@ -14,7 +14,7 @@ from cloud.domain.space_history import SpaceFacts
 from cloud.domain.user import Role, User, system_user
 from cloud.domain.work_order import WorkOrderState
 from cloud.services import equipment, maintenance, spaces
-from cloud.store import equipment as equipment_store
+from cloud.store import plans as plan_store
 from cloud.store.db import Database, Tx
 from tests.cloud.garden import add_manager, add_site
 from tests.databases import OTHER_TENANT, TENANT
@@ -82,7 +82,7 @@ def test_what_is_retired_is_asked_for_no_more(database: Database) -> None:
 
     def plan(tx: Tx) -> None:
         due = MaintenancePlan(PlanId(tx.new_id()), equipment_id, "m", "月检", "", 30, 3, TODAY, None)
-        equipment_store.insert_plan(tx, due)
+        plan_store.insert_plan(tx, due)
 
     database.write_now(TENANT, plan)
     assert database.write_now(TENANT, maintenance.generate_work_orders, SYSTEM, site_id) == 1

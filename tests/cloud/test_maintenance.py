@@ -12,6 +12,7 @@ from cloud.domain.user import Role, SessionLimits, User, system_user
 from cloud.domain.work_order import WorkOrderState
 from cloud.services import calendar, equipment, maintenance
 from cloud.store import equipment as equipment_store
+from cloud.store import plans as plan_store
 from cloud.store import schema
 from cloud.store.db import Database, Tx
 from tests.cloud.garden import add_manager, add_site, count
@@ -92,7 +93,7 @@ def _lift(database: Database, site_id: SiteId, starts_on: date, **more: int) -> 
             starts_on,
             None,
         )
-        equipment_store.insert_plan(tx, plan)
+        plan_store.insert_plan(tx, plan)
         return one.equipment_id, plan.plan_id
 
     return database.write_now(TENANT, work)

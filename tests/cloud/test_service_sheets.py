@@ -27,6 +27,7 @@ from cloud.domain.work_order import WorkOrderState
 from cloud.services import maintenance, service_sheets
 from cloud.services.service_sheets import Said
 from cloud.store import equipment as equipment_store
+from cloud.store import plans as plan_store
 from cloud.store.db import Database, Tx
 from tests.cloud.garden import add_site
 from tests.databases import TENANT, FakeClock
@@ -62,7 +63,7 @@ def lift(database: Database, **cycles: Cycle) -> tuple[SiteId, dict[str, PlanId]
             plan = MaintenancePlan(
                 plans[code], equipment_id, code, code, "", interval, 3, starts_on, None, LIST, cycle
             )
-            equipment_store.insert_plan(tx, plan)
+            plan_store.insert_plan(tx, plan)
         return plans
 
     return site_id, database.write_now(TENANT, work)

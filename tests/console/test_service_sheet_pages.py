@@ -9,6 +9,7 @@ from cloud.domain.maintenance import MaintenancePlan
 from cloud.domain.user import system_user
 from cloud.services import service_sheets
 from cloud.store import equipment, premises
+from cloud.store import plans as plan_store
 from cloud.store.db import Tx
 from tests.console import garden
 from tests.console.conftest import Served, Visitor
@@ -25,7 +26,7 @@ def add_quarterly_plan(tx: Tx) -> PlanId:
         PlanId(tx.new_id()), EquipmentId(lift.equipment_id), "quarter", "季度维护保养", "", 91, 7,
         date(2026, 11, 20), None, LIST, Cycle.QUARTER,
     )  # fmt: skip
-    equipment.insert_plan(tx, plan)
+    plan_store.insert_plan(tx, plan)
     return plan.plan_id
 
 

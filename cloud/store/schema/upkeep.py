@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import EquipmentKind
+from cloud.domain.maintenance import TriggerKind
 from cloud.domain.work_order import WorkOrderKind, WorkOrderState
 from cloud.store.schema.columns import (
     check,
@@ -67,11 +68,33 @@ maintenance_plan = sa.Table(
     # Whose items a visit answers, and those of which cycle; NULL for none.
     text("checklist_code", nullable=True),
     text("cycle", nullable=True),
+    # What of the equipment's points makes it due earlier; all three or none.
+    text("trigger_kind", nullable=True),
+    sa.Column("trigger_series_id", sa.Integer, nullable=True),
+    integer("trigger_limit_micro", nullable=True),
     refers("equipment", "equipment_id"),
     unique("equipment_id", "code"),
     one_of("cycle", Cycle),
+    one_of("trigger_kind", TriggerKind),
+    check(
+        "trigger",
+        "(trigger_kind IS NULL) = (trigger_series_id IS NULL) "
+        "AND (trigger_kind IS NULL) = (trigger_limit_micro IS NULL)",
+    ),
     check("interval", "interval_days > 0"),
     check("lead", "lead_days >= 0"),
+)
+
+# The moment a plan's point reached its limit, as its readings tell; of each signature's time the first.
+plan_reach = sa.Table(
+    "plan_reach",
+    metadata,
+    tenant(),
+    sa.Column("plan_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("reached_at_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    integer("value_micro"),
+    integer("noted_at_ms"),
+    refers("maintenance_plan", "plan_id"),
 )
 
 work_order = sa.Table(
