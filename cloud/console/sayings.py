@@ -239,6 +239,7 @@ _SHAPES: Sequence[str] = (
     mark("this person's data was deleted at their request"),
     mark("name"),
     mark("the books of {} are out of balance by {} fen"),
+    mark("nothing that the system before charged for {} was brought in"),
     # What an import cannot be undone for.
     mark("{} was changed since the import: it cannot be undone"),
     mark("something refers to a {} of this import: it cannot be undone"),

@@ -31,6 +31,7 @@ from cloud.store.many_rows import insert_rows
 from cloud.store.schema import (
     account,
     building,
+    former_charge,
     installation,
     manual_reading,
     meter,
@@ -95,6 +96,7 @@ class NewReading:
 # In the order in which they may be removed: what refers to others goes first.
 _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
     {
+        "former_charge": former_charge,
         "vehicle": vehicle,
         "occupancy": occupancy,
         "person": person,

@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cloud.services.importers import accounts, meters, opening_balances, people, readings, spaces
+from cloud.services.importers import (
+    accounts,
+    former_charges,
+    meters,
+    opening_balances,
+    people,
+    readings,
+    spaces,
+)
 from cloud.services.importers.importer import Importer
 
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
     {
         "accounts": accounts.IMPORTER,
+        "former_charges": former_charges.IMPORTER,
         "meters": meters.IMPORTER,
         "opening_balances": opening_balances.IMPORTER,
         "people": people.IMPORTER,
@@ -18,4 +27,4 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
 )
 
 # As somebody who begins with nothing brings them in: each after those it refers to.
-IN_ORDER = ("spaces", "accounts", "people", "meters", "readings", "opening_balances")
+IN_ORDER = ("spaces", "accounts", "people", "meters", "readings", "opening_balances", "former_charges")

@@ -49,7 +49,13 @@ from cloud.store.schema.entry import (
     passage,
     site_access,
 )
-from cloud.store.schema.exchange import former_figure, import_run, subject_mapping, withdrawn_reading
+from cloud.store.schema.exchange import (
+    former_charge,
+    former_figure,
+    import_run,
+    subject_mapping,
+    withdrawn_reading,
+)
 from cloud.store.schema.field import (
     alarm,
     alarm_act,
@@ -207,6 +213,7 @@ __all__ = [
     "equipment",
     "event",
     "evidence",
+    "former_charge",
     "former_figure",
     "gateway",
     "gateway_certificate",

@@ -14,6 +14,7 @@ from cloud.store.schema.columns import (
     refers,
     tenant,
     text,
+    unique,
 )
 
 # One uploaded table: judged, then carried out, then perhaps undone. `effect` is what undoing needs.
@@ -54,6 +55,21 @@ former_figure = sa.Table(
     refers("site", "site_id"),
     refers("app_user", "noted_by"),
     one_of("figure", Figure),
+)
+
+# What the system before charged for a month: for comparing with, booked nowhere.
+former_charge = sa.Table(
+    "former_charge",
+    metadata,
+    tenant(),
+    identity(),
+    reference("account_id"),
+    text("month"),
+    text("charge_code"),
+    integer("amount_fen"),
+    integer("quantity_micro", nullable=True),
+    refers("account", "account_id"),
+    unique("account_id", "month", "charge_code"),
 )
 
 # A reading by hand that was recorded by mistake: it stays, and holds no more.
