@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
 from cloud.domain.access import Action
-from cloud.domain.ids import AccountId, NotifierId, SiteId
+from cloud.domain.ids import AccountId, NoticeDeliveryId, NotifierId, SiteId
 from cloud.domain.notice import (
     ADDRESS_LENGTH_MAX,
     Channel,
@@ -211,6 +211,11 @@ async def list_deliveries(call: Call[PageQuery, Nothing]) -> Page[NoticeDelivery
     return page_of(found, _delivery_view)
 
 
+async def send_again(call: Call[Nothing, Nothing]) -> None:
+    """Send again what was given up."""
+    await call.write(notices.send_again, NoticeDeliveryId(call.id("delivery_id")))
+
+
 def _received_view(one: ReceivedNotice) -> ReceivedNoticeView:
     return view_of(one, ReceivedNoticeView)
 
@@ -249,6 +254,14 @@ ROUTES = (
         list_deliveries,
         Page[NoticeDeliveryView],
         query=PageQuery,
+    ),
+    Route(
+        "POST",
+        "/api/v1/notice_deliveries/{delivery_id}/again",
+        "Send again what was given up",
+        Action.MANAGE_NOTIFIERS,
+        send_again,
+        None,
     ),
     Route("GET", _NOTIFIERS, "List notifiers", Action.MANAGE_NOTIFIERS, list_notifiers, NotifiersView),
     Route(

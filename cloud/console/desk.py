@@ -25,7 +25,7 @@ from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Locale, Role, User
 from cloud.keys import CLOCK, DATABASE
-from cloud.services import overview, premises
+from cloud.services import notices, overview, premises
 from cloud.store.db import Tx
 from cloud.web.door import Handler
 from cloud.web.identity import require_actor, require_permission
@@ -53,6 +53,7 @@ class Shell:
     navigation: tuple[Group, ...]
     counts: Mapping[str, Count]
     notice: str
+    unread: int
 
     def may(self, action: str) -> bool:
         """Tell whether the reader may do something; a template leaves out what would be refused."""
@@ -94,11 +95,14 @@ class Desk:
         counts: Mapping[str, Count] = {}
         if may(self.actor, Action.READ_OVERVIEW):
             counts = counts_of(await self.read(overview.needs, self.site.site_id))
+        unread = 0
+        if may(self.actor, Action.READ_NOTICES):
+            unread = await self.read(notices.count_unread, self.site.site_id)
         response = render(
             self.request,
             self.preferences.language,
             template,
-            {"page": self._shell(counts), "fmt": self.format, **view},
+            {"page": self._shell(counts, unread), "fmt": self.format, **view},
             status=status,
         )
         if NOTICE_COOKIE in self.request.cookies:
@@ -122,7 +126,7 @@ class Desk:
         """Tell whether htmx asks for a part of the page."""
         return self.request.headers.get("HX-Request") == "true"
 
-    def _shell(self, counts: Mapping[str, Count]) -> Shell:
+    def _shell(self, counts: Mapping[str, Count], unread: int = 0) -> Shell:
         menu = menu_for(self.actor) if self.actor.role is not Role.RESIDENT else ()
         return Shell(
             self.actor,
@@ -136,6 +140,7 @@ class Desk:
             menu,
             counts,
             notice_of(self.request, self.language),
+            unread,
         )
 
 

@@ -8,11 +8,13 @@ from markupsafe import Markup
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.language import mark
-from cloud.domain.errors import Conflict, Invalid, TooMany, Unauthenticated
+from cloud.domain.access import Action, may
+from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
+from cloud.domain.notice import Channel, masked
 from cloud.domain.second_factor import SecondFactorState
 from cloud.domain.user import Role, Session, User
 from cloud.keys import DATABASE, PASSWORDS, SESSION_LIMITS
-from cloud.services import authentication, second_factors, users
+from cloud.services import authentication, notices, second_factors, users
 from cloud.services.passwords import LENGTH_MIN
 from cloud.services.second_factors import Enrolment
 from cloud.store.db import Tx
@@ -51,6 +53,9 @@ class AccountView:
     codes: tuple[str, ...] = ()
     password_error: str = ""
     factor_error: str = ""
+    reached: tuple[tuple[str, str], ...] | None = None
+    contact_error: str = ""
+    address: str = ""
 
 
 async def show(desk: Desk) -> web.StreamResponse:
@@ -74,8 +79,22 @@ async def act(desk: Desk) -> web.StreamResponse:
         case "revoke-others":
             await desk.write(users.revoke_others, credential_of(desk.request)[0])
             return desk.go(desk.request.path, "session-ended")
+        case "reach" | "unreach" as wanted:
+            return await _change_contact(desk, wanted, form)
         case other:
             return await _change_factor(desk, other, form)
+
+
+async def _change_contact(desk: Desk, wanted: str, form: dict[str, str]) -> web.StreamResponse:
+    try:
+        if wanted == "reach":
+            channel = Channel.EMAIL if "@" in form.get("address", "") else Channel.SMS
+            await desk.write(notices.add_own_contact, channel, form.get("address", "").strip())
+        else:
+            await desk.write(notices.remove_own_contact, form.get("contact", ""))
+    except (Conflict, Invalid, NotFound) as error:
+        return await _page(desk, status=422, contact_error=str(error), address=form.get("address", ""))
+    return desk.go(f"{desk.request.path}#reached", "person-changed")
 
 
 async def _change_factor(desk: Desk, wanted: str, form: dict[str, str]) -> web.StreamResponse:
@@ -133,6 +152,8 @@ async def _page(
     codes: tuple[str, ...] = (),
     password_error: str = "",
     factor_error: str = "",
+    contact_error: str = "",
+    address: str = "",
 ) -> web.StreamResponse:
     template = "home/me.html" if desk.actor.role is Role.RESIDENT else "me.html"
     token, _ = credential_of(desk.request)
@@ -158,9 +179,21 @@ async def _page(
             codes=codes,
             password_error=password_error,
             factor_error=factor_error,
+            reached=_reached(tx, actor),
+            contact_error=contact_error,
+            address=address,
         )
 
     return await desk.page(template, status=status, tab="/home/more", view=await desk.read(gather))
+
+
+def _reached(tx: Tx, actor: User) -> tuple[tuple[str, str], ...] | None:
+    """Return (id, masked address) of where the actor is reached; None for who is told nothing."""
+    if not may(actor, Action.READ_NOTICES):
+        return None
+    return tuple(
+        (one.contact_id, masked(one.channel, one.address)) for one in notices.own_contacts(tx, actor)
+    )
 
 
 def device_of(client: str) -> str:

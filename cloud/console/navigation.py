@@ -104,6 +104,7 @@ MENU: Sequence[Group] = (
         mark("Administration"),
         (
             Entry("/staff", "person", mark("Staff"), Action.MANAGE_USERS),
+            Entry("/notifiers", "announce", mark("Notifications"), Action.MANAGE_NOTIFIERS),
             Entry("/audit", "list", mark("Audit log"), Action.READ_AUDIT),
         ),
     ),

@@ -64,6 +64,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "duty-changed": mark("Noted"),
         "entrance-added": mark("%(name)s is an entrance now"),
         "moved-out": mark("%(code)s stands empty now; its account has ended"),
+        "notice-tried": mark("A test is on its way; below you see whether it arrived"),
+        "notice-again": mark("It is tried again"),
         "password-changed": mark("Your password is changed; everywhere else you are signed out"),
         "second-factor-removed": mark("No code is asked any more"),
         "session-ended": mark("Signed out there"),

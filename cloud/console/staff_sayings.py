@@ -1,4 +1,4 @@
-"""What is refused of those who work here, as shapes to be said in the reader's language."""
+"""What is refused of those who work here, and why a notice did not arrive, as shapes to be said."""
 
 from collections.abc import Sequence
 
@@ -21,4 +21,18 @@ STAFF_SHAPES: Sequence[str] = (
     mark("set up your own second factor before you require one of your role"),
     mark("{} may not sign in: let them in again first"),
     mark("role {} may not make somebody {}, who could also {}"),
+    mark("a notifier that tells of nothing is none: name at least one topic"),
+    mark("a notifier's name has 1 to {} characters"),
+    mark("there are {} notifiers already: remove one that is not used"),
+    mark("only what was given up is sent again"),
+    mark("there is no notifier {}"),
+    mark("webhook address {}: expected {}://host[:port]/path"),
+    mark("webhook address {} is of this network; [webhooks] allow_private lets it in"),
+    mark("the {} provider refused it or did not answer"),
+    mark("{} is not where robots of {} live"),
+    mark("short messages are not configured: [notices.sms]"),
+    mark("no registered text for {}: [notices.sms] templates"),
+    mark("the receiver answered {}"),
+    mark("the robot's address has no {}"),
+    mark("no answer within {} s"),
 )

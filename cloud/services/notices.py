@@ -35,12 +35,13 @@ from cloud.domain.user import Locale, Role, User
 from cloud.domain.webhook import checked_url
 from cloud.notices import texts_of
 from cloud.services.premises import site_of
-from cloud.store import audit, notices, people, premises
+from cloud.store import audit, contacts, notices, people, premises
 from cloud.store.db import Tx
 
 # More than these for one site is a mistake; every notice to staff is written once for each.
 NOTIFIERS_MAX = 50
 CONTACTS_MAX = 10
+UNREAD_MAX = 100  # a person who has more to read sees "99+"
 NAME_LENGTH_MAX = 60
 # Long enough for an attempt and its answer to be noted.
 LEASE_MS = 60_000
@@ -107,7 +108,7 @@ def mark_read(tx: Tx, actor: User, site_id: SiteId | None = None) -> int:
 def list_notifiers(tx: Tx, actor: User) -> list[Notifier]:
     """Return where staff hear of what."""
     require(actor, Action.MANAGE_NOTIFIERS)
-    return notices.list_notifiers(tx)
+    return contacts.list_notifiers(tx)
 
 
 def add_notifier(
@@ -133,13 +134,13 @@ def add_notifier(
         raise Invalid(f"a notifier's name has 1 to {NAME_LENGTH_MAX} characters")
     if site_id is not None:
         site_of(tx, site_id)
-    if len(notices.list_notifiers(tx)) >= NOTIFIERS_MAX:
+    if len(contacts.list_notifiers(tx)) >= NOTIFIERS_MAX:
         raise Conflict(f"there are {NOTIFIERS_MAX} notifiers already: remove one that is not used")
     checked = checked_address(channel, address)
     if checked.startswith("http"):
         checked_url(checked, may_be_private=may_be_private)
     added = Notifier(NotifierId(tx.new_id()), site_id, name.strip(), channel, checked, wanted, locale)
-    notices.insert_notifier(tx, added)
+    contacts.insert_notifier(tx, added)
     audit.record(tx, actor.user_id, "add_notifier", "notifier", added.notifier_id, {"name": added.name})
     return added.notifier_id
 
@@ -147,7 +148,7 @@ def add_notifier(
 def remove_notifier(tx: Tx, actor: User, notifier_id: NotifierId) -> None:
     """Tell nobody there anything more."""
     require(actor, Action.MANAGE_NOTIFIERS)
-    if not notices.disable_notifier(tx, notifier_id):
+    if not contacts.disable_notifier(tx, notifier_id):
         raise NotFound(f"there is no notifier {notifier_id}")
     audit.record(tx, actor.user_id, "remove_notifier", "notifier", notifier_id)
 
@@ -155,7 +156,7 @@ def remove_notifier(tx: Tx, actor: User, notifier_id: NotifierId) -> None:
 def try_notifier(tx: Tx, actor: User, notifier_id: NotifierId) -> NoticeId:
     """Send a notice that says nothing, to see whether it arrives."""
     require(actor, Action.MANAGE_NOTIFIERS)
-    found = next((one for one in notices.list_notifiers(tx) if one.notifier_id == notifier_id), None)
+    found = next((one for one in contacts.list_notifiers(tx) if one.notifier_id == notifier_id), None)
     if found is None:
         raise NotFound(f"there is no notifier {notifier_id}")
     values = {"site": "Gatehouse"}
@@ -173,7 +174,7 @@ def list_contacts(tx: Tx, actor: User, account_id: AccountId) -> list[Contact]:
     require(actor, Action.READ_OWN_ACCOUNTS)
     require_account(actor, account_id)
     _known(tx, account_id)
-    return notices.contacts_of_account(tx, account_id)
+    return contacts.contacts_of_account(tx, account_id)
 
 
 def add_contact(
@@ -189,13 +190,13 @@ def add_contact(
     require_account(actor, account_id)
     _known(tx, account_id)
     checked = _personal(channel, address)
-    known = notices.contacts_of_account(tx, account_id)
+    known = contacts.contacts_of_account(tx, account_id)
     for one in known:
         if (one.channel, one.address) == (channel, checked):
             return one
     _one_more(known, "the account has")
     added = Contact(tx.new_id(), account_id, None, channel, checked, locale)
-    notices.insert_contact(tx, added)
+    contacts.insert_contact(tx, added)
     audit.record(tx, actor.user_id, "add_contact", "account", account_id, {"channel": channel.value})
     return added
 
@@ -204,7 +205,7 @@ def remove_contact(tx: Tx, actor: User, account_id: AccountId, contact_id: str) 
     """Reach an account's people there no longer."""
     require(actor, Action.MANAGE_CONTACTS)
     require_account(actor, account_id)
-    if not notices.remove_contact(tx, contact_id, account_id):
+    if not contacts.remove_contact(tx, contact_id, account_id):
         raise NotFound(f"there is no contact {contact_id}")
     audit.record(tx, actor.user_id, "remove_contact", "account", account_id)
 
@@ -212,20 +213,20 @@ def remove_contact(tx: Tx, actor: User, account_id: AccountId, contact_id: str) 
 def own_contacts(tx: Tx, actor: User) -> list[Contact]:
     """Return where the actor is reached themselves: by what concerns them as one of the staff."""
     require(actor, Action.READ_NOTICES)
-    return notices.contacts_of_user(tx, actor.user_id)
+    return contacts.contacts_of_user(tx, actor.user_id)
 
 
 def add_own_contact(tx: Tx, actor: User, channel: Channel, address: str) -> Contact:
     """Reach the actor at a number or a mailbox, in their language; one that is known is returned as it is."""
     require(actor, Action.READ_NOTICES)
     checked = _personal(channel, address)
-    known = notices.contacts_of_user(tx, actor.user_id)
+    known = contacts.contacts_of_user(tx, actor.user_id)
     for one in known:
         if (one.channel, one.address) == (channel, checked):
             return one
     _one_more(known, "you have")
     added = Contact(tx.new_id(), None, actor.user_id, channel, checked, actor.locale)
-    notices.insert_contact(tx, added)
+    contacts.insert_contact(tx, added)
     audit.record(tx, actor.user_id, "add_contact", "user", actor.user_id, {"channel": channel.value})
     return added
 
@@ -233,7 +234,7 @@ def add_own_contact(tx: Tx, actor: User, channel: Channel, address: str) -> Cont
 def remove_own_contact(tx: Tx, actor: User, contact_id: str) -> None:
     """Reach the actor there no longer."""
     require(actor, Action.READ_NOTICES)
-    if not notices.remove_contact(tx, contact_id, None, actor.user_id):
+    if not contacts.remove_contact(tx, contact_id, None, actor.user_id):
         raise NotFound(f"there is no contact {contact_id}")
     audit.record(tx, actor.user_id, "remove_contact", "user", actor.user_id)
 
@@ -246,6 +247,24 @@ def list_deliveries(tx: Tx, actor: User, cursor: str | None = None, limit: int =
     found = notices.list_deliveries(tx, before, limit + 1)
     more = cursor_from_key(found[limit - 1].delivery_id) if len(found) > limit else None
     return Page(tuple(found[:limit]), more)
+
+
+def send_again(tx: Tx, actor: User, delivery_id: NoticeDeliveryId) -> None:
+    """Try once more to deliver what was given up; Conflict if it was delivered, withdrawn or still waits."""
+    require(actor, Action.MANAGE_NOTIFIERS)
+    if not notices.has_delivery(tx, delivery_id):
+        raise NotFound(f"there is no delivery {delivery_id}")
+    if not notices.begin_again(tx, delivery_id):
+        raise Conflict("only what was given up is sent again")
+    audit.record(tx, actor.user_id, "send_notice_again", "notice_delivery", delivery_id)
+    tx.announce(NoticeWritten(tx.tenant_id, premises.list_sites(tx)[0].site_id))
+
+
+def count_unread(tx: Tx, actor: User, site_id: SiteId | None = None) -> int:
+    """Return how many notices the actor has not looked at, up to a hundred."""
+    require(actor, Action.READ_NOTICES)
+    of_site = None if actor.role is Role.RESIDENT else site_id
+    return notices.count_unread(tx, actor.user_id, sorted(actor.account_ids), of_site, UNREAD_MAX)
 
 
 def has_due(tx: Tx) -> bool:
@@ -272,14 +291,14 @@ def report(tx: Tx, due: DueNotice, failure: str | None) -> NoticeState:
 
 def _addresses(tx: Tx, new: NewNotice) -> list[tuple[Channel, str, Locale]]:
     if new.account_id is not None:
-        found = notices.reachable_for_account(tx, new.account_id)
+        found = contacts.reachable_for_account(tx, new.account_id)
         return [(one.channel, one.address, one.locale) for one in found]
     if new.user_id is not None:
-        found = notices.contacts_of_user(tx, new.user_id)
+        found = contacts.contacts_of_user(tx, new.user_id)
         return [(one.channel, one.address, one.locale) for one in found]
     return [
         (one.channel, one.address, one.locale)
-        for one in notices.list_notifiers(tx)
+        for one in contacts.list_notifiers(tx)
         if new.topic in one.topics and one.site_id in (None, new.site_id)
     ]
 

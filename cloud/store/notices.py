@@ -1,117 +1,23 @@
-"""Notices, where people can be reached, and deliveries until they are made."""
+"""Notices, and their deliveries until they are made."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, NotifierId, SiteId, UserId
+from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, SiteId, UserId
 from cloud.domain.notice import (
     Channel,
-    Contact,
     DueNotice,
     NewNotice,
     NoticeDelivery,
     NoticeState,
-    Notifier,
     Topic,
 )
-from cloud.domain.user import Locale
 from cloud.store.db import Tx
-from cloud.store.schema import contact, notice, notice_delivery, notifier, user_account
+from cloud.store.schema import notice, notice_delivery
 
-_C, _F, _N, _D = contact.c, notifier.c, notice.c, notice_delivery.c
-
-
-def insert_contact(tx: Tx, added: Contact) -> None:
-    """Add where a person can be reached."""
-    # Add one contact.
-    tx.conn.execute(
-        tx.insert(contact).values(
-            tenant_id=tx.tenant_id,
-            id=added.contact_id,
-            account_id=added.account_id,
-            user_id=added.user_id,
-            channel=added.channel.value,
-            address=added.address,
-            locale=added.locale.value,
-            created_at_ms=tx.now_ms,
-        )
-    )
-
-
-def contacts_of_account(tx: Tx, account_id: AccountId) -> list[Contact]:
-    """Return an account's own contacts, oldest first."""
-    return _contacts(tx, _C.account_id == account_id)
-
-
-def contacts_of_user(tx: Tx, user_id: UserId) -> list[Contact]:
-    """Return a user's contacts, oldest first."""
-    return _contacts(tx, _C.user_id == user_id)
-
-
-def reachable_for_account(tx: Tx, account_id: AccountId) -> list[Contact]:
-    """Return an account's contacts and those of the users tied to it."""
-    tied = sa.select(user_account.c.user_id).where(
-        user_account.c.tenant_id == tx.tenant_id, user_account.c.account_id == account_id
-    )
-    return _contacts(tx, sa.or_(_C.account_id == account_id, _C.user_id.in_(tied)))
-
-
-def remove_contact(tx: Tx, contact_id: str, whose: AccountId | None, own: UserId | None = None) -> bool:
-    """Reach an account's people, or one user, there no longer; False if nobody was."""
-    # Forget one contact.
-    statement = (
-        sa.update(contact)
-        .where(
-            _C.tenant_id == tx.tenant_id,
-            _C.id == contact_id,
-            _C.user_id == own if whose is None else _C.account_id == whose,
-            _C.removed_at_ms.is_(None),
-        )
-        .values(removed_at_ms=tx.now_ms)
-    )
-    return tx.conn.execute(statement).rowcount == 1
-
-
-def insert_notifier(tx: Tx, added: Notifier) -> None:
-    """Add where staff hear of some topics."""
-    # Add one notifier.
-    tx.conn.execute(
-        tx.insert(notifier).values(
-            tenant_id=tx.tenant_id,
-            id=added.notifier_id,
-            site_id=added.site_id,
-            name=added.name,
-            channel=added.channel.value,
-            address=added.address,
-            topics=sorted(topic.value for topic in added.topics),
-            locale=added.locale.value,
-            created_at_ms=tx.now_ms,
-        )
-    )
-
-
-def list_notifiers(tx: Tx) -> list[Notifier]:
-    """Return the notifiers in use, oldest first."""
-    # Where do staff hear of what?
-    query = (
-        sa.select(_F.id, _F.site_id, _F.name, _F.channel, _F.address, _F.topics, _F.locale)
-        .where(_F.tenant_id == tx.tenant_id, _F.disabled_at_ms.is_(None))
-        .order_by(_F.id)
-    )
-    return [_notifier_from_row(row) for row in tx.conn.execute(query)]
-
-
-def disable_notifier(tx: Tx, notifier_id: NotifierId) -> bool:
-    """Tell nobody there anything more; False if nobody was told."""
-    # Stop using one notifier.
-    statement = (
-        sa.update(notifier)
-        .where(_F.tenant_id == tx.tenant_id, _F.id == notifier_id, _F.disabled_at_ms.is_(None))
-        .values(disabled_at_ms=tx.now_ms)
-    )
-    return tx.conn.execute(statement).rowcount == 1
+_N, _D = notice.c, notice_delivery.c
 
 
 def insert_notice(tx: Tx, new: NewNotice) -> NoticeId | None:
@@ -262,19 +168,52 @@ def notices_for(
     limit: int,
 ) -> list[Any]:
     """Return rows of the notices a reader may see, newest first; withdrawn ones are not among them."""
-    mine: list[sa.ColumnElement[bool]] = [_N.user_id == user_id, _N.account_id.in_(account_ids)]
-    if site_id is not None:
-        mine.append(_N.site_id == site_id)
     # What has this reader been told?
     query = (
         sa.select(_N.id, _N.topic, _N.words, _N.link, _N.created_at_ms, _N.read_at_ms)
-        .where(_N.tenant_id == tx.tenant_id, _N.withdrawn_at_ms.is_(None), sa.or_(*mine))
+        .where(_of_reader(tx, user_id, account_ids, site_id))
         .order_by(_N.id.desc())
         .limit(limit)
     )
     if before_id is not None:
         query = query.where(_N.id < before_id)
     return list(tx.conn.execute(query))
+
+
+def count_unread(
+    tx: Tx, user_id: UserId, account_ids: Sequence[AccountId], site_id: SiteId | None, limit: int
+) -> int:
+    """Return how many of a reader's notices nobody has looked at, up to a limit."""
+    # How much is there to read?
+    unread = (
+        sa.select(_N.id)
+        .where(_of_reader(tx, user_id, account_ids, site_id), _N.read_at_ms.is_(None))
+        .limit(limit)
+        .subquery()
+    )
+    return tx.conn.execute(sa.select(sa.func.count()).select_from(unread)).scalar_one()
+
+
+def has_delivery(tx: Tx, delivery_id: NoticeDeliveryId) -> bool:
+    """Tell whether there is such a delivery."""
+    # Is this one of ours?
+    query = sa.select(_D.id).where(_D.tenant_id == tx.tenant_id, _D.id == delivery_id)
+    return tx.conn.execute(query).first() is not None
+
+
+def begin_again(tx: Tx, delivery_id: NoticeDeliveryId) -> bool:
+    """Have what was given up tried anew, its tries counted on; False if it is in another state."""
+    # Somebody has put right what stood in the way.
+    statement = (
+        sa.update(notice_delivery)
+        .where(
+            _D.tenant_id == tx.tenant_id,
+            _D.id == delivery_id,
+            _D.state == NoticeState.GIVEN_UP.value,
+        )
+        .values(state=NoticeState.PENDING.value, next_attempt_at_ms=tx.now_ms, finished_at_ms=None)
+    )
+    return tx.conn.execute(statement).rowcount == 1
 
 
 def mark_read(tx: Tx, notice_ids: Sequence[NoticeId]) -> None:
@@ -303,36 +242,13 @@ def list_deliveries(tx: Tx, before_id: NoticeDeliveryId | None, limit: int) -> l
     return [_delivery_from_row(row) for row in tx.conn.execute(query)]
 
 
-def _contacts(tx: Tx, which: sa.ColumnElement[bool]) -> list[Contact]:
-    # Where can they be reached?
-    query = (
-        sa.select(_C.id, _C.account_id, _C.user_id, _C.channel, _C.address, _C.locale)
-        .where(_C.tenant_id == tx.tenant_id, _C.removed_at_ms.is_(None), which)
-        .order_by(_C.id)
-    )
-    return [
-        Contact(
-            row.id,
-            None if row.account_id is None else AccountId(row.account_id),
-            None if row.user_id is None else UserId(row.user_id),
-            Channel(row.channel),
-            row.address,
-            Locale(row.locale),
-        )
-        for row in tx.conn.execute(query)
-    ]
-
-
-def _notifier_from_row(row: Any) -> Notifier:
-    return Notifier(
-        NotifierId(row.id),
-        None if row.site_id is None else SiteId(row.site_id),
-        row.name,
-        Channel(row.channel),
-        row.address,
-        frozenset(Topic(topic) for topic in row.topics),
-        Locale(row.locale),
-    )
+def _of_reader(
+    tx: Tx, user_id: UserId, account_ids: Sequence[AccountId], site_id: SiteId | None
+) -> sa.ColumnElement[bool]:
+    mine: list[sa.ColumnElement[bool]] = [_N.user_id == user_id, _N.account_id.in_(account_ids)]
+    if site_id is not None:
+        mine.append(_N.site_id == site_id)
+    return sa.and_(_N.tenant_id == tx.tenant_id, _N.withdrawn_at_ms.is_(None), sa.or_(*mine))
 
 
 def _due_from_row(row: Any) -> DueNotice:

@@ -8,14 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloud.config import DEFAULT_TENANT
-from cloud.domain.errors import Invalid
-from cloud.domain.ids import AccountId, SiteId
+from cloud.domain.errors import Conflict, Invalid
+from cloud.domain.ids import AccountId, NoticeDeliveryId, SiteId
 from cloud.domain.notice import Channel, NewNotice, NoticeState, QuietHours, Topic, checked_address
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.notices import texts_of
 from cloud.services import notices
+from cloud.store import notices as notices_store
 from cloud.store import people, premises
+from cloud.store.db import Tx
 from tests.api.conftest import Cloud
 from tests.api.homes import local_ms
 from tests.notices.conftest import Mailbox, Provider
@@ -144,6 +146,34 @@ async def test_a_provider_that_is_down_is_tried_again_and_holds_up_no_other(
     assert sms.last_reply.startswith("Tencent Cloud")
     cloud.clock.now_ms += 61_000
     await provider.next()
+
+
+async def test_what_was_given_up_is_sent_again_when_somebody_says_so(
+    cloud: Cloud, provider: Provider
+) -> None:
+    _, account_id = await site_and_account(cloud)
+    phone = "13800138000"
+    await cloud.database.write(DEFAULT_TENANT, notices.add_contact, SYSTEM, account_id, Channel.SMS, phone)
+    provider.failing = 1
+    await cloud.database.write(DEFAULT_TENANT, notices.notify, dunning(account_id))
+    async with asyncio.timeout(20):
+        while True:
+            (sms,) = (await cloud.database.read(DEFAULT_TENANT, notices.list_deliveries, SYSTEM)).items
+            if sms.attempts:
+                break
+            await asyncio.sleep(0.05)
+    with pytest.raises(Conflict, match="only what was given up"):
+        await cloud.database.write(DEFAULT_TENANT, notices.send_again, SYSTEM, sms.delivery_id)
+    await cloud.database.write(DEFAULT_TENANT, _give_up, sms.delivery_id)
+
+    await cloud.database.write(DEFAULT_TENANT, notices.send_again, SYSTEM, sms.delivery_id)
+
+    await provider.next()
+    await delivered(cloud, Channel.SMS, NoticeState.DELIVERED)
+
+
+def _give_up(tx: Tx, delivery_id: NoticeDeliveryId) -> None:
+    notices_store.finish_attempt(tx, delivery_id, NoticeState.GIVEN_UP, "out of credit", tx.now_ms)
 
 
 async def test_what_no_longer_holds_is_not_told(cloud: Cloud, provider: Provider) -> None:
