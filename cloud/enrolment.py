@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud.command_key import public_hex
 from cloud.domain.errors import Unauthenticated
-from cloud.domain.ids import GatewayId, TenantId
+from cloud.domain.ids import GatewayId, TenantId, tenant_numbered
 from cloud.domain.rate_limit import ENROL_PER_ADDRESS, RENEW_PER_GATEWAY
 from cloud.ingest import Malformed, WrongType, body_of, gateway_of, render_error
 from cloud.keys import AUTHORITY, CLOCK, COMMAND_KEY, DATABASE
@@ -131,7 +131,7 @@ def _claimed(request: web.Request) -> tuple[GatewayName, str]:
     except (binascii.Error, ValueError):
         user = secret = ""
     match = _USER.fullmatch(user)
-    if scheme != "Basic" or match is None:
+    if scheme != "Basic" or match is None or tenant_numbered(int(match[1])) is None:
         raise Unauthenticated("no enrolment token: expected HTTP Basic with <tenant id>.<gateway id>")
     return GatewayName(int(match[1]), match[2]), secret
 

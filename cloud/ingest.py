@@ -169,9 +169,11 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
     except EnvelopeError as error:
         raise Malformed(str(error)) from error
     if len(body) <= DECODE_INLINE_BYTES_MAX:
-        opened = open_blocks(stream, batch.blocks, batch.told_through)
+        opened = open_blocks(stream, batch.blocks, batch.told_through, batch.sent_at_ms)
     else:
-        opened = await asyncio.to_thread(open_blocks, stream, batch.blocks, batch.told_through)
+        opened = await asyncio.to_thread(
+            open_blocks, stream, batch.blocks, batch.told_through, batch.sent_at_ms
+        )
     database = request.app[DATABASE]
     problems: list[Problem] = []
     if stream is Stream.HISTORY:

@@ -18,7 +18,7 @@ from cloud.console.uploads import Sent, read_form
 from cloud.domain.checklist import ITEMS_MAX, CheckItem, Checklist, CheckResult, Cycle
 from cloud.domain.equipment import Equipment
 from cloud.domain.errors import Conflict, Invalid, NotFound
-from cloud.domain.ids import PhotoId, PlanId, ServiceSheetId, TenantId, is_uuid
+from cloud.domain.ids import PhotoId, PlanId, ServiceSheetId, TenantId, is_uuid, tenant_numbered
 from cloud.domain.maintenance import MaintenancePlan
 from cloud.domain.periods import time_zone
 from cloud.domain.photo import PhotoRecord
@@ -230,9 +230,10 @@ def _token(request: web.Request) -> tuple[TenantId, str]:
     secret = request.match_info["secret"]
     tenant, dash, _ = secret.partition("-")
     is_hex = tenant and len(tenant) <= _TENANT_DIGITS_MAX and not set(tenant) - set("0123456789abcdef")
-    if not (dash and is_hex):
+    tenant_id = tenant_numbered(int(tenant, 16)) if dash and is_hex else None
+    if tenant_id is None:
         raise NotFound("this link is over, was used, or never was: ask the property office for a new one")
-    return TenantId(int(tenant, 16)), secret
+    return tenant_id, secret
 
 
 def _links(tx: Tx, actor: User, plan_id: PlanId, address: str = "", error: str = "") -> LinksView:

@@ -6,6 +6,9 @@ reading's series is a UUIDv7 in canonical text, so ids made later sort later.
 
 from typing import NewType
 
+# Companies are counted in 32 bits with a sign; what a link or a token names beyond that is nobody.
+TENANT_NUMBER_MAX = 2**31 - 1
+
 AccessGroupId = NewType("AccessGroupId", str)
 TenantId = NewType("TenantId", int)
 SeriesId = NewType("SeriesId", int)
@@ -86,3 +89,8 @@ def is_uuid(text: str) -> bool:
         and [index for index, letter in enumerate(text) if letter == "-"] == [8, 13, 18, 23]
         and not set(text) - _HEX_DIGITS
     )
+
+
+def tenant_numbered(number: int) -> TenantId | None:
+    """Return the tenant a token or a link names; None for a number that is no company's."""
+    return TenantId(number) if 0 < number <= TENANT_NUMBER_MAX else None

@@ -18,9 +18,14 @@ from protocol.envelope import (
     salvage_reading_columns,
 )
 from protocol.errors import EnvelopeError
-from protocol.event import Event
+from protocol.event import Event, EventState
 from protocol.sync import Stream
 
+# On a good way an event is sent within a second, and within ten of a way's healing: what is older was held
+# up. Shorter, a brief but real alarm of the present would be passed over in silence.
+HELD_UP_FROM_MS = 60_000
+# Beyond, the box did not know the time, and an alarm is rather told once too often.
+_BELIEVED_AGE_MS_MAX = 400 * 86_400_000
 # A person who reads what is wrong with a block needs to see the kind of mistake, not every row.
 PROBLEMS_SHOWN = 5
 
@@ -56,10 +61,44 @@ class OpenedBlock:
         return [first + row for row in self.rows]
 
 
-def open_blocks(stream: Stream, blocks: Sequence[Block], told_through: int = 0) -> list[OpenedBlock]:
-    """Read each block's rows; events numbered up to `told_through` are of the past, and make no noise."""
+def open_blocks(
+    stream: Stream, blocks: Sequence[Block], told_through: int = 0, sent_at_ms: int | None = None
+) -> list[OpenedBlock]:
+    """Read each block's rows; events numbered up to `told_through` are of the past, and make no noise.
+
+    So are those of a condition that had begun and ended long before it could be sent, at `sent_at_ms`.
+    """
     opened = [_opened(stream, block) for block in blocks]
-    return [_as_history(block) if block.block.last_seq <= told_through else block for block in opened]
+    opened = [_as_history(block) if block.block.last_seq <= told_through else block for block in opened]
+    return opened if sent_at_ms is None else _with_outages_as_history(opened, sent_at_ms)
+
+
+def _with_outages_as_history(opened: Sequence[OpenedBlock], sent_at_ms: int) -> list[OpenedBlock]:
+    """Mark beginnings and ends of conditions that were over before anybody could be told."""
+    open_since: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    over: set[tuple[int, int]] = set()
+    for number, block in enumerate(opened):
+        for place, event in enumerate(block.events):
+            condition = (event.point_key, event.kind)
+            if event.state is EventState.RAISED:
+                open_since.setdefault(condition, []).append((number, place))
+            elif event.state is EventState.CLEARED:
+                raised = open_since.pop(condition, [])
+                age_ms = sent_at_ms - event.occurred_at_ms
+                if raised and HELD_UP_FROM_MS <= age_ms <= _BELIEVED_AGE_MS_MAX:
+                    over |= {*raised, (number, place)}
+    return [
+        replace(
+            block,
+            events=[
+                replace(event, is_historical=True) if (number, place) in over else event
+                for place, event in enumerate(block.events)
+            ],
+        )
+        if any(at == number for at, _ in over)
+        else block
+        for number, block in enumerate(opened)
+    ]
 
 
 def _as_history(opened: OpenedBlock) -> OpenedBlock:

@@ -17,7 +17,7 @@ from enum import Enum
 
 from cloud.domain.access import Action, require, require_may_grant, require_recent
 from cloud.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
-from cloud.domain.ids import AccountId, TenantId, UserId
+from cloud.domain.ids import AccountId, TenantId, UserId, tenant_numbered
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.user import Locale, Role, Session, SessionLimits, User, UserRecord
 from cloud.services import second_factors
@@ -101,7 +101,7 @@ async def actor_of_session(database: Database, limits: SessionLimits, token: str
 def tenant_of_token(token: str) -> TenantId | None:
     """Return the tenant a session's secret names; None for what is not such a secret."""
     matched = _TOKEN.fullmatch(token)
-    return None if matched is None else TenantId(int(matched[1]))
+    return None if matched is None else tenant_numbered(int(matched[1]))
 
 
 def hash_of(token: str) -> str:

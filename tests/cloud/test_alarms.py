@@ -14,6 +14,7 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import UserId
 from cloud.domain.user import Role, User
 from cloud.services import alarms
+from cloud.services.opened_block import open_blocks
 from cloud.store import schema
 from cloud.store.db import Database
 from protocol.event import Event, EventState, Severity
@@ -164,6 +165,32 @@ def test_the_past_is_recorded_and_makes_no_noise(
         month_ago,
         month_ago + 60_000,
     )
+
+
+@pytest.mark.parametrize(
+    ("raised_at_ms", "cleared_at_ms", "is_history"),
+    [
+        pytest.param(-600_000, -300_000, True, id="began and ended while nothing could be sent"),
+        pytest.param(-600_000, -59_999, False, id="ended a moment ago"),
+        pytest.param(-400, -200, False, id="brief and of the present"),
+        pytest.param(-600_000, None, False, id="goes on"),
+        pytest.param(-START_MS, 1_000 - START_MS, False, id="the box did not know the time"),
+    ],
+)
+def test_what_began_and_ended_in_an_outage_is_of_the_past(
+    raised_at_ms: int, cleared_at_ms: int | None, is_history: bool
+) -> None:
+    before = leak(_CLEARED, START_MS - 700_000)  # of a condition that was told before
+    happened = [before, leak(_RAISED, START_MS + raised_at_ms)]
+    if cleared_at_ms is not None:
+        happened.append(leak(_CLEARED, START_MS + cleared_at_ms))
+
+    blocks = [event_block(number, [event]) for number, event in enumerate(happened, start=1)]
+    opened = open_blocks(Stream.EVENT, blocks, sent_at_ms=START_MS)
+
+    first, *others = [event for block in opened for event in block.events]
+    assert first == before
+    assert {event.is_historical for event in others} == {is_history}
 
 
 def test_the_present_is_told_once_it_is_committed(

@@ -164,6 +164,8 @@ async def test_using_a_session_is_noted_once_a_minute(
         "1." + "a" * 44,
         "x." + "a" * 43,
         "2." + "a" * 43,
+        "2147483648." + "a" * 43,
+        "9999999999." + "a" * 43,
     ],
 )
 async def test_what_is_no_session_is_nobody(database: Database, token: str) -> None:
