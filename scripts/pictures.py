@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 PORT = 8088
+URL = f"http://127.0.0.1:{PORT}"
 PASSWORD = "gatehouse-demo"  # noqa: S105 - printed by the demonstration itself
 GATEHOUSE = (sys.executable, "-m", "gatehouse")
 LANGUAGES = {"en": "", "zh-CN": ".zh"}  # and what is added to a file's name
@@ -46,10 +47,10 @@ PICTURES = (
     Picture("manager-alarms", "manager", "/alarms"),
     Picture("manager-bill-run", "manager", "/billing"),
     Picture("manager-account", "manager", "/accounts", ("main a[href^='/accounts/']",)),
-    Picture("manager-premises", "manager", "/premises?layer=arrears"),
+    Picture("manager-premises", "manager", "/premises"),
     Picture("manager-repairs", "manager", "/repairs"),
     Picture("technician-jobs", "liu", "/jobs", is_phone=True),
-    Picture("technician-job", "liu", "/jobs", ("main a[href^='/repairs/']",), is_phone=True),
+    Picture("technician-job", "liu", "/jobs", ("main a[href^='/jobs/']",), is_phone=True),
     Picture("resident-home", "101", "/home", is_phone=True),
     Picture("resident-bill", "101", "/home", ("main a[href^='/home/bills/']",), is_phone=True),
     Picture("resident-repair", "101", "/home/repairs/new", is_phone=True),
@@ -95,7 +96,7 @@ def _signed_in(browser: Browser, login: str, *, is_phone: bool) -> Page:
     page = browser.new_page(
         viewport=PHONE if is_phone else DESK, is_mobile=is_phone, device_scale_factor=2 if is_phone else 1
     )
-    page.goto(f"http://127.0.0.1:{PORT}/login")
+    page.goto(f"{URL}/login")
     page.fill("input[name=login]", login)
     page.fill("input[name=password]", PASSWORD)
     page.keyboard.press("Enter")
@@ -104,12 +105,12 @@ def _signed_in(browser: Browser, login: str, *, is_phone: bool) -> Page:
 
 
 def _take(page: Page, picture: Picture) -> None:
-    page.goto(f"http://127.0.0.1:{PORT}{picture.path}")
+    page.goto(URL + picture.path)
     for selector in picture.clicks:
         page.click(selector)
         page.wait_for_load_state()
     for language, mark in LANGUAGES.items():
-        page.context.add_cookies([{"name": "gatehouse_language", "value": language, "url": page.url}])
+        page.context.add_cookies([{"name": "gatehouse_language", "value": language, "url": URL}])
         page.reload()
         page.wait_for_timeout(2_000)  # live values have moved in and nothing is fading any more
         page.screenshot(path=IMAGES / f"{picture.name}{mark}.png")

@@ -199,7 +199,7 @@ simulate.add_command(cashier_command)
 def fault_command(control: str, device: str, kind: str, **options: int | None) -> None:
     """Let something go wrong: `gatehouse simulate fault fire-1 fire_alarm --zone 3`."""
     wish = {"device": device, "kind": kind, **{k: v for k, v in options.items() if v is not None}}
-    answer = _ask("POST", f"{control}/faults", wish)
+    answer = _ask("POST", control, "/faults", wish)
     click.echo(f"fault {answer['id']}: {device} {kind}")
 
 
@@ -208,7 +208,7 @@ def fault_command(control: str, device: str, kind: str, **options: int | None) -
 @click.argument("fault_id", type=int)
 def repair_command(control: str, fault_id: int) -> None:
     """End a fault by its number."""
-    answer = _ask("DELETE", f"{control}/faults/{fault_id}")
+    answer = _ask("DELETE", control, f"/faults/{fault_id}")
     click.echo(f"fault {fault_id}: {answer['device']} {answer['kind']} has ended")
 
 
@@ -221,7 +221,7 @@ def clock_command(control: str, at_ms: int | None, follow: float | None) -> None
     if (at_ms is None) == (follow is None):
         raise click.UsageError("say either --at or --follow")
     wish = {"at_ms": at_ms} if follow is None else {"follow": "real", "factor": follow}
-    answer = _ask("PUT", f"{control}/clock", wish)
+    answer = _ask("PUT", control, "/clock", wish)
     click.echo(f"at {answer['at_ms']} ms, factor {answer['factor']:g}")
 
 
@@ -278,13 +278,14 @@ def state_command(control: str, device: str | None) -> None:
     """Print what every device shows, or one."""
     if device is not None and device not in {known.device_id for known in DEVICES}:
         raise click.UsageError(f"there is no device {device!r}")
-    for shown in _ask("GET", f"{control}/state")["devices"]:
+    for shown in _ask("GET", control, "/state")["devices"]:
         if device in (None, shown["id"]):
             values = ", ".join(f"{point} {value}" for point, value in shown["values"].items())
             click.echo(f"{shown['id']:<10} {values}")
 
 
-def _ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
+def _ask(method: str, control: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    url = control.rstrip("/") + path
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - a person gave the address
         url, data=data, method=method, headers={"Content-Type": "application/json"}
@@ -293,8 +294,10 @@ def _ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         with urllib.request.urlopen(request, timeout=_CONTROL_TIMEOUT_S) as response:  # noqa: S310
             return json.load(response)
     except urllib.error.HTTPError as error:
-        told = json.loads(error.read() or b"{}").get("error", error.reason)
-        raise click.ClickException(str(told)) from error
+        told = error.read()
+        if error.headers.get_content_type() != "application/json":
+            raise click.ClickException(f"what answers at {url} is no simulator: {error}") from error
+        raise click.ClickException(str(json.loads(told).get("error", error.reason))) from error
     except (urllib.error.URLError, ValueError) as error:
         raise click.ClickException(f"no simulator answers at {url}: {error}") from error
 
