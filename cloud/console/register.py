@@ -13,13 +13,17 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.payments import BadField, fen_of
+from cloud.console.preferences import SITE_COOKIE, choose
 from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind, EquipmentStatus, Purchase
-from cloud.domain.errors import Conflict, Invalid
-from cloud.domain.ids import EquipmentId, SiteId
+from cloud.domain.errors import Conflict, Invalid, NotFound
+from cloud.domain.ids import EquipmentId, SiteId, is_uuid
 from cloud.domain.premises import Building, Space
 from cloud.domain.user import User
+from cloud.press.label import label_sheet
 from cloud.services import equipment
 from cloud.store.db import Tx
+from cloud.web.origin import own_origin
+from cloud.web.papers import pdf_response
 
 _TEXTS = ("name", "brand", "model", "serial_number", "place")
 _DAYS = ("purchased_on", "warranty_until_on", "retired_on")
@@ -91,6 +95,36 @@ async def submit_edit(desk: Desk) -> web.StreamResponse:
         view = await desk.read(_form, desk.site.site_id, code, typed, str(error))
         return await desk.page("equipment/form.html", status=422, view=view)
     return desk.go(f"/equipment/{code}", "equipment-noted", code=code)
+
+
+async def print_labels(desk: Desk) -> web.StreamResponse:
+    """Print labels: of what the list shows, or of the one piece that is named."""
+    query = desk.request.query
+    typed = {name: query.get(name, "").strip()[:100] for name in ("q", "kind", "show")}
+    view = await desk.read(_register, desk.site.site_id, typed, desk.format)
+    code = query.get("code", "")
+    pieces = [
+        (one.equipment, view.places[one.equipment.code])
+        for one in view.rows
+        if not code or one.equipment.code == code
+    ]
+    if not pieces:
+        raise NotFound("there is no equipment to print a label of")
+    sheet = label_sheet(desk.site, pieces, desk.preferences.language, own_origin(desk.request))
+    return await pdf_response(desk.request, sheet, f"{desk.site.code}-labels")
+
+
+async def open_label(desk: Desk) -> web.StreamResponse:
+    """Lead whoever scanned a label to the equipment's page, on whichever of their sites it is."""
+    text = desk.request.match_info["equipment_id"]
+    if not is_uuid(text):
+        raise NotFound(f"there is no equipment {text!r}")
+    item = (await desk.read(equipment.get_equipment, EquipmentId(text))).status.equipment
+    response = desk.go(f"/equipment/{item.code}")
+    site = next((one for one in desk.sites if one.site_id == item.site_id), None)
+    if site is not None and site.code != desk.site.code:
+        choose(desk.request, response, SITE_COOKIE, site.code)
+    return response
 
 
 def _register(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: Format) -> RegisterView:

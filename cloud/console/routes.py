@@ -282,6 +282,8 @@ PAGES: Sequence[Page] = (
     Page("POST", "/prints/{run}/stop", print_runs.stop, Action.READ_LEDGER),
     Page("GET", f"/receipts/{_NUMBER}/pdf", papers.print_receipt, Action.READ_LEDGER),
     Page("GET", "/register", register.show_list, Action.READ_EQUIPMENT),
+    Page("GET", "/labels/{equipment_id}", register.open_label, Action.READ_EQUIPMENT),
+    Page("GET", "/register/labels/pdf", register.print_labels, Action.READ_EQUIPMENT),
     Page("GET", "/register/new", register.show_new, Action.MANAGE_EQUIPMENT),
     Page("POST", "/register/new", register.submit_new, Action.MANAGE_EQUIPMENT),
     Page("GET", "/repairs", repairs.show_list, Action.READ_REPAIRS),

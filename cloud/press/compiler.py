@@ -13,7 +13,7 @@ import msgspec
 import pylopdf_fonts_zh_cn
 import typst
 
-from cloud.press.sheet import Sheet
+from cloud.press.sheet import LabelSheet, Sheet
 
 TEMPLATES = Path(__file__).parent / "templates"
 FONTS = Path(pylopdf_fonts_zh_cn.__file__).parent
@@ -27,19 +27,24 @@ class Press:
     """One compiler with its typeface in memory; used by one thread at a time."""
 
     def __init__(self) -> None:
-        fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
-        self._compiler = typst.Compiler(
-            str(TEMPLATES / "document.typ"), root=str(TEMPLATES), font_paths=fonts, ignore_system_fonts=True
+        self._fonts = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)]
         )
+        self._compilers: dict[str, typst.Compiler] = {}
 
-    def print(self, sheets: Sequence[Sheet]) -> bytes:
-        """Return one PDF of all sheets, each beginning on a page of its own."""
-        return self.print_encoded(encode(sheets))
+    def print(self, sheets: Sequence[Sheet] | LabelSheet) -> bytes:
+        """Return one PDF: of documents, each beginning on a page of its own; of labels, page by page."""
+        template = "labels.typ" if isinstance(sheets, LabelSheet) else "document.typ"
+        return self._print(template, encode(sheets))
 
-    def print_encoded(self, data: str) -> bytes:
-        """Return one PDF of sheets as `encode` wrote them."""
+    def _print(self, template: str, data: str) -> bytes:
+        if template not in self._compilers:
+            path = str(TEMPLATES / template)
+            self._compilers[template] = typst.Compiler(
+                path, root=str(TEMPLATES), font_paths=self._fonts, ignore_system_fonts=True
+            )
         try:
-            made, warnings = self._compiler.compile_with_warnings(
+            made, warnings = self._compilers[template].compile_with_warnings(
                 format="pdf", sys_inputs={"data": data}, timestamp=0, pdf_tags=False
             )
         except typst.TypstError as error:
@@ -50,6 +55,6 @@ class Press:
         return made
 
 
-def encode(sheets: Sequence[Sheet]) -> str:
-    """Return sheets as the template reads them."""
+def encode(sheets: Sequence[Sheet] | LabelSheet) -> str:
+    """Return sheets as their template reads them."""
     return msgspec.json.encode(sheets).decode()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cloud.press.compiler import Press
-from cloud.press.sheet import Sheet
+from cloud.press.sheet import LabelSheet, Sheet
 
 
 class PressRoom:
@@ -19,15 +19,15 @@ class PressRoom:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="press")
         self._press: Press | None = None
 
-    async def print(self, sheets: Sequence[Sheet]) -> bytes:
-        """Return one PDF of all sheets."""
+    async def print(self, sheets: Sequence[Sheet] | LabelSheet) -> bytes:
+        """Return one PDF of all sheets or labels."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._print, sheets)
 
     def close(self) -> None:
         """End when the page at hand is printed."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _print(self, sheets: Sequence[Sheet]) -> bytes:
+    def _print(self, sheets: Sequence[Sheet] | LabelSheet) -> bytes:
         # Made at the first page: the typeface is 8 MB that a process without readers does not need.
         if self._press is None:
             self._press = Press()

@@ -108,3 +108,22 @@ class Sheet(Struct, frozen=True):
     proof: Proof | None = None
     stamp: str = ""
     signatures: tuple[str, ...] = ()
+
+
+class Label(Struct, frozen=True):
+    """One label to be stuck on a thing: a QR code, and what is printed beside it."""
+
+    qr_svg: str
+    code: str
+    name: str
+    lines: tuple[str, ...]
+
+
+class LabelSheet(Struct, frozen=True):
+    """Labels for one site, as many as there are; the sentence is under each code."""
+
+    language: str
+    title: str
+    site: str
+    sentence: str
+    labels: tuple[Label, ...]

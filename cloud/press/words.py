@@ -56,6 +56,8 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "household": ("户籍人数", "Household"),
         "issued": ("出账日期", "Issued"),
         "item": ("项目", "Item"),
+        "label_use": ("扫码查看维保与报修", "Scan: service and repairs"),
+        "labels": ("设备标签", "Equipment labels"),
         "late_fee": ("违约金", "Late fee"),
         "late_fee_amount": ("违约金（元）", "Late fee (CNY)"),
         "left": ("未缴（元）", "Left (CNY)"),

@@ -31,6 +31,7 @@ from cloud.store.many_rows import insert_rows
 from cloud.store.schema import (
     account,
     building,
+    equipment,
     former_charge,
     installation,
     manual_reading,
@@ -105,6 +106,7 @@ _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
         "meter": meter,
         "service_point": service_point,
         "account": account,
+        "equipment": equipment,
         "space": space,
         "building": building,
     }

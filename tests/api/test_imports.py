@@ -78,9 +78,12 @@ async def test_a_template_has_titles_and_what_is_there_has_rows(homes: Homes) ->
     assert [one["code"] for one in kinds["items"]] == [
         "spaces",
         "accounts",
+        "people",
         "meters",
         "readings",
         "opening_balances",
+        "former_charges",
+        "equipment",
     ]
 
 
@@ -132,4 +135,4 @@ async def test_a_technician_brings_in_meters_and_no_accounts(homes: Homes) -> No
     kinds = await homes.cloud.call("GET", "/api/v1/import_kinds", token=token)
 
     assert refused.status == 403
-    assert [one["code"] for one in kinds.json["items"]] == ["meters", "readings"]
+    assert [one["code"] for one in kinds.json["items"]] == ["meters", "readings", "equipment"]

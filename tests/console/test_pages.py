@@ -47,8 +47,8 @@ _FILES = (
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = (
-    "alarm_id", "{announcement}", "{ballot}", "command_id", "{import_id}", "{person}", "{plan_id}", "{run}",
-    "{sheet}", "{user_id}",
+    "alarm_id", "{equipment_id}", "{announcement}", "{ballot}", "command_id", "{import_id}", "{person}",
+    "{plan_id}", "{run}", "{sheet}", "{user_id}",
 )  # fmt: skip
 # What needs no right.
 _OF_EVERYBODY = (

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
+from cloud.domain.equipment import EquipmentDetail
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.imports.plan import Outcome
 from cloud.domain.imports.run import UNDO_WITHIN_MS, ImportState
 from cloud.domain.user import Role, User
-from cloud.services import imports, invoices, meters, premises
+from cloud.services import equipment, imports, invoices, meters, premises
 from cloud.services.imports import CheckedImport
 from cloud.store import manual_readings as records
 from cloud.workbook.writing import rejected_workbook, table_workbook
@@ -316,7 +317,9 @@ def test_what_is_there_comes_out_as_a_table_that_comes_back_unchanged(estate: Es
     a_home(estate)
     bring(estate, "readings", ("202607000901", "2026-10-01", 300, "现场"), header=READINGS)
 
-    for kind in ("spaces", "accounts", "meters", "readings"):
+    bring(estate, "equipment", ("lift-4", "4 号电梯", "电梯", "312000.5"), header=EQUIPMENT)
+
+    for kind in ("spaces", "accounts", "meters", "readings", "equipment"):
         described, rows = estate.database.read_now(TENANT, imports.present_rows, SYSTEM, estate.site_id, kind)
         for is_chinese in (True, False):
             data = table_workbook(described, rows, is_chinese=is_chinese)
@@ -364,3 +367,48 @@ def _account(estate: Estate, number: str) -> Any:
 
 def _file(data: bytes) -> Any:
     return io.BytesIO(data)
+
+
+EQUIPMENT = ("设备编号", "设备名称", "设备类别", "价格（元）")
+
+
+def test_equipment_comes_in_is_changed_with_its_history_and_undone(estate: Estate) -> None:
+    bring(estate, "equipment", ("lift-4", "4 号电梯", "电梯", "312000.5"), header=EQUIPMENT)
+    renamed = workbook(
+        EQUIPMENT, ("lift-4", "东侧电梯", "电梯", "312000.5"), ("gen-1", "发电机", "发电机", None)
+    )
+    checked = check(estate, "equipment", renamed)
+    carry_out(estate, checked)
+
+    def shown(code: str) -> EquipmentDetail:
+        return estate.database.read_now(TENANT, equipment.equipment_by_code, SYSTEM, estate.site_id, code)
+
+    lift = shown("lift-4")
+    assert outcomes(checked) == [Outcome.CHANGED, Outcome.NEW]
+    assert lift.status.equipment.purchase.price_fen == 31_200_050
+    assert [one.fields for one in lift.changes] == [(("name", "4 号电梯", "东侧电梯"),)]
+
+    estate.database.write_now(TENANT, imports.undo, SYSTEM, checked.run.import_id)
+    assert shown("lift-4").status.equipment.name == "4 号电梯"
+    with pytest.raises(NotFound):
+        shown("gen-1")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        pytest.param("楼栋", "99", "no_building", id="a building nobody has"),
+        pytest.param("公共部位", "9-机房", "no_space", id="a space nobody has"),
+        pytest.param("设备类别", "飞船", "choice", id="a kind nobody knows"),
+    ],
+)
+def test_a_row_of_equipment_that_cannot_be_says_why(
+    estate: Estate, column: str, value: str, fault: str
+) -> None:
+    titles = ("设备编号", "设备名称", "设备类别", column) if column != "设备类别" else EQUIPMENT[:3]
+    row = ("lift-4", "4 号电梯", "电梯", value) if column != "设备类别" else ("lift-4", "4 号电梯", value)
+
+    checked = check(estate, "equipment", workbook(titles, row))
+
+    assert checked.plan is not None
+    assert [one.code for one in checked.plan.rows[0].faults] == [fault]

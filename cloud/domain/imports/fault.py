@@ -47,6 +47,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "{0} is billed here: nothing of it is taken over",
         ),
         "no_account": ("没有户号“{0}”", "there is no account {0}"),
+        "no_building": ("没有楼栋“{0}”", "there is no building {0}"),
         "no_meter": ("没有表号“{0}”", "there is no meter {0}"),
         "no_meter_then": ("{1} 时表 {0} 还没有安装", "meter {0} was not yet installed on {1}"),
         "no_space": ("没有房号“{0}”", "there is no flat {0}"),
@@ -68,6 +69,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "twice": ("与第 {0} 行重复", "is in row {0} already"),
         "wants": ("填了“{0}”就要填“{1}”", "“{0}” needs “{1}” too"),
         "whole": ("“{0}”不是整数", "“{0}” is no whole number"),
+        "warranty": ("质保到 {0}，早于购置日期 {1}", "the warranty ends on {0}, before the purchase on {1}"),
     }
 )
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from cloud.services.importers import (
     accounts,
+    equipment,
     former_charges,
     meters,
     opening_balances,
@@ -17,6 +18,7 @@ from cloud.services.importers.importer import Importer
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
     {
         "accounts": accounts.IMPORTER,
+        "equipment": equipment.IMPORTER,
         "former_charges": former_charges.IMPORTER,
         "meters": meters.IMPORTER,
         "opening_balances": opening_balances.IMPORTER,
@@ -27,4 +29,13 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
 )
 
 # As somebody who begins with nothing brings them in: each after those it refers to.
-IN_ORDER = ("spaces", "accounts", "people", "meters", "readings", "opening_balances", "former_charges")
+IN_ORDER = (
+    "spaces",
+    "accounts",
+    "people",
+    "meters",
+    "readings",
+    "opening_balances",
+    "former_charges",
+    "equipment",
+)
