@@ -61,6 +61,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "badge-given": mark("%(name)s has a badge now"),
         "badge-lost": mark("Blocked: it opens nothing from now on"),
         "code-made": mark("Code %(code)s for %(name)s: tell it to them now, it is not shown again"),
+        "barring-changed": mark("Noted"),
         "duty-changed": mark("Noted"),
         "entrance-added": mark("%(name)s is an entrance now"),
         "moved-out": mark("%(code)s stands empty now; its account has ended"),

@@ -330,6 +330,7 @@ PAGES: Sequence[Page] = (
     Page("POST", "/venues", venues.act_office, Action.MANAGE_COMMUNITY),
     Page("GET", "/visitors", visitors.show_gate, Action.ADMIT_VISITORS),
     Page("POST", "/visitors", visitors.admit, Action.ADMIT_VISITORS),
+    Page("POST", "/visitors/barred", visitors.bar, Action.BAR_VISITORS),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
 )
 

@@ -23,4 +23,9 @@ SECURITY_SHAPES = (
     mark("a plan has {} to {} steps, not {}"),
     mark("{} steps in Chinese and {} in English: write each in both"),
     mark("somebody else has just changed this plan: look at it again"),
+    mark("this visit is for the manager on duty: ask the visitor to wait"),
+    mark("say who: a name of {} characters at most, or a plate"),
+    mark("a barring ends in the future, or when it is lifted"),
+    mark("{} are barred already: lift one that is not needed"),
+    mark("this barring was lifted already"),
 )

@@ -1,7 +1,7 @@
 """Visitors: a resident's codes to send on, and the gate's page that lets in by them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from aiohttp import web
@@ -10,13 +10,15 @@ from markupsafe import Markup
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.domain.barring import Barring
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
-from cloud.domain.ids import VisitId, is_uuid
+from cloud.domain.ids import BarringId, SiteId, VisitId, is_uuid
 from cloud.domain.people import Account
+from cloud.domain.periods import midnight_ms
 from cloud.domain.user import User
 from cloud.domain.visit import Visit, VisitState
 from cloud.keys import DATABASE
-from cloud.services import premises, visits
+from cloud.services import barrings, premises, visits
 from cloud.store.db import Tx
 
 _TAB = "/home/more"
@@ -29,6 +31,7 @@ class VisitRow:
     visit: Visit
     state: VisitState
     picture: Markup
+    barred_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class GateView:
 
     rows: tuple[VisitRow, ...]
     expected: int
+    barrings: tuple[Barring, ...]
+    typed: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
 
 
@@ -93,10 +98,51 @@ async def admit(desk: Desk) -> web.StreamResponse:
     return desk.go("/visitors", "visitor-admitted", name=admitted.name, place=admitted.space_code)
 
 
-async def _gate(desk: Desk, error: str = "") -> GateView:
-    found = await desk.read(visits.visits_today, desk.site.site_id)
-    rows = tuple(VisitRow(one, one.state_at(desk.format.now_ms), Markup()) for one in found)
-    return GateView(rows, sum(row.state is VisitState.EXPECTED for row in rows), error)
+async def bar(desk: Desk) -> web.StreamResponse:
+    """Let somebody in no more, or again."""
+    form = {name: str(value).strip()[:500] for name, value in (await desk.request.post()).items()}
+    try:
+        if form.get("act") == "lift":
+            await desk.write(barrings.lift, BarringId(_barring_id(form.get("barring", ""))))
+        else:
+            await desk.write(_bar, desk.site.site_id, form, desk.format)
+    except (Conflict, Invalid) as error:
+        return await desk.page("visitors.html", status=422, view=await _gate(desk, str(error), form))
+    return desk.go("/visitors", "barring-changed")
+
+
+async def _gate(desk: Desk, error: str = "", typed: Mapping[str, str] | None = None) -> GateView:
+    found, fits = await desk.read(visits.gate_today, desk.site.site_id)
+    now_ms = desk.format.now_ms
+    rows = tuple(
+        VisitRow(
+            one,
+            one.state_at(now_ms),
+            Markup(),
+            fits[one.visit_id].reason if one.visit_id in fits else "",
+        )
+        for one in found
+    )
+    expected = sum(row.state is VisitState.EXPECTED for row in rows)
+    barred = await desk.read(barrings.list_barrings, desk.site.site_id)
+    return GateView(rows, expected, tuple(barred), typed or {}, error)
+
+
+def _bar(tx: Tx, actor: User, site_id: SiteId, form: Mapping[str, str], fmt: Format) -> Barring:
+    until_ms: int | None = None
+    if form.get("until"):
+        try:
+            until_ms = midnight_ms(date.fromisoformat(form["until"]) + timedelta(days=1), fmt.zone)
+        except ValueError as error:
+            raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    name, plate, reason = (form.get(word, "") for word in ("name", "plate", "reason"))
+    return barrings.bar(tx, actor, site_id, name, plate, reason, until_ms)
+
+
+def _barring_id(text: str) -> str:
+    if not is_uuid(text):
+        raise NotFound(f"there is no barring {text!r}")
+    return text
 
 
 def _own(tx: Tx, actor: User, fmt: Format, typed: Mapping[str, str], error: str) -> OwnVisitsView:

@@ -20,6 +20,7 @@ class Action(Enum):
     APPROVE_BILLS = "approve_bills"
     APPROVE_REFUNDS = "approve_refunds"
     ADMIT_VISITORS = "admit_visitors"
+    BAR_VISITORS = "bar_visitors"
     BILL_ACCOUNTS = "bill_accounts"
     CLOSE_PERIOD = "close_period"
     COMMAND_DEVICES = "command_devices"
@@ -99,6 +100,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.APPROVE_BILLS: _MONEY,
         Action.APPROVE_REFUNDS: _MONEY,  # never of one's own asking: the refund service
         Action.ADMIT_VISITORS: _MANAGERS | {Role.GUARD},
+        Action.BAR_VISITORS: _MANAGERS,
         Action.BILL_ACCOUNTS: _MONEY,
         Action.CLOSE_PERIOD: _MONEY,
         Action.COMMAND_DEVICES: _TECHNICAL,

@@ -21,7 +21,7 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import BuildingId, EntranceId, SiteId
 from cloud.domain.visit import EARLY_MS
 from cloud.services.premises import site_of
-from cloud.store import badges, entrances, premises, visits
+from cloud.store import badges, barrings, entrances, premises, visits
 from cloud.store.db import Tx
 from protocol.access import KEY_BYTES, BadgeKind, GrantQuestion, Window, badge_token
 from protocol.greeting import Hello
@@ -98,7 +98,9 @@ def offered(tx: Tx, gateway: GatewayIdentity, has: GrantQuestion) -> GrantSet | 
 def _of_visits(tx: Tx, site_id: SiteId, key: bytes, rules: "_Rules") -> list[Grant]:
     """Return what visitors' codes open: once, the doors their hosts pass, in the time of the visit."""
     found: list[Grant] = []
-    for one in visits.visits_to_come(tx, site_id, tx.now_ms + GRANTS_LIFE_MS):
+    expected = visits.visits_to_come(tx, site_id, tx.now_ms + GRANTS_LIFE_MS)
+    barred = {one.visit_id for one in barrings.barred_visits(tx, [one.visit_id for one in expected])}
+    for one in expected:
         place = None if one.space_id is None else premises.find_space(tx, one.space_id)
         permissions = rules.of_residents(None if place is None else place.building_id)
         if permissions:
@@ -113,7 +115,7 @@ def _of_visits(tx: Tx, site_id: SiteId, key: bytes, rules: "_Rules") -> list[Gra
                     begin_ms,
                     one.until_ms,
                     is_once=True,
-                    is_blocked=False,
+                    is_blocked=one.visit_id in barred,
                 )
             )
     return found

@@ -7,6 +7,7 @@ where it goes, never its code.
 import secrets
 
 from cloud.domain.access import Action, require, require_account
+from cloud.domain.barring import Barring
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.identity_number import plate_number
 from cloud.domain.ids import AccountId, SiteId, VisitId
@@ -22,7 +23,7 @@ from cloud.domain.visit import (
     VISITS_OPEN_MAX,
     Visit,
 )
-from cloud.services import granting
+from cloud.services import barrings, granting
 from cloud.services.notices import notify
 from cloud.services.premises import site_of
 from cloud.services.rate_limits import guess
@@ -90,26 +91,35 @@ def visits_today(tx: Tx, actor: User, site_id: SiteId) -> list[Visit]:
     return visits.visits_of_site(tx, site_id, begin_ms, begin_ms + _DAY_MS, _LISTED_MAX)
 
 
+def gate_today(tx: Tx, actor: User, site_id: SiteId) -> tuple[list[Visit], dict[VisitId, Barring]]:
+    """Return who is expected or came today, and which of them are barred and why."""
+    found = visits_today(tx, actor, site_id)
+    return found, barrings.barred(tx, [one.visit_id for one in found])
+
+
 async def admit_by_code(database: Database, actor: User, site_id: SiteId, code: str) -> Visit:
     """Let in who has this code; TooMany for who tries too often, for it may be a guess."""
-    return await guess(
-        database,
-        actor.tenant_id,
-        [(VISIT_CODE_PER_USER, actor.user_id)],
-        lambda: database.write(actor.tenant_id, admit, actor, site_id, code),
-        NotFound,
-    )
+
+    async def attempt() -> Visit:
+        # Written down in a transaction of its own: a refusal undoes the one it is said in.
+        await database.write(actor.tenant_id, _note_barred, actor, site_id, code)
+        return await database.write(actor.tenant_id, admit, actor, site_id, code)
+
+    limits = [(VISIT_CODE_PER_USER, actor.user_id)]
+    return await guess(database, actor.tenant_id, limits, attempt, NotFound)
 
 
 def admit(tx: Tx, actor: User, site_id: SiteId, code: str) -> Visit:
     """Let in who has this code, once, and tell the host."""
     require(actor, Action.ADMIT_VISITORS)
-    digits = "".join(sign for sign in code if sign.isdecimal())
-    found = visits.find_by_code(tx, site_id, digits) if len(digits) == CODE_DIGITS else None
+    found = _by_code(tx, site_id, code)
     if found is None:
         raise NotFound("no visit has this code")
     if found.arrived_at_ms is not None:
         raise Conflict("this code has let somebody in already")
+    if barrings.barred(tx, [found.visit_id]):
+        # Said so that whoever reads it over the guard's shoulder learns nothing; the reason is in the list.
+        raise Conflict("this visit is for the manager on duty: ask the visitor to wait")
     if not found.lets_in_at(tx.now_ms) or not visits.admit(tx, found.visit_id, actor.person_id):
         raise Conflict("this code does not hold now: it was taken back, is over, or has not begun")
     audit.record(tx, actor.user_id, "admit_visitor", "visit", found.visit_id)
@@ -117,6 +127,18 @@ def admit(tx: Tx, actor: User, site_id: SiteId, code: str) -> Visit:
     after = visits.find_visit(tx, found.visit_id)
     assert after is not None, "a visit is never deleted"
     return after
+
+
+def _note_barred(tx: Tx, actor: User, site_id: SiteId, code: str) -> None:
+    require(actor, Action.ADMIT_VISITORS)
+    found = _by_code(tx, site_id, code)
+    if found is not None and (fits := barrings.barred(tx, [found.visit_id])):
+        barrings.note_refusal(tx, actor, found, fits[found.visit_id])
+
+
+def _by_code(tx: Tx, site_id: SiteId, code: str) -> Visit | None:
+    digits = "".join(sign for sign in code if sign.isdecimal())
+    return visits.find_by_code(tx, site_id, digits) if len(digits) == CODE_DIGITS else None
 
 
 def let_in_by_door(tx: Tx, visit_id: VisitId) -> None:

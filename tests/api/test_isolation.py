@@ -164,9 +164,11 @@ async def _ids(homes: Homes) -> dict[str, Any]:
     duty_post = await homes.post(
         f"{site}/duty_posts", {"name": "门岗", "starts_on": "2026-11-01", "rota": [guard["user_id"]]}
     )
+    barring = await homes.post(f"{site}/barrings", {"name": "某人", "reason": "推销"})
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
+        "barring_id": barring["barring_id"],
         "entrance_id": entrance["entrance_id"],
         "group_id": group["group_id"],
         "alarm_id": alarm["alarm_id"],

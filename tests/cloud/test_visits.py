@@ -1,11 +1,15 @@
 """A visitor's code lets in once, within its time, and only its host knows it."""
 
+import asyncio
+from datetime import date
+
 import pytest
 
-from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
+from cloud.domain.dispatch import Shift
+from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from cloud.domain.user import Role, User
 from cloud.domain.visit import Visit, VisitState
-from cloud.services import notices, visits
+from cloud.services import barrings, duty, notices, visits
 from cloud.store import schema
 from cloud.store.db import Database
 from tests.cloud.garden import rows_of
@@ -138,3 +142,54 @@ async def test_who_guesses_codes_waits_ever_longer(house: House, guard: User) ->
             told.append(type(error))
 
     assert told == [NotFound] * 10 + [TooMany] * 2
+
+
+def _admit_at_gate(house: House, guard: User, code: str) -> Visit:
+    return asyncio.run(visits.admit_by_code(house.database, guard, house.site_id, code))
+
+
+@pytest.mark.parametrize(("name", "plate"), [("李阿姨", ""), ("", "京A·D12345")], ids=["name", "plate"])
+def test_who_is_barred_is_not_let_in_and_only_the_guards_learn_why(
+    house: House, host: User, guard: User, clock: FakeClock, name: str, plate: str
+) -> None:
+    invited, work = _invite(house, host, clock), house.database.write_now
+    barred = work(TENANT, barrings.bar, house.manager, house.site_id, name, plate, "多次入户推销")
+    shift = Shift(frozenset(range(7)), 0, 0)
+    work(
+        TENANT,
+        duty.add_post,
+        house.manager,
+        house.site_id,
+        "门岗",
+        1,
+        shift,
+        1,
+        date(2026, 11, 1),
+        [guard.user_id],
+    )
+
+    with pytest.raises(Conflict, match="for the manager on duty") as refusal:
+        _admit_at_gate(house, guard, invited.code)
+
+    assert "推销" not in str(refusal.value)
+    _, fits = house.database.read_now(TENANT, visits.gate_today, guard, house.site_id)
+    assert fits[invited.visit_id].reason == "多次入户推销"
+    assert len(house.database.read_now(TENANT, notices.list_received, guard).items) == 1
+    assert house.database.read_now(TENANT, notices.list_received, host).items == ()
+    work(TENANT, barrings.lift, house.manager, barred.barring_id)
+    assert _admit_at_gate(house, guard, invited.code).admitted_by == "guard"
+
+
+def test_a_barring_ends_by_itself_and_is_for_managers(
+    house: House, host: User, guard: User, clock: FakeClock
+) -> None:
+    work = house.database.write_now
+    until_ms = clock.now_ms + _HOUR_MS
+    work(TENANT, barrings.bar, house.manager, house.site_id, "李阿姨", "", "纠纷", until_ms)
+    clock.advance(hours=1)
+
+    assert _admit(house, guard, _invite(house, host, clock).code).name == "李阿姨"
+    with pytest.raises(Forbidden):
+        work(TENANT, barrings.bar, guard, house.site_id, "某人", "", "推销")
+    with pytest.raises(Invalid, match="say who"):
+        work(TENANT, barrings.bar, house.manager, house.site_id, " ", "", "推销")

@@ -5,7 +5,7 @@ from datetime import date
 from cloud.domain.dispatch import Shift
 from cloud.domain.ids import SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role
-from cloud.services import duty
+from cloud.services import barrings, duty
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from tests.console.garden_community import user_of
@@ -30,6 +30,8 @@ def keep_watch(database: Database, site_id: SiteId) -> None:
             post = duty.add_post(tx, office, site_id, name, circle, shift, turn_days, _MONDAY, rota)
             if circle == 2:
                 duty.swap(tx, office, post.post_id, date(2026, 11, 27), wu, "去市里开会")
+
+        barrings.bar(tx, office, site_id, "刘某", "京B88888", "冒充燃气检查入户推销")
 
     database.write_now(_TENANT, work)
 

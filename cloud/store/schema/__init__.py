@@ -7,6 +7,7 @@ Import the module and name tables through it: `schema.reading`, `schema.invoice_
 from cloud.store.schema.amenity import booking, booking_slot, parcel, venue
 from cloud.store.schema.announcement import announcement, announcement_home, announcement_read
 from cloud.store.schema.ballot import ballot, ballot_space, ballot_vote
+from cloud.store.schema.barring import barring
 from cloud.store.schema.bill_run import bill_run, bill_run_account
 from cloud.store.schema.billing import (
     allocation,
@@ -183,6 +184,7 @@ __all__ = [
     "ballot",
     "ballot_space",
     "ballot_vote",
+    "barring",
     "bill_run",
     "bill_run_account",
     "billing_hold",
