@@ -24,7 +24,7 @@ from edge.identity import Identity
 from edge.intake import Intake
 from edge.intents import Intents
 from edge.interlocks import interlocks_of
-from edge.read_back import read_back
+from edge.read_back import ReadBack
 from protocol.command import (
     ACTION_RULES,
     COMMAND_RESULT,
@@ -163,6 +163,7 @@ class Downlink:
         rule = ACTION_RULES[command.action]
         actuator = self._actuators[DeviceId(command.device_id)]
         began_at_ms = self._clock.monotonic_ms()
+        back = ReadBack(self._intake, self._clock, actuator, command.device_id, command.action)
         while True:
             if self._clock.monotonic_ms() > admitted.deadline_mono_ms:
                 return Outcome(CommandState.EXPIRED, "too late: the device was busy with another command")
@@ -174,28 +175,24 @@ class Downlink:
                 return Outcome(CommandState.UNKNOWN, str(error))
             except EXCHANGE_FAILURES as error:
                 if not rule.may_repeat:
-                    return await self._doubted(command.action, command.device_id, actuator, str(error))
+                    return await self._doubted(back, str(error))
                 if self._clock.monotonic_ms() + _REPEAT_PAUSE_S * 1000 > admitted.deadline_mono_ms:
-                    return await self._doubted(command.action, command.device_id, actuator, str(error))
+                    return await self._doubted(back, str(error))
                 await asyncio.sleep(_REPEAT_PAUSE_S)
                 continue
             took_ms = self._clock.monotonic_ms() - began_at_ms
             log.info("command carried out", extra={"command": command.command_id, "took_ms": took_ms})
-            return await self._doubted(command.action, command.device_id, actuator, "", said)
+            return await self._doubted(back, "", said)
 
-    async def _doubted(
-        self, action: Action, device_id: str, actuator: Actuator, error: str, said: str = ""
-    ) -> Outcome:
+    async def _doubted(self, back: ReadBack, error: str, said: str = "") -> Outcome:
         """Read back what the device shows: only that decides between done and unknown."""
-        confirmed_by = ACTION_RULES[action].confirmed_by
-        if confirmed_by is None:
+        if not back.point:
             state = CommandState.UNKNOWN if error else CommandState.DONE
             return Outcome(state, error or said)
-        point, expected = confirmed_by
-        shown = await read_back(self._intake, self._clock, actuator, device_id, point, expected)
-        if shown == expected:
-            return Outcome(CommandState.DONE, f"{point} reads {expected}")
-        still = f"{point} still reads {shown or 'nothing'}"
+        shown = await back.shown()
+        if shown == back.expected:
+            return Outcome(CommandState.DONE, f"{back.point} reads {shown}")
+        still = f"{back.point} still reads {shown or 'nothing'}"
         return Outcome(CommandState.UNKNOWN, error or (f"{still}; {said}" if said else still))
 
     def has_opened(self, badge_id: str) -> bool:
@@ -226,14 +223,15 @@ class Downlink:
             log.warning("an opening is not written down", extra={"device": device_id, "reason": str(error)})
         async with self._devices.setdefault(device_id, asyncio.Lock()):
             actuator = self._actuators[DeviceId(device_id)]
+            back = ReadBack(self._intake, self._clock, actuator, device_id, Action.DOOR_UNLOCK)
             try:
                 said = await actuator.act(Action.DOOR_UNLOCK, {})
             except _NOT_DONE as error:
                 outcome = Outcome(CommandState.REFUSED, str(error))
             except _IN_DOUBT as error:
-                outcome = await self._doubted(Action.DOOR_UNLOCK, device_id, actuator, str(error))
+                outcome = await self._doubted(back, str(error))
             else:
-                outcome = await self._doubted(Action.DOOR_UNLOCK, device_id, actuator, "", said)
+                outcome = await self._doubted(back, "", said)
         if number is not None:
             await asyncio.to_thread(self._intents.settle_opening, number, outcome.state)
         return outcome

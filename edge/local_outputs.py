@@ -16,8 +16,8 @@ from edge.clock import Clock
 from edge.errors import EXCHANGE_FAILURES, Unconfirmed
 from edge.intake import Intake
 from edge.reactions import Duty, Phase, Reactions, held_back
-from edge.read_back import read_back
-from protocol.command import Act, confirmed_by
+from edge.read_back import ReadBack
+from protocol.command import Act
 from protocol.errors import Refused
 from protocol.event import Event, EventState, Severity
 from provisioning.config import DeviceId
@@ -129,15 +129,14 @@ class LocalOutputs:
     async def _carried_out(self, duty: Duty, act: Act) -> str:
         """Ask once and read back; Unconfirmed where the device then shows something else."""
         actuator = self._actuators[duty.device_id]
+        back = ReadBack(self._intake, self._clock, actuator, duty.device_id, act)
         await actuator.act(act, {})
-        confirmation = confirmed_by(act)
-        if confirmation is None:
+        if not back.point:
             return ""
-        point, expected = confirmation
-        shown = await read_back(self._intake, self._clock, actuator, duty.device_id, point, expected)
-        if shown != expected:
-            raise Unconfirmed(f"{point} still reads {shown or 'nothing'}")
-        return f", {point} reads {shown}"
+        shown = await back.shown()
+        if shown != back.expected:
+            raise Unconfirmed(f"{back.point} still reads {shown or 'nothing'}")
+        return f", {back.point} reads {shown}"
 
     def _succeeded(self, duty: Duty, act: Act, shown: str) -> None:
         self._reactions.succeeded(duty, act, self._clock.monotonic_ms())

@@ -17,11 +17,11 @@ from typing import Any
 import click
 from aiohttp import web
 
-from simulator.building import DEMO_RELAY_PASSWORD, DEVICES
+from simulator.building import DEMO_CARD_KEY, DEMO_READER_KEY, DEMO_RELAY_PASSWORD, DEVICES, DOORS, devices_on
 from simulator.cashier_command import cashier_command
 from simulator.control import make_control
 from simulator.door_reader import reader_on_a_line
-from simulator.edge_config import RELAY_PASSWORD_FILE, edge_config
+from simulator.edge_config import CARD_KEY_FILE, READER_KEY_FILE, RELAY_PASSWORD_FILE, edge_config
 from simulator.endpoints import TURNAROUND_MS
 from simulator.faults import FaultKind
 from simulator.panel_caller import SAYINGS, NotConfirmed, dc09_message, deliver, gb26875_message
@@ -30,6 +30,12 @@ from simulator.site_document import Occasion, write_site_document, year_start
 
 DEFAULT_CONTROL_PORT = 8090
 DEFAULT_MQTT_PORT = 18830
+# What the edge is told in files beside its configuration.
+_SECRETS = {
+    CARD_KEY_FILE: DEMO_CARD_KEY,
+    READER_KEY_FILE: DEMO_READER_KEY,
+    RELAY_PASSWORD_FILE: DEMO_RELAY_PASSWORD,
+}
 # Of the users in the document written by --write-cloud-setup; a demonstration has no secrets.
 DEMO_PASSWORD = "gatehouse-demo"  # noqa: S105
 
@@ -66,6 +72,9 @@ _path = click.Path(dir_okay=False, path_type=Path)
 @click.option("--mqtt-port", type=_port, default=DEFAULT_MQTT_PORT, show_default=True)
 @click.option(
     "--broker/--no-broker", default=True, show_default=True, help="Serve MQTT on that port ourselves."
+)
+@click.option(
+    "--door-reader/--no-door-reader", default=True, show_default=True, help="An OSDP reader on a terminal."
 )
 @click.option("--no-mqtt", is_flag=True, help="Leave lock and leak sensor out.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times real time.")
@@ -114,6 +123,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         seed=options["seed"],
         turnaround_ms=options["turnaround_ms"],
         has_callers=True,
+        has_door_reader=options["door_reader"],
     )
 
 
@@ -147,9 +157,10 @@ def _write_documents(simulation: Simulation, options: dict[str, Any]) -> None:
             page_port=options["edge_page_port"],
         )
         options["write_edge_config"].write_text(text, encoding="utf-8")
-        password_file = options["write_edge_config"].with_name(RELAY_PASSWORD_FILE)
-        password_file.write_text(DEMO_RELAY_PASSWORD + "\n", encoding="ascii")
-        password_file.chmod(0o600)
+        for name, secret in _SECRETS.items():
+            file = options["write_edge_config"].with_name(name)
+            file.write_text(secret + "\n", encoding="ascii")
+            file.chmod(0o600)
     if options["write_cloud_setup"] is not None:
         now_ms = simulation.clock.now_ms()
         opened_on = options["opened_on"]
@@ -169,6 +180,7 @@ def _tell(places: Places, control_port: int) -> None:
         "garage-udp": f"{places.host}:{places.garage_port} (Modbus RTU over UDP)",
         "mbus-1": f"{places.host}:{places.mbus_port} (M-Bus behind a TCP level converter)",
         "dtu-1": f"calls {places.host}:{places.dtu_port} (serial server that dials in)",
+        "doors": "off" if places.doors_path is None else f"{places.doors_path} (OSDP)",
         "mqtt": "off" if places.mqtt_port is None else f"{places.mqtt_host}:{places.mqtt_port} (zigbee2mqtt)",
     }
     for name, place in lines.items():
@@ -210,6 +222,17 @@ def repair_command(control: str, fault_id: int) -> None:
     """End a fault by its number."""
     answer = _ask("DELETE", control, f"/faults/{fault_id}")
     click.echo(f"fault {fault_id}: {answer['device']} {answer['kind']} has ended")
+
+
+@simulate.command("card")
+@_control
+@click.argument("number", type=click.IntRange(0))
+def card_command(control: str, number: int) -> None:
+    """Hold the card of this number to the building's door reader."""
+    (reader,) = devices_on(DOORS)
+    wish = {"device": reader.device_id, "action": "card", "code": str(number)}
+    _ask("POST", control, "/events", wish)
+    click.echo(f"card {number} was shown")
 
 
 @simulate.command("clock")

@@ -25,6 +25,7 @@ class Role(Enum):
     LIFT = "lift controller"
     FIRE_PANEL = "fire panel gateway"
     LOCK = "entrance door lock"
+    DOOR_READER = "door reader"
     LEAK_SENSOR = "leak sensor"
     SIREN = "siren on a plug"
     PLUG = "metered plug"
@@ -86,12 +87,15 @@ METERS_TCP, LIFT_TCP, FIRE_TCP = "meters-tcp", "lift-tcp", "fire-tcp"
 # A 4G serial server (DTU) that calls the gateway, an RTU-over-UDP server, an M-Bus level converter on TCP.
 DTU_1, GARAGE_UDP, MBUS_1 = "dtu-1", "garage-udp", "mbus-1"
 MQTT = "mqtt"
+DOORS = "doors"  # RS-485 with door readers
 FIRE_CALLS, ALARM_CALLS = "fire-calls", "alarm-calls"  # ports of the gateway that panels call
 
 # What the DTU says when it calls, and every so often.
 DTU_REGISTRATION, DTU_HEARTBEAT = "DTU-0007", "PING"
 # Of the charging post's relay: a simulated building has no secrets.
 DEMO_RELAY_PASSWORD = "123456"  # noqa: S105
+# Of the door readers' secure channel, and of what stands for a card in the edge's events: likewise.
+DEMO_READER_KEY, DEMO_CARD_KEY = "7c" * 16, "5a" * 16
 WATER_METER_TYPE = "10"  # CJ/T 188: cold water
 VACANT_FLAT, HEAVY_FLAT = 203, 602
 
@@ -181,6 +185,7 @@ DEVICES: tuple[Device, ...] = (
     Device("lift-1", Role.LIFT, LIFT_TCP, "1", "lift_gateway", "1 号电梯"),
     Device("fire-1", Role.FIRE_PANEL, FIRE_TCP, "1", "fire_panel_gateway", "火灾报警主机"),
     Device("lock-1", Role.LOCK, MQTT, "lock-1", "zigbee2mqtt_lock", "单元门锁"),
+    Device("door-1", Role.DOOR_READER, DOORS, "5", "osdp_door", "车库门禁"),
     Device("leak-1", Role.LEAK_SENSOR, MQTT, "leak-1", "zigbee2mqtt_leak_sensor", "水泵房水浸"),
     Device("siren-1", Role.SIREN, MQTT, "siren-1", "tasmota_energy_meter", "水泵房警号"),
     Device("plug-1", Role.PLUG, MQTT, "hall/plug-1", "shelly_plug", "大堂饮水机"),

@@ -6,7 +6,8 @@
                               {"follow": "real", "factor": 60, "from_ms": …} to run
     POST   /faults            {"device": "em-101", "kind": "dead", …}; answers the fault with its id
     DELETE /faults/{id}       put it right
-    POST   /events            {"device": "lock-1", "action": "unlock", "user": 7}
+    POST   /events            {"device": "lock-1", "action": "unlock", "user": 7}, or
+                              {"device": "door-1", "action": "card", "code": "4711101"}
     GET    /ledger            how many readings were issued, in all and by device
     GET    /ledger/items      ?first=0&limit=10000: the readings themselves, in columns
 
@@ -22,9 +23,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from protocol.quantity import QUANTITIES, decimal_from_micro
-from simulator.building import DEVICES, Device
+from simulator.building import DEVICES, DOORS, Device, devices_on
 from simulator.faults import LATE_REPLY_MS, Fault, FaultKind, kinds_for
-from simulator.maps import shown_values
+from simulator.maps import READERS, shown_values
 from simulator.simulation import Simulation
 from simulator.wireless import Action
 
@@ -115,6 +116,7 @@ async def _state(request: web.Request) -> web.Response:
                 "dtu_port": places.dtu_port,
                 "mqtt_host": places.mqtt_host,
                 "mqtt_port": places.mqtt_port,
+                "doors_path": None if places.doors_path is None else str(places.doors_path),
             },
             "issued": len(simulation.ledger),
             "faults": [_fault_json(fault) for fault in simulation.faults.all()],
@@ -165,7 +167,12 @@ async def _end_fault(request: web.Request) -> web.Response:
 
 async def _do_event(request: web.Request) -> web.Response:
     wish = await _body(request, EventWish)
-    zigbee = request.app[SIMULATION].zigbee
+    doors, zigbee = request.app[SIMULATION].doors, request.app[SIMULATION].zigbee
+    if wish.device in {device.device_id for device in devices_on(DOORS)}:
+        if doors is None:
+            raise ValueError("there is no door reader: libosdp is not on this machine")
+        doors.show(int(wish.code))
+        return _json({"device": wish.device, "action": wish.action}, HTTPStatus.ACCEPTED)
     if zigbee is None:
         raise ValueError("no broker: start the simulator with --mqtt-port")
     zigbee.do(Action(wish.device, wish.action, wish.user, wish.code))
@@ -205,7 +212,10 @@ def _device_json(simulation: Simulation, device: Device, at_ms: int) -> dict[str
         "line": device.line_id,
         "address": device.address,
         "profile": device.profile,
-        "values": {point: _told(point, value_micro) for point, value_micro in values.items()},
+        "values": {
+            point: _told(READERS.get(device.profile, {}).get(point, point), value_micro)
+            for point, value_micro in values.items()
+        },
         "faults": sorted(kind.value for kind in kinds_for(device)),
     }
 

@@ -22,17 +22,29 @@ _ABILITIES = {
     "TextOutput": (1, 1),
 }
 _LOCAL = 2
-_OUTPUT_WORDS = {1: "off", 2: "on", 5: "on for a time"}
+_OFF, _ON, _ON_FOR_A_TIME = 1, 2, 5
+_OUTPUT_WORDS = {_OFF: "off", _ON: "on", _ON_FOR_A_TIME: "on for a time"}
+_TIMER_MS = 100  # timers of OSDP count tenths of a second
 
 
 class DoorReader:
     """One reader; `tell` hears in words what it is told to do."""
 
-    def __init__(self, address: int, key: bytes | None, descriptor: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        address: int,
+        key: bytes | None,
+        descriptor: int,
+        path: Path,
+        tell: Callable[[str], None],
+        unlock: Callable[[int | None], None],
+    ) -> None:
         import osdp
 
+        self.path = path
         self._osdp = osdp
         self._tell = tell
+        self._unlock = unlock
         abilities = [(getattr(osdp.Capability, name), *at) for name, at in _ABILITIES.items()]
         flags = [osdp.LibFlag.EnforceSecure] if key else []
         self._device = osdp.PeripheralDevice(
@@ -69,7 +81,10 @@ class DoorReader:
         kinds = self._osdp.Command
         match command["command"]:
             case kinds.Output:
-                self._tell(f"lock {_OUTPUT_WORDS.get(command['control_code'], 'output')}")
+                code = command["control_code"]
+                self._tell(f"lock {_OUTPUT_WORDS.get(code, 'output')}")
+                timed_ms = _TIMER_MS * int(command["timer_count"])
+                self._unlock({_OFF: 0, _ON_FOR_A_TIME: timed_ms}.get(code))
             case kinds.Buzzer:
                 self._tell("beep")
             case kinds.LED:
@@ -107,20 +122,31 @@ def _channel(descriptor: int) -> Any:
 
 @contextlib.contextmanager
 def reader_on_a_line(
-    link: Path, address: int, key: bytes | None, tell: Callable[[str], None]
+    link: Path | None,
+    address: int,
+    key: bytes | None,
+    tell: Callable[[str], None],
+    unlock: Callable[[int | None], None] = lambda _: None,
 ) -> Iterator[DoorReader]:
-    """Yield a reader at the far end of a pseudo-terminal that `link` points to."""
+    """Yield a reader at the far end of a pseudo-terminal that `link` points to, if there is one.
+
+    `unlock` hears for how many milliseconds from now the door's lock is on, 0 for no longer and None for
+    until further notice. Both callbacks are called on a thread of libosdp's.
+    """
     ours, theirs = pty.openpty()
     for descriptor in (ours, theirs):
         tty.setraw(descriptor)
     os.set_blocking(ours, False)
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.ttyname(theirs))
-    reader = DoorReader(address, key, ours, tell)
+    path = Path(os.ttyname(theirs))
+    if link is not None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+    reader = DoorReader(address, key, ours, path, tell, unlock)
     try:
         yield reader
     finally:
         reader.close()
-        link.unlink(missing_ok=True)
+        if link is not None:
+            link.unlink(missing_ok=True)
         os.close(ours)
         os.close(theirs)

@@ -3,6 +3,8 @@
 The invariant: every device of `building.py` is in it once, on the line where it answers.
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from simulator.building import (
@@ -10,6 +12,7 @@ from simulator.building import (
     BUS_1,
     BUS_2,
     DEVICES,
+    DOORS,
     DTU_1,
     DTU_HEARTBEAT,
     DTU_REGISTRATION,
@@ -49,11 +52,17 @@ password_file = "{RELAY_PASSWORD_FILE}"
 closing = "direct"
 '''
 
+READER_KEY_FILE, CARD_KEY_FILE = "readers.key", "cards.key"
+
 _COMMANDS = """
 [commands]
 
 [[commands.allow]]
 devices = "lock-*"
+actions = ["door_unlock"]
+
+[[commands.allow]]
+devices = "door-*"
 actions = ["door_unlock"]
 
 [[commands.allow]]
@@ -106,7 +115,7 @@ def edge_config(
         *lines.values(),
         *(_device(device) for device in DEVICES if device.line_id in lines),
         _RULES,
-        _REACTIONS if places.mqtt_port is not None else "",
+        _reactions(lines),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -143,6 +152,11 @@ def _lines(places: Places) -> dict[str, str]:
         lines[MQTT] = (
             f'[[lines]]\nid = "{MQTT}"\ntransport = "mqtt"\nhost = "{places.mqtt_host}"\n'
             f'port = {places.mqtt_port}\nbase_topic = "{BASE_TOPIC}"\n'
+        )
+    if places.doors_path is not None:
+        lines[DOORS] = (
+            f'[[lines]]\nid = "{DOORS}"\ntransport = "osdp"\npath = "{places.doors_path}"\n'
+            f'baud = 9600\nkey_file = "{READER_KEY_FILE}"\ncard_key_file = "{CARD_KEY_FILE}"\n'
         )
     calls = {
         FIRE_CALLS: ("gb26875.3", places.fire_calls_port),
@@ -200,16 +214,17 @@ event = "trapped_person"
 message = "somebody is trapped in the lift"
 """
 
-# What the box does by itself: a fire opens the entrance door and keeps it open until the panel is quiet;
-# water in the pump room sounds a siren.
-_REACTIONS = """\
+# What the box does by itself: a fire opens the doors and keeps them open until the panel is quiet; water in
+# the pump room sounds a siren.
+_FIRE_RELEASE = """\
 [[reactions]]
 id = "fire-release"
 on = ["fire_alarm", "manual_alarm"]
 at = ["fire-*/*"]
-devices = ["lock-1"]
+devices = {doors}
 act = "door_release"
-
+"""
+_SIREN = """\
 [[reactions]]
 id = "pump-room-siren"
 on = ["water_leak"]
@@ -219,3 +234,10 @@ act = "relay_close"
 at_most_s = 120
 unless = { point = "fire-1/fire_alarm", when = ["alarm"], reason = "the fire bells ring" }
 """
+
+
+def _reactions(lines: Mapping[str, str]) -> str:
+    roles = {Role.LOCK, Role.DOOR_READER}
+    doors = [device.device_id for device in DEVICES if device.role in roles and device.line_id in lines]
+    release = _FIRE_RELEASE.format(doors=json.dumps(doors)) if doors else ""
+    return "\n".join(filter(None, (release, _SIREN if MQTT in lines else "")))

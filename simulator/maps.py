@@ -252,6 +252,22 @@ CALLERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+# By profile, for door readers: point name to its quantity.
+READERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "osdp_door": {
+            "availability": "availability",
+            "secure_channel": "switch_state",
+            "lock_state": "lock_state",
+            "door_contact": "door_contact",
+            "exit_button": "switch_state",
+            "tamper": "tamper",
+            "power_fault": "system_fault",
+        }
+    }
+)
+
+
 def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int]:
     """Return what a device of that profile tells of these values: its own points, in its own steps."""
     shown: dict[str, int] = {}
@@ -267,6 +283,6 @@ def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int
         shown[point] = quantised(values_micro[point], step_micro)
     for point, step_micro in TALKERS.get(profile, {}).items():
         shown[point] = quantised(values_micro[point], step_micro)
-    for point in CALLERS.get(profile, ()):
+    for point in (*CALLERS.get(profile, ()), *READERS.get(profile, ())):
         shown[point] = values_micro[point]
     return shown

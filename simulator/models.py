@@ -47,7 +47,7 @@ from simulator.meters import (
     Wobble,
     beijing_rate,
 )
-from simulator.plant import FirePanel, LeakSensor, Lift, Lock, RelayBoard
+from simulator.plant import Door, FirePanel, LeakSensor, Lift, Lock, RelayBoard
 from simulator.plugs import Plug
 from simulator.registers import (
     ENERGY_CENTI_KWH,
@@ -98,6 +98,7 @@ class Building:
         ):
             own = Consumer(seed, device_id, mean_per_day, pattern)
             self._own_electricity[device_id] = self._electricity[device_id] = own
+        self.door = Door()
         self.lock = Lock(RunningTotal(Consumer(seed, "lock-1", LIFT_TRIPS_PER_DAY // 2, LIFT_TRIPS)))
         self._models: Mapping[str, Model] = {device.device_id: self._model(device) for device in DEVICES}
         self._shown: dict[str, tuple[int, ValuesMicro]] = {}
@@ -176,6 +177,8 @@ class Building:
                 return Lift(self._seed, device_id, trips, self._faults)
             case Role.FIRE_PANEL | Role.FIRE_CALLER | Role.ALARM_CALLER:
                 return FirePanel(device_id, self._faults)
+            case Role.DOOR_READER:
+                return self.door
             case Role.LOCK:
                 return self.lock
             case Role.LEAK_SENSOR:

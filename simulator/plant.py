@@ -105,6 +105,24 @@ class FirePanel:
         }
 
 
+class Door:
+    """A door on a card reader: its lock as the reader was last told, everything else at rest."""
+
+    def __init__(self) -> None:
+        self._open_until_ms: int | None = 0
+
+    def unlock(self, until_ms: int | None) -> None:
+        """Open the lock until that instant, or until further notice."""
+        self._open_until_ms = until_ms
+
+    def values_micro(self, at_ms: int) -> ValuesMicro:
+        """Return what its reader tells: present, over its secure channel, nobody tampering."""
+        is_open = self._open_until_ms is None or at_ms < self._open_until_ms
+        rest = ("door_contact", "exit_button", "tamper", "power_fault")
+        present = {"availability": MICRO, "secure_channel": MICRO, "lock_state": is_open * MICRO}
+        return {**present, **dict.fromkeys(rest, 0)}
+
+
 class Lock:
     """The entrance door's lock: opened for some seconds each time somebody comes home."""
 

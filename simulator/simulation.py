@@ -35,6 +35,7 @@ from simulator.callers import DtuCaller, UdpEndpoint
 from simulator.cjt188_slaves import Cjt188Slaves
 from simulator.clock import Clock
 from simulator.dlt645_slaves import Dlt645Slaves
+from simulator.door_calls import DoorCalls, people_at_the_door
 from simulator.endpoints import (
     TURNAROUND_MS,
     Hearing,
@@ -75,6 +76,7 @@ class Settings:
     seed: int = DEFAULT_SEED
     turnaround_ms: int = TURNAROUND_MS
     has_callers: bool = False
+    has_door_reader: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Places:
     # Where the gateway is to listen, because panels call it there; None: nobody calls.
     fire_calls_port: int | None = None
     alarm_calls_port: int | None = None
+    doors_path: Path | None = None  # None: no door reader
 
 
 class Simulation:
@@ -107,6 +110,7 @@ class Simulation:
         self.building = Building(settings.seed, self.faults)
         self.ledger = Ledger()
         self.zigbee: Zigbee2mqtt | None = None
+        self.doors: DoorCalls | None = None
         self._speaker = Speaker(self.clock, self.ledger, settings.turnaround_ms)
         self._broker: Broker | None = None
         self._broker_turn = asyncio.Lock()
@@ -135,6 +139,7 @@ class Simulation:
             dtu_port = await self._call(stack)
             mqtt_port = await self._start_radio(stack)
             calls = await self._start_callers(stack)
+            self.doors = await self._start_doors(stack)
             self._places = Places(
                 self.settings.host,
                 line.path,
@@ -149,6 +154,7 @@ class Simulation:
                 mqtt_port,
                 calls.get(FIRE_CALLS),
                 calls.get(ALARM_CALLS),
+                None if self.doors is None else self.doors.path,
             )
             self._stack = stack.pop_all()
         return self
@@ -273,6 +279,16 @@ class Simulation:
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(calls.run()).cancel)
         return ports
+
+    async def _start_doors(self, stack: AsyncExitStack) -> DoorCalls | None:
+        """Put the door reader on its line, and let people come to it."""
+        if not self.settings.has_door_reader:
+            return None
+        doors = stack.enter_context(people_at_the_door(self.building, self.clock))
+        if doors is not None:
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(group.create_task(doors.run()).cancel)
+        return doors
 
 
 def free_port(host: str) -> int:

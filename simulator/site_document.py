@@ -6,6 +6,7 @@ what the meter showed at that instant.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -21,7 +22,7 @@ from simulator.building import (
 )
 from simulator.curves import DAY_MS, ZONE_OFFSET_MS, day_start_ms, local_day
 from simulator.inventory import bought
-from simulator.maps import shown_values
+from simulator.maps import READERS, shown_values
 from simulator.models import Building
 
 SITE_CODE, SITE_NAME, SITE_ADDRESS = "DG", "示范小区", "北京市朝阳区示范路 1 号"
@@ -149,7 +150,7 @@ def _device(device: Device) -> dict[str, object]:
         "code": device.device_id,
         "profile": device.profile,
         "title": device.title,
-        "points": [_point(name) for name in points],
+        "points": [_point(name, READERS.get(device.profile, {})) for name in points],
     }
 
 
@@ -160,10 +161,11 @@ class _Anything(dict[str, int]):
         return 0
 
 
-def _point(name: str) -> dict[str, object]:
+def _point(name: str, quantities: Mapping[str, str]) -> dict[str, object]:
     if name in QUANTITIES:
         return {"name": name}
-    return {"name": name, "quantity": name.rpartition("_")[0]}  # fire_alarm_1 is a fire_alarm
+    # fire_alarm_1 is a fire_alarm
+    return {"name": name, "quantity": quantities.get(name) or name.rpartition("_")[0]}
 
 
 def _service_point(device: Device) -> dict[str, object]:

@@ -11,7 +11,7 @@ from edge.clock import Clock
 from edge.errors import EXCHANGE_FAILURES, EdgeError, Unconfirmed
 from edge.intake import Intake
 from edge.interlocks import interlocks_of
-from edge.read_back import read_back
+from edge.read_back import ReadBack
 from protocol.command import ACTION_RULES, Action
 from protocol.event import Event, EventState, Severity
 from provisioning.config import Config, DeviceId
@@ -69,15 +69,14 @@ async def _done(
     action: Action,
     parameters: Mapping[str, str],
 ) -> str:
+    back = ReadBack(intake, clock, actuator, device_id, action)
     try:
         said = await actuator.act(action, parameters)
     except _FAILURES as error:
         raise EdgeError(str(error)) from error
-    confirmed_by = ACTION_RULES[action].confirmed_by
-    if confirmed_by is None:
+    if not back.point:
         return said
-    point, expected = confirmed_by
-    shown = await read_back(intake, clock, actuator, device_id, point, expected)
-    if shown != expected:
-        raise EdgeError(f"{point} still reads {shown or 'nothing'}{'; ' + said if said else ''}")
-    return f"{point} reads {shown}"
+    shown = await back.shown()
+    if shown != back.expected:
+        raise EdgeError(f"{back.point} still reads {shown or 'nothing'}{'; ' + said if said else ''}")
+    return f"{back.point} reads {shown}"

@@ -14,6 +14,7 @@ from gatehouse.demo.proof import (
     AlarmBell,
     compare,
     issued_readings,
+    own_words,
     recompute_invoices,
     visible_readings,
 )
@@ -62,14 +63,17 @@ class Act:
         latencies = self._ring()
         self._screen.say("Comparing what was issued, accepted and shown, reading by reading")
         issued = issued_readings(self._stage, state.lived_to_ms)
-        accepted = self._stage.accepted_rows()
         visible = visible_readings(self._stage, state.lived_to_ms, self._count("readings"))
+        own = own_words(visible)
+        accepted = self._stage.accepted_rows() - own.total()
+        visible -= own
         self._screen.say("Computing every invoice line anew from its trace")
         billed = recompute_invoices(self._stage.api, self._count("lines"))
         rows = [
             ("readings issued by the simulator", f"{issued.total():,}"),
             ("readings accepted by the edge", f"{accepted:,}"),
             ("readings visible in the cloud", f"{visible.total():,}"),
+            ("beside these, the edge's own word on its door reader", f"{own.total():,}"),
             ("invoices", f"{billed.invoices:,}"),
             ("invoice lines", f"{billed.lines:,}"),
             ("total fen", f"{billed.total_fen:,}"),
@@ -92,8 +96,8 @@ class Act:
 
     def _set_up(self, plan: Calendar, *, is_new: bool) -> None:
         self._screen.say(
-            "Starting building 1 of three: 24 flats, 67 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus "
-            "TCP, MQTT; two panels call by themselves"
+            "Starting building 1 of three: 24 flats, 68 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus "
+            "TCP, MQTT, OSDP; two panels call by themselves"
         )
         self._stage.start_simulator(plan.opened_on)
         if is_new:
@@ -227,6 +231,7 @@ def _welcome(stage: Stage) -> list[str]:
         ),
         "",
         "Try: gatehouse simulate fault fire-1 fire_alarm --zone 3",
+        "     gatehouse simulate card 4711101",
         "Ctrl-C ends everything; started again it goes on from here.",
         "",
     ]

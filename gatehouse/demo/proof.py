@@ -17,9 +17,11 @@ from gatehouse.demo.errors import DemoError, ProofFailed
 from gatehouse.demo.recompute import recompute_line
 from gatehouse.demo.stage import Stage
 from protocol.quantity import micro_from_decimal
+from simulator.building import DOORS, devices_on
 
 _ALARM_TIMEOUT_S = 30.0
 _LEDGER_PAGE = 50_000
+_READERS = tuple(f"{device.device_id}/" for device in devices_on(DOORS))
 _END_OF_TIME_MS = 253_402_300_799_999  # the last the API takes
 _DIFFERENCES_SHOWN = 5
 
@@ -129,6 +131,15 @@ def visible_readings(
             visible[point.key, micro_from_decimal(reading.value), at_ms] += 1
         tell(number, len(points), rows)
     return visible
+
+
+def own_words(readings: Counter[ReadingKey]) -> Counter[ReadingKey]:
+    """Return the readings that no device issued: what the edge, as panel, says of its door readers.
+
+    Whether a reader answers, over its secure channel, with its lock on, is the panel's own knowledge, told
+    when it changes; nothing on the wire says it in as many words.
+    """
+    return Counter({key: count for key, count in readings.items() if key[0].startswith(_READERS)})
 
 
 def compare(issued: Counter[ReadingKey], accepted: int, visible: Counter[ReadingKey]) -> None:

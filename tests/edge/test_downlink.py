@@ -56,12 +56,15 @@ class Device:
         self.failures: list[Exception] = []
         self.shows: int | None = 1
         self.says = ""
+        self.tells_at_once = False
         self._intake, self._clock, self._point = intake, clock, point
 
     async def act(self, action: Action, parameters: Mapping[str, str]) -> str:
         self.asked.append(action)
         if self.failures:
             raise self.failures.pop(0)
+        if self.tells_at_once:
+            self._intake.accept([Reading(self._point, self._clock.now_ms, 1 * MICRO)])
         return self.says
 
     async def look(self, point: str) -> None:
@@ -155,6 +158,16 @@ async def test_what_was_known_before_the_act_confirms_nothing(box: Box):
     await box.downlink.take(message())
 
     assert await box.told() == [("unknown", "lock_state still reads nothing")]
+
+
+async def test_what_a_device_says_by_itself_before_the_act_is_over_confirms_it(box: Box):
+    box.intake.accept([Reading("lock-1/lock_state", 1, 0)])
+    box.lock.tells_at_once = True
+    box.lock.shows = None  # a reader tells what changes, and once
+
+    await box.downlink.take(message())
+
+    assert await box.told() == [("done", "lock_state reads unlocked")]
 
 
 @pytest.mark.parametrize("failure", [LineDown("broker: away"), Refused("the meter says no")])

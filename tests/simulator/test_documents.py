@@ -24,7 +24,20 @@ from simulator.site_document import Occasion, write_site_document, year_start
 from tests.simulator.building import AT_MS, shown
 
 PLACES = Places(
-    "127.0.0.1", Path("/run/bus-1"), 4001, 5020, 5021, 5022, 5023, 5024, 9000, "127.0.0.1", 18830, 9100, 9101
+    "127.0.0.1",
+    Path("/run/bus-1"),
+    4001,
+    5020,
+    5021,
+    5022,
+    5023,
+    5024,
+    9000,
+    "127.0.0.1",
+    18830,
+    9100,
+    9101,
+    Path("/dev/pts/9"),
 )
 OCCASION = Occasion(opened_on=date(2026, 1, 1), now_ms=AT_MS, password="a long password")
 
@@ -37,7 +50,7 @@ def test_the_edge_reads_its_configuration(tmp_path: Path) -> None:
 
     assert {device.device_id for device in config.devices} == {device.device_id for device in DEVICES}
     wired = {"bus-1", "bus-2", "meters-tcp", "lift-tcp", "fire-tcp", "garage-udp", "mbus-1", "dtu-1"}
-    assert set(config.lines) == wired | {"mqtt", "fire-calls", "alarm-calls"}
+    assert set(config.lines) == wired | {"mqtt", "doors", "fire-calls", "alarm-calls"}
     assert config.credential_file is None
     assert {line.line_id for line in plan(config) if line.plans} == wired
 
