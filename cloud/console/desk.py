@@ -13,7 +13,7 @@ from aiohttp import web
 
 from cloud.console.formats import Format
 from cloud.console.language import Language, language_of
-from cloud.console.navigation import Count, Group, counts_of, menu_for, section_of
+from cloud.console.navigation import Count, Group, counts_of, is_long, menu_for, section_of
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
@@ -54,6 +54,11 @@ class Shell:
     counts: Mapping[str, Count]
     notice: str
     unread: int
+
+    @property
+    def is_menu_long(self) -> bool:
+        """Tell whether the menu is folded but for the group being read."""
+        return is_long(self.navigation)
 
     def may(self, action: str) -> bool:
         """Tell whether the reader may do something; a template leaves out what would be refused."""

@@ -25,19 +25,28 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Pages under one heading; the first group has none."""
-
-    title: str
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Count:
     """How many things behind an entry need the reader."""
 
     number: int
     is_critical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pages under one heading; the first group has none and is always open."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+    def is_open(self, section: str) -> bool:
+        """Tell whether one of its pages is the one being read."""
+        return any(entry.path == section for entry in self.entries)
+
+    def count(self, counts: Mapping[str, Count]) -> Count:
+        """Return what needs the reader behind all of its entries: shown while it is folded."""
+        own = [counts[entry.path] for entry in self.entries if entry.path in counts]
+        return Count(sum(one.number for one in own), any(one.is_critical for one in own))
 
 
 MENU: Sequence[Group] = (
@@ -46,19 +55,24 @@ MENU: Sequence[Group] = (
         (
             Entry("/", "home", mark("Today"), Action.READ_OVERVIEW, "t"),
             Entry("/alarms", "alarm", mark("Alarms"), Action.READ_ALARMS, "a"),
-            Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
-            Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
-            Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
-            Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
         ),
     ),
     Group(
-        mark("On site"),
+        mark("Security"),
+        (
+            Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
+            Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
+            Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
+            Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
+            Entry("/access", "access", mark("Access"), Action.READ_PASSAGES, "x"),
+            Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS, "c"),
+        ),
+    ),
+    Group(
+        mark("Meters and equipment"),
         (
             Entry("/meters", "meter", mark("Meter readings"), Action.READ_METERS, "m"),
             Entry("/equipment", "lift", mark("Upkeep"), Action.READ_EQUIPMENT, "e"),
-            Entry("/access", "access", mark("Access"), Action.READ_PASSAGES, "x"),
-            Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS, "c"),
             Entry("/gateways", "gateway", mark("Gateways"), Action.READ_GATEWAYS, "w"),
         ),
     ),
@@ -66,6 +80,7 @@ MENU: Sequence[Group] = (
         mark("Charges"),
         (
             Entry("/billing", "bill-run", mark("Bill run"), Action.CLOSE_PERIOD, "b"),
+            Entry("/accounts", "person", mark("Accounts"), Action.READ_LEDGER, "q"),
             Entry("/invoices", "invoice", mark("Invoices"), Action.READ_INVOICES, "i"),
             Entry("/payments", "money", mark("Payments"), Action.READ_LEDGER, "p"),
             Entry("/tariffs", "tariff", mark("Tariffs"), Action.READ_TARIFFS, "f"),
@@ -74,7 +89,7 @@ MENU: Sequence[Group] = (
         ),
     ),
     Group(
-        mark("Services"),
+        mark("Repairs"),
         (
             Entry("/repairs", "repair", mark("Repairs"), Action.READ_REPAIRS, "r"),
             Entry("/jobs", "list", mark("My jobs"), Action.WORK_REPAIRS, "j"),
@@ -95,7 +110,6 @@ MENU: Sequence[Group] = (
         mark("Records"),
         (
             Entry("/premises", "property", mark("Premises"), Action.READ_PREMISES, "h"),
-            Entry("/accounts", "invoice", mark("Accounts"), Action.READ_LEDGER, "q"),
             Entry("/tables", "updown", mark("Import and export"), Action.IMPORT_TABLES, "z"),
             Entry("/people", "person", mark("People"), Action.READ_PEOPLE, "g"),
         ),
@@ -120,6 +134,8 @@ _BELONGS: Mapping[str, str] = {
     "/sheets": "/equipment",
     "/upkeep": "/equipment",
 }
+# A guard's or a technician's menu is shown as a whole; a manager's is folded but for what is read.
+_ENTRIES_UNFOLDED = 14
 _PAGE_OF_NEED: Mapping[NeedKind, str] = {
     NeedKind.ALARM: "/alarms",
     NeedKind.BILL_RUN_WAITING: "/billing",
@@ -157,6 +173,11 @@ def menu_for(actor: User) -> tuple[Group, ...]:
         for group in MENU
     )
     return tuple(group for group in allowed if group.entries)
+
+
+def is_long(menu: Iterable[Group]) -> bool:
+    """Tell whether a menu needs folding: it would not fit a low window as a whole."""
+    return sum(len(group.entries) for group in menu) > _ENTRIES_UNFOLDED
 
 
 def section_of(path: str, menu: Iterable[Group]) -> str:

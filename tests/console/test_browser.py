@@ -563,9 +563,25 @@ async def test_the_menu_of_a_phone_opens_and_closes(visitor: Visitor) -> None:
     assert not await entry.is_visible()
 
     await visit.page.click(".menu")
+    await visit.page.locator(".side summary", has_text="表计与设备").click()
     await entry.click()
 
     await visit.page.wait_for_url("**/gateways")
+    assert not await entry.is_visible()
+
+
+async def test_a_group_of_the_menu_stays_as_somebody_left_it(visitor: Visitor) -> None:
+    visit = await visitor()
+    group = visit.page.locator(".side summary", has_text="收费")
+    entry = visit.page.locator(".side .nav", has_text="价目")
+    assert not await entry.is_visible()
+    await group.click()
+    await visit.open("/alarms")
+    assert await entry.is_visible()
+    await group.click()
+    await visit.open("/tariffs")
+    assert await entry.is_visible()  # the page being read is in it
+    await visit.open("/")
     assert not await entry.is_visible()
 
 

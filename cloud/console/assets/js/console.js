@@ -3,6 +3,7 @@ import "htmx.org";
 import { lightFrames } from "./frames.js";
 import { watch } from "./guard.js";
 import { connect } from "./live.js";
+import { rememberFolds } from "./folds.js";
 import { listenForKeys } from "./keys.js";
 import { showNotices } from "./notices.js";
 import { letSign } from "./signature.js";
@@ -11,6 +12,7 @@ if (document.querySelector("link[rel=manifest]")) navigator.serviceWorker?.regis
 connect(document.querySelector("[data-live]"));
 lightFrames(document);
 letSign(document);
+rememberFolds(document.querySelectorAll("[data-fold]"));
 listenForKeys(document);
 watch(document.querySelector("[data-guard]"));
 showNotices(document);
