@@ -8,21 +8,14 @@ PostgreSQL by `pg_dump`, whose custom format `pg_restore` reads.
 import contextlib
 import os
 import sqlite3
-import subprocess
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from cloud.domain.errors import Conflict, GatehouseError, Invalid
+from cloud.domain.errors import Conflict, Invalid
 from cloud.store.db import engine_url
+from cloud.store.postgresql_programs import BackupFailed, run_program
 
 # Between steps other writers get their turn; 1,000 pages are 4 MB, some milliseconds.
 _PAGES_A_STEP = 1_000
-_PG_DUMP_TIMEOUT_S = 6 * 3600
-
-
-class BackupFailed(GatehouseError):
-    """The copy could not be made, or is not whole; nothing was left under the target's name."""
 
 
 def back_up(url: str, target: Path) -> int:
@@ -37,7 +30,7 @@ def back_up(url: str, target: Path) -> int:
         if parsed.get_backend_name() == "sqlite":
             sound_copy(Path(parsed.database or ""), fresh)
         else:
-            _dump_postgresql(parsed, fresh)
+            run_program("pg_dump", parsed, "--format=custom", "--no-owner", f"--file={fresh}")
         fresh.chmod(0o600)
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
@@ -64,26 +57,3 @@ def sound_copy(source: Path, target: Path) -> None:
         raise BackupFailed(f"backup of {source}: {error}") from error
     if verdict != "ok":
         raise BackupFailed(f"backup of {source}: the copy fails SQLite's integrity check: {verdict}")
-
-
-def postgresql_address(parsed: sa.URL) -> tuple[str, dict[str, str]]:
-    """Return how PostgreSQL's own programs are told a database: its address, and what goes by environment."""
-    # Everybody on the machine can read an argument list.
-    secret = {} if parsed.password is None else {"PGPASSWORD": str(parsed.password)}
-    return parsed.set(drivername="postgresql", password=None).render_as_string(), secret
-
-
-def _dump_postgresql(parsed: sa.URL, target: Path) -> None:
-    address, secret = postgresql_address(parsed)
-    try:
-        subprocess.run(
-            ["pg_dump", "--format=custom", "--no-owner", f"--file={target}", f"--dbname={address}"],
-            check=True, capture_output=True, text=True, timeout=_PG_DUMP_TIMEOUT_S,
-            env={**os.environ, **secret},
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise BackupFailed("pg_dump is not installed: install PostgreSQL's client programs") from error
-    except subprocess.CalledProcessError as error:
-        raise BackupFailed(f"pg_dump: {error.stderr.strip()}") from error
-    except subprocess.TimeoutExpired as error:
-        raise BackupFailed(f"pg_dump was not done after {_PG_DUMP_TIMEOUT_S} s") from error

@@ -1,7 +1,10 @@
 """The migrations build what the schema says, on both engines, and leave a newer database alone."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -75,6 +78,48 @@ def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
 
     engine.dispose()
     assert check(database_url).current == "9999"
+
+
+# Stops an upgrade in the middle of a step, as long as somebody else holds the lock: at its n-th statement.
+_STOP_IN_THE_MIDDLE = """
+    CREATE SEQUENCE public.statements;
+    CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('public.statements') = {number} THEN PERFORM pg_advisory_xact_lock(42); END IF;
+    END $$;
+    CREATE EVENT TRIGGER stop ON ddl_command_end EXECUTE FUNCTION public.stop();
+"""
+_GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop; DROP SEQUENCE public.statements"
+
+
+@pytest.mark.parametrize("number", [3, 300])
+def test_an_upgrade_killed_in_the_middle_leaves_nothing_and_is_done_by_the_next(
+    number: int, postgres_url: str
+) -> None:
+    address = engine_url(postgres_url).set(drivername="postgresql").render_as_string()
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute(_STOP_IN_THE_MIDDLE.format(number=number).encode())
+        other.execute("SELECT pg_advisory_lock(42)")
+        upgrading = f"from cloud.store.migrate import upgrade; upgrade({postgres_url!r})"
+        process = subprocess.Popen([sys.executable, "-c", upgrading], cwd=Path(__file__).parents[2])
+        try:
+            waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted"
+            while (stopped := other.execute(waiting).fetchone()) is None:
+                assert process.poll() is None, "it came to its end without being stopped"
+        finally:
+            process.kill()
+            process.wait()
+        # A server notices a client's death when it next speaks to it.
+        other.execute("SELECT pg_terminate_backend(%s)", stopped)
+        while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", stopped).fetchone():
+            pass
+        other.execute(_GO_ON.encode())
+        left = other.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+
+        assert left.fetchall() == []
+
+    assert upgrade(postgres_url).is_current
+    assert upgrade(postgres_url) == check(postgres_url)
 
 
 @pytest.mark.parametrize(

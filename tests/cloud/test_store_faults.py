@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,6 +22,9 @@ from cloud.store.migrate import upgrade
 from tests.cloud.garden import add_site, count
 from tests.databases import TENANT, FakeClock
 from tests.services import PostgresServer, find_postgres_bin, running_postgres
+
+# A migrated database takes some 30 MiB of it.
+_SMALL_MIB = 64
 
 
 def _fill(tx: Tx, rows: int) -> None:
@@ -252,6 +258,67 @@ def test_a_connection_cut_in_the_middle_leaves_nothing_and_the_next_one_works(
     assert count(database, schema.site) == 0
     add_site(database)
     assert count(database, schema.site) == 1
+    database.close()
+
+
+@pytest.fixture
+def small_tablespace(postgres_server: PostgresServer) -> Iterator[str]:
+    """A tablespace with room for a migrated database and little more, on a file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    folder = Path(tempfile.mkdtemp(prefix="gh-small-", dir="/tmp"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_MIB}m,mode=0777", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("this machine lets nobody mount a file system")
+    name = f"small_{time.monotonic_ns()}"
+    (folder / "space").mkdir()
+    shutil.chown(folder / "space", "nobody")
+    (folder / "space").chmod(0o700)
+    try:
+        with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as admin:
+            admin.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}/space'".encode())
+            yield name
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            admin.execute(f"DROP TABLESPACE {name}".encode())
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_a_full_postgresql_is_unavailable_keeps_nothing_of_it_and_works_once_there_is_room(
+    postgres_server: PostgresServer, postgres_template: str, small_tablespace: str, clock: FakeClock
+) -> None:
+    with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE {small_tablespace} TEMPLATE {postgres_template}"
+            f" TABLESPACE {small_tablespace}".encode()
+        )
+    database = Database(postgres_server.url(small_tablespace), clock=clock)
+    row = {"tenant_id": TENANT, "code": "one", "name": "", "created_at_ms": 0}
+    database.write_now(TENANT, lambda tx: tx.conn.execute(sa.insert(schema.tenant).values(row)))
+    add_site(database)
+
+    def fill(tx: Tx) -> None:
+        # Names that cannot be compressed, two kilobytes each: twice as many as there is room for.
+        tx.conn.exec_driver_sql(
+            "INSERT INTO site (tenant_id, id, code, name, time_zone, address)"
+            " SELECT %s, gen_random_uuid(), n::text, (SELECT string_agg(md5(random()::text || n), '')"
+            " FROM generate_series(1, 60)), 'UTC', '' FROM generate_series(1, %s) n",
+            (TENANT, _SMALL_MIB * 1024),
+        )
+
+    with pytest.raises(Unavailable, match="nothing was changed") as refused:
+        database.write_now(TENANT, fill)
+
+    assert refused.value.retry_after_s == 5
+    assert count(database, schema.site) == 1
+    with psycopg.connect(
+        host=str(postgres_server.data), user="postgres", dbname=small_tablespace, autocommit=True
+    ) as admin:
+        admin.execute("VACUUM site")
+    add_site(database, code="B")
+    assert count(database, schema.site) == 2
     database.close()
 
 
