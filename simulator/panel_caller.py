@@ -18,7 +18,7 @@ CONFIRM_MAX_S = 10.0
 ATTEMPTS_MAX = 4
 _READ_SIZE = 4096
 _REDIAL_PAUSE_S = 1.0
-_PANEL_ZONE = ZoneInfo("Asia/Shanghai")
+PANEL_ZONE = ZoneInfo("Asia/Shanghai")
 
 # What a panel may have to say -> status of a component; Contact ID qualifier and event.
 _COMPONENT_STATUS = {"fault": 0x04, "fire": 0x02, "normal": 0x01}
@@ -41,7 +41,7 @@ class Message:
 
 def gb26875_message(saying: str, source: str, position: int, serial: int, now_ms: int) -> Message:
     """Build what a transmission device with that source address (12 hex digits) says."""
-    now = datetime.fromtimestamp(now_ms / 1000, _PANEL_ZONE).replace(tzinfo=None)
+    now = datetime.fromtimestamp(now_ms / 1000, PANEL_ZONE).replace(tzinfo=None)
     unit = b""
     if saying != HEARTBEAT:
         # A smoke detector (type 40) of loop 3.

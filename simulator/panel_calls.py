@@ -8,18 +8,23 @@ is said while the clock stands.
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
 
 from simulator.building import ALARM_CALLS, FIRE_CALLS, Device, devices_on
 from simulator.clock import Clock
 from simulator.faults import FaultBook, FaultKind
 from simulator.panel_caller import (
     HEARTBEAT,
+    PANEL_ZONE,
     Message,
     NotConfirmed,
     dc09_message,
     deliver,
     gb26875_message,
 )
+from simulator.panel_line import PanelLine
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +32,10 @@ _LOOK_S = 0.5
 _SIGN_OF_LIFE_S = 30.0
 _SAYINGS = {FaultKind.FIRE_ALARM: "fire", FaultKind.SYSTEM_FAULT: "fault"}
 _PLACE = 1  # of a fault that names none
+
+
+# Says one message until it is confirmed; NotConfirmed if it never is.
+Deliver: TypeAlias = Callable[[Message], Awaitable[int]]
 
 
 class PanelCalls:
@@ -43,9 +52,27 @@ class PanelCalls:
         async with asyncio.TaskGroup() as group:
             for line_id in (FIRE_CALLS, ALARM_CALLS):
                 for device in devices_on(line_id):
-                    group.create_task(self._live(device))
+                    say = self._dialler(line_id)
+                    if line_id == FIRE_CALLS:
+                        line = self._line_of(device)
+                        group.create_task(line.run())
+                        say = line.deliver
+                    group.create_task(self._live(device, say))
 
-    async def _live(self, device: Device) -> None:
+    def _dialler(self, line_id: str) -> Deliver:
+        """Return how a panel tells that calls anew for each message."""
+        return lambda message: deliver(message, self._host, self._ports[line_id])
+
+    def _line_of(self, device: Device) -> PanelLine:
+        def stands() -> set[str]:
+            return {saying for saying, _ in self._wanted(device).values()}
+
+        def local() -> datetime:
+            return datetime.fromtimestamp(self._clock.now_ms() / 1000, PANEL_ZONE).replace(tzinfo=None)
+
+        return PanelLine(device.address, self._host, self._ports[device.line_id], local, stands)
+
+    async def _live(self, device: Device, say: Deliver) -> None:
         said: dict[int, tuple[str, int]] = {}  # by fault: saying and place
         serial, called_at_s = 0, 0.0
         while True:
@@ -60,9 +87,7 @@ class PanelCalls:
             for saying, place in news or [(HEARTBEAT, _PLACE)]:
                 serial += 1
                 try:
-                    await deliver(
-                        self._message(device, saying, place, serial), self._host, self._ports[device.line_id]
-                    )
+                    await say(self._message(device, saying, place, serial))
                 except NotConfirmed as error:
                     _log.info("a panel is not heard", extra={"device": device.device_id, "why": str(error)})
                     break

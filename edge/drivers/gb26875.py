@@ -5,15 +5,16 @@ the same place without it clears. A reset of the panel ends everything it held. 
 packet with a valid checksum of a known device is confirmed once it is on disk, understood or not;
 what is not understood is told as an event rather than swallowed.
 
-The centre asks three things of a device that is connected, if the configuration says so: on its first
-word to set its clock and to say how it stands, and at certain hours whether the guard is there (a
-roll-call, 查岗).
+The centre asks of a device that is connected, if the configuration says so: on its first word to set its
+clock and say what it shows then, and how it stands; how each system behind it stands, once that is heard of
+and whenever the device has been away; and at certain hours whether the guard is there (a roll-call, 查岗).
 What a device does not confirm is asked three times more; a guard who does not press the button in
 time is told as missing until a later roll-call is answered.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
@@ -25,6 +26,8 @@ from protocol.fieldbus import gb26875
 from protocol.fieldbus.gb26875 import UnitType, Wish
 from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
 from provisioning.config import DeviceConfig
+
+log = logging.getLogger(__name__)
 
 PROTOCOL = "gb26875.3"
 
@@ -54,6 +57,8 @@ _OPERATION_KINDS = {
 _GUARD_MISSING = "guard_missing"
 _ROLL_CALL_ANSWER = "roll-call answer"
 _FIRST_YEAR = 2000  # the wire has two digits
+# Whole seconds, and an answer over a slow link.
+_CLOCK_RIGHT_WITHIN = timedelta(seconds=30)
 _HEARTBEAT_UNIT_MAX = 1  # some vendors send a heartbeat with one byte of unit
 
 
@@ -102,6 +107,8 @@ class FirePanels:
             return self._stranger(address)
         if packet.command != gb26875.Command.SEND:
             return self._answered(packet, panel)
+        for system in systems_of(packet):
+            self._askings[address].systems.setdefault(system, False)
         recent, key = self._recent[address], (packet.serial, packet.sent, packet.unit)
         answer = gb26875.encode_packet(gb26875.confirmation_of(packet, self._local_time()))
         before = panel.state()
@@ -129,6 +136,7 @@ class FirePanels:
         if packet.command != gb26875.Command.RESPONSE:
             return Report(panel.device.device_id, "", (), (), b"", lambda: None, lambda: None)
         before = panel.state()
+        self._note_clock(packet, panel)
         wire, at_ms = gb26875.encode_packet(packet), self._clock.wall_ms()
         readings, events = panel.take(conditions_of(packet, panel), wire, at_ms, self._clock.quality)
         return Report(
@@ -141,6 +149,15 @@ class FirePanels:
             undo=lambda: panel.restore(before),
         )
 
+    def _note_clock(self, packet: gb26875.Packet, panel: Panel) -> None:
+        """Tell in the log of a device whose clock is wrong although it was set."""
+        shown = gb26875.time_told(packet)
+        ours = gb26875.decode_time(self._local_time())
+        if shown is None or ours is None or abs(shown - ours) <= _CLOCK_RIGHT_WITHIN:
+            return
+        seconds = round((shown - ours).total_seconds())
+        log.warning("a panel's clock is off", extra={"panel": panel.device.device_id, "seconds": seconds})
+
     def rounds(self, connected: Collection[str]) -> Sequence[Round]:
         """Return what is due: questions to devices that are there, and guards who did not answer."""
         found: list[Round] = []
@@ -152,7 +169,7 @@ class FirePanels:
                 )
                 found += [Round(device_id, "", wire) for wire in wires]
             else:
-                asking.is_greeted = False
+                asking.gone()
             if asking.is_guard_late(self._clock.monotonic_ms()):
                 told = f"the guard did not answer a roll-call within {self._answer_min} minutes"
                 late = Condition(_GUARD_MISSING, Severity.MAJOR, "guard", is_active=True, message=told)
@@ -160,10 +177,11 @@ class FirePanels:
                 found.append(Round(device_id, panel.rule_id, b"", events))
         return found
 
-    def _wish(self, address: str) -> Callable[[Wish, int], bytes]:
-        def wish(what: Wish, serial: int) -> bytes:
+    def _wish(self, address: str) -> Callable[[Wish, int, tuple[int, int]], bytes]:
+        def wish(what: Wish, serial: int, system: tuple[int, int]) -> bytes:
+            sent, destination = self._local_time(), bytes.fromhex(address)
             packet = gb26875.wish_of(
-                what, serial, self._local_time(), bytes.fromhex(address), answer_min=self._answer_min
+                what, serial, sent, destination, system=system, answer_min=self._answer_min
             )
             return gb26875.encode_packet(packet)
 
@@ -210,6 +228,16 @@ class _Conversation:
         """Take what arrived; damaged packets are passed over and so sent again by the device."""
         reports = (self._station.report(packet) for packet in self._reader.feed(data))
         return [report for report in reports if report is not None]
+
+
+def systems_of(packet: gb26875.Packet) -> set[tuple[int, int]]:
+    """Return type and address of the systems a packet is about."""
+    try:
+        kind, items = gb26875.split_unit(packet.unit)
+    except FrameError:
+        return set()
+    of_systems = (UnitType.SYSTEM_STATUS, UnitType.COMPONENT_STATUS, UnitType.SYSTEM_OPERATION)
+    return {(item[0], item[1]) for item in items} if kind in of_systems else set()
 
 
 def conditions_of(packet: gb26875.Packet, panel: Panel) -> list[Condition]:

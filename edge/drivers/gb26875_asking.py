@@ -36,6 +36,7 @@ class Asking:
     is_greeted: bool = False
     called_minute: int = -1  # wall-clock minute of the last roll-call
     guard_until_ms: int | None = None
+    systems: dict[tuple[int, int], bool] = field(default_factory=dict)  # heard of -> asked how they stand
     open: dict[int, _Asked] = field(default_factory=dict)
 
     def due(
@@ -43,32 +44,47 @@ class Asking:
         clock: Clock,
         zone: ZoneInfo,
         roll_calls: Collection[int],
-        wish: Callable[[Wish, int], bytes],
+        wish: Callable[[Wish, int, tuple[int, int]], bytes],
         *,
         greets: bool,
     ) -> list[bytes]:
         """Return the packets to be sent now: new questions, and those nobody confirmed."""
         now_ms = clock.monotonic_ms()
-        wanted: list[Wish] = []
-        if greets and not self.is_greeted:
-            self.is_greeted = True
-            wanted = [Wish.SYNCHRONISE_CLOCK, Wish.READ_TRANSMITTER_STATUS]
-            if clock.quality is not ClockQuality.SYNCED:
-                wanted.remove(Wish.SYNCHRONISE_CLOCK)  # our own time is nobody's measure
+        wanted: list[tuple[Wish, tuple[int, int]]] = []
+        if greets:
+            wanted = [(what, (0, 0)) for what in self._greeting(clock)]
+            wanted += [
+                (Wish.READ_SYSTEM_STATUS, one) for one, is_asked in self.systems.items() if not is_asked
+            ]
+            self.systems = dict.fromkeys(self.systems, True)
         local = datetime.fromtimestamp(clock.wall_ms() / 1000, zone)
         minute = clock.wall_ms() // 60_000
         if local.hour * 60 + local.minute in roll_calls and self.called_minute != minute:
             self.called_minute = minute
-            wanted.append(Wish.ROLL_CALL)
+            wanted.append((Wish.ROLL_CALL, (0, 0)))
         found: list[bytes] = []
-        for what in wanted:
+        for what, system in wanted:
             self.serial = self.serial % _SERIAL_MAX + 1
-            wire = wish(what, self.serial)
+            wire = wish(what, self.serial, system)
             self.open[self.serial] = _Asked(wire, now_ms)
             if what is Wish.ROLL_CALL:
                 self.guard_until_ms = now_ms + wire[_ANSWER_AT] * 60_000
             found.append(wire)
         return found + self._repeated(now_ms)
+
+    def _greeting(self, clock: Clock) -> list[Wish]:
+        if self.is_greeted:
+            return []
+        self.is_greeted = True
+        status = [Wish.READ_TRANSMITTER_STATUS]
+        if clock.quality is not ClockQuality.SYNCED:
+            return status  # our own time is nobody's measure
+        return [Wish.SYNCHRONISE_CLOCK, *status, Wish.READ_TRANSMITTER_TIME]
+
+    def gone(self) -> None:
+        """Take word that the device has hung up: it is greeted anew when it is back, its systems too."""
+        self.is_greeted = False
+        self.systems = dict.fromkeys(self.systems, False)
 
     def _repeated(self, now_ms: int) -> list[bytes]:
         found: list[bytes] = []

@@ -139,21 +139,48 @@ def confirmation_of(packet: Packet, sent: bytes) -> Packet:
 class Wish(IntEnum):
     """What a centre may ask of a transmitter: the type of the unit it sends (table 4)."""
 
+    READ_SYSTEM_STATUS = 61
     READ_TRANSMITTER_STATUS = 81
+    READ_TRANSMITTER_TIME = 88
     SYNCHRONISE_CLOCK = 90
     ROLL_CALL = 91
 
 
-def wish_of(wish: Wish, serial: int, sent: bytes, destination: bytes, *, answer_min: int = 10) -> Packet:
-    """Build what a centre asks; a roll-call says within how many minutes the guard must press the button."""
+def wish_of(
+    wish: Wish,
+    serial: int,
+    sent: bytes,
+    destination: bytes,
+    *,
+    system: tuple[int, int] = (0, 0),
+    answer_min: int = 10,
+) -> Packet:
+    """Build what a centre asks.
+
+    `system` is the type and address of the system whose status is read; a roll-call says within how many
+    minutes the guard must press the button.
+    """
     match wish:
-        case Wish.READ_TRANSMITTER_STATUS:
+        case Wish.READ_SYSTEM_STATUS:
+            return Packet(serial, Command.REQUEST, bytes((wish, 1, *system)), sent, bytes(6), destination)
+        case Wish.READ_TRANSMITTER_STATUS | Wish.READ_TRANSMITTER_TIME:
             return Packet(serial, Command.REQUEST, bytes((wish, 1, 0)), sent, bytes(6), destination)
         case Wish.SYNCHRONISE_CLOCK:
             return Packet(serial, Command.CONTROL, bytes((wish, 1)) + sent, sent, bytes(6), destination)
         case Wish.ROLL_CALL:
             unit = bytes((wish, 1, answer_min))
             return Packet(serial, Command.CONTROL, unit, sent, bytes(6), destination)
+
+
+def time_told(packet: Packet) -> datetime | None:
+    """Return what a transmitter says its own clock shows; None where the packet is about something else."""
+    if not packet.unit or packet.unit[0] != UnitType.TRANSMITTER_TIME:
+        return None
+    try:
+        _, items = split_unit(packet.unit)
+    except FrameError:
+        return None
+    return decode_time(items[0]) if items else None
 
 
 # Times

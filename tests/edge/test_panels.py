@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ from provisioning.config import BufferSettings
 from provisioning.lines import LineId, ListenLine
 from provisioning.profiles import load_profile
 from simulator import panel_caller
+from simulator.panel_line import PanelLine
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock, device_of, rng
 
 SOURCE = bytes.fromhex("2c312c320000")
@@ -669,6 +670,63 @@ async def test_who_calls_is_greeted_with_the_time_and_asked_how_it_stands() -> N
     )
 
 
+async def test_a_simulated_device_that_is_asked_tells_its_systems_and_takes_the_time() -> None:
+    disk, clock = Disk(), ToldClock(MIDNIGHT_MS)
+    today = datetime(2026, 9, 1)  # noqa: DTZ001 - local, as panels have it
+    async with receiving(asking_station(clock, greets=True), disk, clock) as receiver:
+        line = PanelLine(SOURCE.hex(), "127.0.0.1", receiver.port, lambda: today, lambda: {"fire"})
+        line.clock_off = timedelta(minutes=-3)
+        keeping = asyncio.create_task(line.run())
+        await line.deliver(panel_caller.gb26875_message("fire", SOURCE.hex(), 17, 5, MIDNIGHT_MS))
+        system = ("fire_alarm", EventState.RAISED, "fire-2/system-1-1")
+        await until(lambda: system in told(disk.events) and line.clock_off == timedelta(0))
+        keeping.cancel()
+
+    assert {key for kind, _, key in told(disk.events) if kind == "fire_alarm"} == {
+        "fire-2/component-1-3-17",
+        "fire-2/system-1-1",
+        "fire-2/transmitter",
+    }
+
+
+async def test_the_simulated_guard_presses_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.panel_line.GUARD_TAKES_S", 0.0)
+    disk, clock = Disk(), ToldClock(MIDNIGHT_MS + 2 * 3_600_000)
+    night = datetime(2026, 9, 1, 2)  # noqa: DTZ001 - local, as panels have it
+    async with receiving(asking_station(clock, [120]), disk, clock) as receiver:
+        line = PanelLine(SOURCE.hex(), "127.0.0.1", receiver.port, lambda: night, set)
+        keeping = asyncio.create_task(line.run())
+        await line.deliver(panel_caller.gb26875_message("heartbeat", SOURCE.hex(), 17, 5, MIDNIGHT_MS))
+        await until(lambda: "roll_call" in {event.kind for event in disk.events})
+        keeping.cancel()
+
+
+def test_a_system_is_asked_how_it_stands_when_heard_of_and_whenever_the_device_returns() -> None:
+    station = asking_station(ToldClock(), greets=True)
+    station.rounds({"fire-2"})
+    station.report(gb26875.decode_packet(component(1, 0x02)))
+    first = wishes(station.rounds({"fire-2"}))
+    again = wishes(station.rounds({"fire-2"}))
+    station.rounds(set())
+    back = wishes(station.rounds({"fire-2"}))
+
+    assert [p.unit for p in first] == [bytes((61, 1, 1, 1))]
+    assert again == []
+    assert [p.unit[0] for p in back] == [90, 81, 88, 61]
+
+
+def test_a_clock_that_stays_wrong_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    station = asking_station(ToldClock(), greets=True)
+    late = gb26875.build_unit(
+        UnitType.TRANSMITTER_TIME,
+        [gb26875.encode_time(datetime(2026, 8, 31, 23, 58))],  # noqa: DTZ001
+    )
+
+    station.report(gb26875.decode_packet(packet(3, late, command=gb26875.Command.RESPONSE)))
+
+    assert [record.message for record in caplog.records] == ["a panel's clock is off"]
+
+
 async def test_the_answer_to_our_question_is_taken_as_what_it_sends_unasked() -> None:
     disk = Disk()
     status = gb26875.build_unit(UnitType.TRANSMITTER_STATUS, [bytes((0b1001,)) + SENT])
@@ -690,8 +748,8 @@ def test_a_question_nobody_confirms_is_asked_four_times_and_one_that_is_confirme
         clock.at_ms += 10_000
         repeated += wishes(station.rounds({"fire-2"}))
 
-    assert [p.unit[0] for p in first] == [90, 81]
-    assert [p.serial for p in repeated] == [first[1].serial] * 3
+    assert [p.unit[0] for p in first] == [90, 81, 88]
+    assert sorted(p.serial for p in repeated) == [first[1].serial] * 3 + [first[2].serial] * 3
 
 
 def test_the_guard_is_called_once_at_the_hour_and_told_as_missing_until_a_call_is_answered() -> None:
