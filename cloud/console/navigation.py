@@ -64,6 +64,7 @@ MENU: Sequence[Group] = (
             Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
             Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
             Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
+            Entry("/goods", "parcel", mark("Goods release"), Action.CHECK_OUT_GOODS),
             Entry("/access", "access", mark("Access"), Action.READ_PASSAGES, "x"),
             Entry("/commands", "access", mark("Doors and valves"), Action.READ_COMMANDS, "c"),
         ),

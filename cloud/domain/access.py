@@ -20,8 +20,11 @@ class Action(Enum):
     APPROVE_BILLS = "approve_bills"
     APPROVE_REFUNDS = "approve_refunds"
     ADMIT_VISITORS = "admit_visitors"
+    APPROVE_GOODS = "approve_goods"
+    ASK_GOODS_RELEASE = "ask_goods_release"
     BAR_VISITORS = "bar_visitors"
     BILL_ACCOUNTS = "bill_accounts"
+    CHECK_OUT_GOODS = "check_out_goods"
     CLOSE_PERIOD = "close_period"
     COMMAND_DEVICES = "command_devices"
     COMMAND_DOORS = "command_doors"
@@ -100,8 +103,11 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.APPROVE_BILLS: _MONEY,
         Action.APPROVE_REFUNDS: _MONEY,  # never of one's own asking: the refund service
         Action.ADMIT_VISITORS: _MANAGERS | {Role.GUARD},
+        Action.APPROVE_GOODS: _MANAGERS,
+        Action.ASK_GOODS_RELEASE: _MANAGERS | {Role.RESIDENT},  # a resident: from own homes
         Action.BAR_VISITORS: _MANAGERS,
         Action.BILL_ACCOUNTS: _MONEY,
+        Action.CHECK_OUT_GOODS: _MANAGERS | {Role.GUARD},
         Action.CLOSE_PERIOD: _MONEY,
         Action.COMMAND_DEVICES: _TECHNICAL,
         Action.COMMAND_DOORS: _MANAGERS | {Role.GUARD},

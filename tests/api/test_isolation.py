@@ -165,6 +165,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         f"{site}/duty_posts", {"name": "门岗", "starts_on": "2026-11-01", "rota": [guard["user_id"]]}
     )
     barring = await homes.post(f"{site}/barrings", {"name": "某人", "reason": "推销"})
+    slip = await homes.post(
+        f"{own}/goods_slips",
+        {"items": [{"name": "沙发"}], "from_ms": now_ms, "until_ms": now_ms + 3_600_000},
+    )
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
@@ -189,6 +193,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "device_id": equipment["device_id"],
         "equipment_id": equipment["equipment_id"],
         "gateway_id": gateway["gateway_id"],
+        "goods_slip_id": slip["slip_id"],
         "import_id": table.json["summary"]["import_id"],
         "installation_id": meter["installation_id"],
         "invoice_id": invoice["invoice_id"],

@@ -125,7 +125,7 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     database.write_now(TENANT, running.update, site_id, everybody)
     _tell_of_repairs(database, site_id)
     announce(database, site_id)
-    keep_watch(database, site_id)
+    keep_watch(database, site_id, clock_ms)
     return gateway
 
 

@@ -1,11 +1,12 @@
-"""The guards' side of the demonstration building: who is on duty."""
+"""The guards' side of the demonstration building: who is on duty, who is barred, what is carried out."""
 
 from datetime import date
 
 from cloud.domain.dispatch import Shift
+from cloud.domain.goods import items_of
 from cloud.domain.ids import SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role
-from cloud.services import barrings, duty
+from cloud.services import barrings, duty, goods
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from tests.console.garden_community import user_of
@@ -13,9 +14,10 @@ from tests.console.garden_community import user_of
 _TENANT = TenantId(1)
 _EVERY_DAY = frozenset(range(7))
 _MONDAY = date(2026, 11, 2)
+_DAY_MS = 24 * 3_600_000
 
 
-def keep_watch(database: Database, site_id: SiteId) -> None:
+def keep_watch(database: Database, site_id: SiteId, now_ms: int) -> None:
     """Two guards by day and by night, a manager on call, and one turn swapped."""
 
     def work(tx: Tx) -> None:
@@ -31,6 +33,12 @@ def keep_watch(database: Database, site_id: SiteId) -> None:
             if circle == 2:
                 duty.swap(tx, office, post.post_id, date(2026, 11, 27), wu, "去市里开会")
 
+        home = user_of(tx, "101")
+        [account_id] = home.account_ids
+        moving = items_of(["沙发", "餐椅 x 4", "冰箱"])
+        goods.ask(tx, home, account_id, moving, now_ms, now_ms + 2 * _DAY_MS, "李师傅，京A66118 厢货")
+        washer = goods.ask(tx, home, account_id, items_of(["旧洗衣机"]), now_ms, now_ms + _DAY_MS)
+        goods.decide(tx, office, washer.slip_id, is_approved=True)
         barrings.bar(tx, office, site_id, "刘某", "京B88888", "冒充燃气检查入户推销")
 
     database.write_now(_TENANT, work)

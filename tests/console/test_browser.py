@@ -33,7 +33,7 @@ _STAFF = (
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
     "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
-    "/duty", "/response-plans",
+    "/duty", "/response-plans", "/goods",
 )  # fmt: skip
 _RESIDENT = (
     "/home",
@@ -52,6 +52,7 @@ _RESIDENT = (
     "/home/complaints",
     "/home/venues",
     "/home/parcels",
+    "/home/goods",
     "/home/complaints/DG-F-2026-0002",
     "/home/repairs",
     "/home/repairs/new",

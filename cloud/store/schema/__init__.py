@@ -75,6 +75,7 @@ from cloud.store.schema.field import (
     reading,
     reading_day,
 )
+from cloud.store.schema.goods import goods_slip
 from cloud.store.schema.outbound import (
     contact,
     notice,
@@ -221,6 +222,7 @@ __all__ = [
     "gateway_certificate",
     "gateway_enrolment",
     "gateway_identity",
+    "goods_slip",
     "idempotency_key",
     "import_run",
     "ingest_block",
