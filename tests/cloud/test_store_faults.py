@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -24,7 +25,7 @@ from tests.databases import TENANT, FakeClock
 from tests.services import PostgresServer, find_postgres_bin, running_postgres
 
 # A migrated database takes some 30 MiB of it.
-_SMALL_MIB = 64
+_SMALL_MIB = 48
 
 
 def _fill(tx: Tx, rows: int) -> None:
@@ -261,8 +262,16 @@ def test_a_connection_cut_in_the_middle_leaves_nothing_and_the_next_one_works(
     database.close()
 
 
+@dataclass(frozen=True, slots=True)
+class SmallDisk:
+    """A file system of a few mebibytes, and the tablespace on it, after which a database may be named."""
+
+    folder: Path
+    name: str
+
+
 @pytest.fixture
-def small_tablespace(postgres_server: PostgresServer) -> Iterator[str]:
+def small_disk(postgres_server: PostgresServer) -> Iterator[SmallDisk]:
     """A tablespace with room for a migrated database and little more, on a file system of its own."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
@@ -278,7 +287,7 @@ def small_tablespace(postgres_server: PostgresServer) -> Iterator[str]:
     try:
         with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as admin:
             admin.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}/space'".encode())
-            yield name
+            yield SmallDisk(folder, name)
             admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
             admin.execute(f"DROP TABLESPACE {name}".encode())
     finally:
@@ -287,25 +296,26 @@ def small_tablespace(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 def test_a_full_postgresql_is_unavailable_keeps_nothing_of_it_and_works_once_there_is_room(
-    postgres_server: PostgresServer, postgres_template: str, small_tablespace: str, clock: FakeClock
+    postgres_server: PostgresServer, postgres_template: str, small_disk: SmallDisk, clock: FakeClock
 ) -> None:
     with psycopg.connect(host=str(postgres_server.data), user="postgres", autocommit=True) as admin:
         admin.execute(
-            f"CREATE DATABASE {small_tablespace} TEMPLATE {postgres_template}"
-            f" TABLESPACE {small_tablespace}".encode()
+            f"CREATE DATABASE {small_disk.name} TEMPLATE {postgres_template}"
+            f" TABLESPACE {small_disk.name}".encode()
         )
-    database = Database(postgres_server.url(small_tablespace), clock=clock)
+    database = Database(postgres_server.url(small_disk.name), clock=clock)
     row = {"tenant_id": TENANT, "code": "one", "name": "", "created_at_ms": 0}
     database.write_now(TENANT, lambda tx: tx.conn.execute(sa.insert(schema.tenant).values(row)))
     add_site(database)
 
     def fill(tx: Tx) -> None:
-        # Names that cannot be compressed, two kilobytes each: twice as many as there is room for.
+        # Names that cannot be compressed, four kilobytes each: more than there is room for.
         tx.conn.exec_driver_sql(
             "INSERT INTO site (tenant_id, id, code, name, time_zone, address)"
-            " SELECT %s, gen_random_uuid(), n::text, (SELECT string_agg(md5(random()::text || n), '')"
-            " FROM generate_series(1, 60)), 'UTC', '' FROM generate_series(1, %s) n",
-            (TENANT, _SMALL_MIB * 1024),
+            " SELECT %s::integer, gen_random_uuid(), n::text,"
+            " (SELECT string_agg(md5(random()::text || n || part), '')"
+            " FROM generate_series(1, 120) part), 'UTC', '' FROM generate_series(1, %s::integer) n",
+            (TENANT, _SMALL_MIB * 256),
         )
 
     with pytest.raises(Unavailable, match="nothing was changed") as refused:
@@ -313,10 +323,8 @@ def test_a_full_postgresql_is_unavailable_keeps_nothing_of_it_and_works_once_the
 
     assert refused.value.retry_after_s == 5
     assert count(database, schema.site) == 1
-    with psycopg.connect(
-        host=str(postgres_server.data), user="postgres", dbname=small_tablespace, autocommit=True
-    ) as admin:
-        admin.execute("VACUUM site")
+    more = ["mount", "-o", f"remount,size={2 * _SMALL_MIB}m", str(small_disk.folder)]
+    subprocess.run(more, check=True)
     add_site(database, code="B")
     assert count(database, schema.site) == 2
     database.close()
