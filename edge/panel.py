@@ -91,6 +91,10 @@ class Station(Protocol):
         ...
 
 
+# Of one kind at one panel: ten times the points a controller may have (GB 50116 §3.1.5).
+PLACES_MAX = 32_000
+
+
 class Panel:
     """One panel and what it holds raised. Kept by the intake as a rule's state is."""
 
@@ -118,7 +122,8 @@ class Panel:
             state = EventState.OCCURRED
             if condition.is_active:
                 state = EventState.RAISED
-                places.add(condition.place)
+                if len(places) < PLACES_MAX:
+                    places.add(condition.place)
             elif condition.is_active is False:
                 if condition.place not in places:
                     continue
@@ -173,6 +178,27 @@ class Panel:
     def restore(self, state: bytes) -> None:
         """Take up what was raised."""
         self._raised = {k: set(p) for k, p in msgspec.json.decode(state, type=dict[str, list[str]]).items()}
+
+
+class Strangers:
+    """Who calls and is not configured: each is told once, and beyond a number of them nobody."""
+
+    # A line has a handful of panels; somebody who makes addresses up must fill neither memory nor alarms.
+    TOLD_MAX = 64
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def is_to_be_told(self, address: str) -> bool:
+        """Note a stranger; tell whether people are to hear of it."""
+        if address in self._told or len(self._told) >= self.TOLD_MAX:
+            return False
+        self._told.add(address)
+        return True
+
+    def forget(self, address: str) -> None:
+        """Take back that people have heard of it: that could not be stored."""
+        self._told.discard(address)
 
 
 class RecentMessages:

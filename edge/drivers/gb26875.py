@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
 from edge.drivers.gb26875_asking import Asking
-from edge.panel import Condition, Panel, RecentMessages, Report, Round
+from edge.panel import Condition, Panel, RecentMessages, Report, Round, Strangers
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875
@@ -84,7 +84,7 @@ class FirePanels:
         self._line = line
         self._panels = {device.address.lower(): Panel(device, line, PROTOCOL) for device in devices}
         self._recent = {address: RecentMessages() for address in self._panels}
-        self._strangers: set[str] = set()
+        self._strangers = Strangers()
         self._askings = {address: Asking() for address in self._panels}
 
     def prepare(self) -> None:
@@ -108,7 +108,7 @@ class FirePanels:
         if packet.command != gb26875.Command.SEND:
             return self._answered(packet, panel)
         for system in systems_of(packet):
-            self._askings[address].systems.setdefault(system, False)
+            self._askings[address].heard_of(system)
         recent, key = self._recent[address], (packet.serial, packet.sent, packet.unit)
         answer = gb26875.encode_packet(gb26875.confirmation_of(packet, self._local_time()))
         before = panel.state()
@@ -198,9 +198,8 @@ class FirePanels:
 
     def _stranger(self, address: str) -> Report | None:
         """Tell once that a device calls that nobody configured; it is not confirmed."""
-        if address in self._strangers:
+        if not self._strangers.is_to_be_told(address):
             return None
-        self._strangers.add(address)
         event = Event(
             "unknown_panel",
             EventState.OCCURRED,
@@ -210,7 +209,7 @@ class FirePanels:
             f"a fire-alarm transmitter with source address {address} calls and is not configured",
             attributes={"address": address},
         )
-        return Report("", "", (), (event,), b"", lambda: None, lambda: self._strangers.discard(address))
+        return Report("", "", (), (event,), b"", lambda: None, lambda: self._strangers.forget(address))
 
     def _local_time(self) -> bytes:
         local = datetime.fromtimestamp(self._clock.wall_ms() / 1000, self._zone)

@@ -15,6 +15,8 @@ from protocol.reading import ClockQuality
 
 # §6.4: a confirmation comes within 10 s, else the packet is sent three times more.
 _CONFIRM_MAX_MS, _REPEATS = 10_000, 3
+# Behind one device; a building has a handful.
+_SYSTEMS_MAX = 32
 _SERIAL_MAX = 0xFFFF
 _ANSWER_AT = 29  # where a roll-call says how many minutes the guard has
 
@@ -80,6 +82,11 @@ class Asking:
         if clock.quality is not ClockQuality.SYNCED:
             return status  # our own time is nobody's measure
         return [Wish.SYNCHRONISE_CLOCK, *status, Wish.READ_TRANSMITTER_TIME]
+
+    def heard_of(self, system: tuple[int, int]) -> None:
+        """Take word of a system behind the device; it is asked how it stands."""
+        if len(self.systems) < _SYSTEMS_MAX:
+            self.systems.setdefault(system, False)
 
     def gone(self) -> None:
         """Take word that the device has hung up: it is greeted anew when it is back, its systems too."""

@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from edge.clock import Clock
 from edge.errors import LineDown
-from edge.panel import Condition, Panel, RecentMessages, Report, Round
+from edge.panel import Condition, Panel, RecentMessages, Report, Round, Strangers
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import contact_id, sia_dc09
@@ -84,7 +84,7 @@ class AlarmPanels:
         self._line = line
         self._panels = {device.address.upper(): Panel(device, line, PROTOCOL) for device in devices}
         self._recent = {account: RecentMessages() for account in self._panels}
-        self._strangers: set[str] = set()
+        self._strangers = Strangers()
 
     @property
     def panels(self) -> Sequence[Panel]:
@@ -176,9 +176,8 @@ class AlarmPanels:
 
     def _stranger(self, account: str) -> Report | None:
         """Tell once that a panel calls that nobody configured; it is not acknowledged."""
-        if account in self._strangers:
+        if not self._strangers.is_to_be_told(account):
             return None
-        self._strangers.add(account)
         event = Event(
             "unknown_panel",
             EventState.OCCURRED,
@@ -188,7 +187,7 @@ class AlarmPanels:
             f"an alarm panel with account {account or 'none'} calls and is not configured",
             attributes={"account": account},
         )
-        return Report("", "", (), (event,), b"", lambda: None, lambda: self._strangers.discard(account))
+        return Report("", "", (), (event,), b"", lambda: None, lambda: self._strangers.forget(account))
 
     def _is_in_time(self, timestamp: str | None) -> bool:
         """Tell whether a message is of now; one without a time, or while we do not know ours, is."""

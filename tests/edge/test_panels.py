@@ -16,7 +16,7 @@ from edge.drivers.gb26875 import FirePanels
 from edge.drivers.sia_dc09 import AlarmPanels
 from edge.errors import StorageFault
 from edge.intake import Intake
-from edge.panel import Round, Station
+from edge.panel import Round, Station, Strangers
 from edge.reception import PanelReceiver
 from edge.rules.offline import Offline
 from protocol.event import Event, EventState, Severity
@@ -790,6 +790,15 @@ async def test_damaged_messages_and_unknown_accounts_get_no_answer() -> None:
 
     assert is_silent
     assert [event.kind for event in disk.events] == ["unknown_panel"]
+
+
+def test_somebody_who_makes_addresses_up_fills_neither_memory_nor_alarms() -> None:
+    station = fire_station()
+    calls = [packet(1, b"", source=number.to_bytes(6)) for number in range(1_000)]
+
+    reports = [station.report(gb26875.decode_packet(call)) for call in calls]
+
+    assert len([report for report in reports if report is not None]) == Strangers.TOLD_MAX
 
 
 async def test_a_new_text_for_the_same_alarm_is_told_again() -> None:

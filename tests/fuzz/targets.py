@@ -33,6 +33,7 @@ from provisioning.authority import new_key, new_request, request_from_der
 from provisioning.enrolment_token import parse_enrolment_token
 from provisioning.est import decode_request, encode_request
 from tests.fieldbus.golden import golden_frames, vectors
+from tests.fuzz import drivers
 from tests.fuzz.seals import SEALS
 
 
@@ -66,6 +67,7 @@ def targets() -> dict[str, Target]:
         lambda data: request_from_der(decode_request(data)), (encode_request(new_request(new_key())),)
     )
     found["enrolment-token"] = Target(_read_token, (_TOKEN,))
+    found |= {name: Target(*of_driver) for name, of_driver in drivers.readers().items()}
     return found
 
 
