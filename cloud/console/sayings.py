@@ -245,6 +245,12 @@ _SHAPES: Sequence[str] = (
     mark("something refers to a {} of this import: it cannot be undone"),
     mark("{} was paid on since: it cannot be undone"),
     mark("what account {} had prepaid was used since: it cannot be undone"),
+    # What a provider's bill is refused for.
+    mark("there is no provider {}"),
+    mark("{} has no bill of a provider: it is counted at the desk"),
+    mark("this is no bill of {}: it has no column {}"),
+    mark("row {}: {} is {}, expected an amount such as 136.20"),
+    mark("row {}: {} is {}, expected two decimals at most"),
     # What a bill run is refused for.
     mark("check {} of period {} is {}: approve it first"),
     mark("check {} is {}, it cannot become {} now"),

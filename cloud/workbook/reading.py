@@ -24,17 +24,21 @@ _UNPACKED_BYTES_MAX = 300 * 1024 * 1024
 
 def read_table(data: bytes, name: str) -> Table:
     """Return the first sheet of a file; its first row that is not empty is the header."""
-    if not data:
-        raise Invalid("the file is empty")
-    if len(data) > FILE_BYTES_MAX:
-        raise Invalid(f"the file has {len(data)} bytes, expected at most {FILE_BYTES_MAX}")
-    rows = _csv(data) if _is_csv(data, name) else _workbook(data)
-    table = _table(rows)
+    table = _table(read_rows(data, name))
     if len(table.rows) > ROWS_MAX:
         raise Invalid(f"the table has {len(table.rows)} rows, expected at most {ROWS_MAX}")
     if len(table.header) > COLUMNS_MAX:
         raise Invalid(f"the table has {len(table.header)} columns, expected at most {COLUMNS_MAX}")
     return table
+
+
+def read_rows(data: bytes, name: str) -> list[list[Cell]]:
+    """Return the first sheet of a file as it is, also what stands above its titles."""
+    if not data:
+        raise Invalid("the file is empty")
+    if len(data) > FILE_BYTES_MAX:
+        raise Invalid(f"the file has {len(data)} bytes, expected at most {FILE_BYTES_MAX}")
+    return _csv(data) if _is_csv(data, name) else _workbook(data)
 
 
 def _is_csv(data: bytes, name: str) -> bool:
