@@ -137,14 +137,21 @@ async def request_refund(call: Call[Nothing, NewRefund]) -> web.Response:
     )
 
 
-async def approve_refund(call: Call[Nothing, Nothing]) -> RefundView:
+async def get_refund(call: Call[Nothing, Nothing]) -> RefundView:
+    """Show a refund."""
+    return _refund_view(await call.read(refunds.get_refund, RefundId(call.id("refund_id"))))
+
+
+async def approve_refund(call: Call[Nothing, Nothing]) -> web.Response:
     """Approve what somebody else asked for."""
-    return _refund_view(await call.write(refunds.approve, RefundId(call.id("refund_id"))))
+    refund_id = RefundId(call.id("refund_id"))
+    return await call.change(_refund_view, refunds.get_refund, refunds.approve, refund_id)
 
 
-async def refuse_refund(call: Call[Nothing, Nothing]) -> RefundView:
+async def refuse_refund(call: Call[Nothing, Nothing]) -> web.Response:
     """Refuse what somebody else asked for."""
-    return _refund_view(await call.write(refunds.refuse, RefundId(call.id("refund_id"))))
+    refund_id = RefundId(call.id("refund_id"))
+    return await call.change(_refund_view, refunds.get_refund, refunds.refuse, refund_id)
 
 
 async def list_refunds(call: Call[Nothing, Nothing]) -> RefundsView:
@@ -239,10 +246,25 @@ ROUTES = (
         description="Somebody else approves it; only then is anything booked.",
     ),
     Route("GET", _SITE + "/refunds", "List refunds", Action.READ_LEDGER, list_refunds, RefundsView),
+    Route("GET", _REFUND, "Show a refund", Action.READ_LEDGER, get_refund, RefundView),
     Route(
-        "POST", _REFUND + "/approval", "Approve a refund", Action.APPROVE_REFUNDS, approve_refund, RefundView
+        "POST",
+        _REFUND + "/approval",
+        "Approve a refund",
+        Action.APPROVE_REFUNDS,
+        approve_refund,
+        RefundView,
+        is_guarded=True,
     ),
-    Route("POST", _REFUND + "/refusal", "Refuse a refund", Action.APPROVE_REFUNDS, refuse_refund, RefundView),
+    Route(
+        "POST",
+        _REFUND + "/refusal",
+        "Refuse a refund",
+        Action.APPROVE_REFUNDS,
+        refuse_refund,
+        RefundView,
+        is_guarded=True,
+    ),
     Route(
         "POST",
         _ACCOUNT + "/deposits",

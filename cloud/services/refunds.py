@@ -76,6 +76,12 @@ def request_refund(
     return new
 
 
+def get_refund(tx: Tx, actor: User, refund_id: RefundId) -> Refund:
+    """Return one refund."""
+    require(actor, Action.READ_LEDGER)
+    return _found(tx, refund_id)
+
+
 def approve(tx: Tx, actor: User, refund_id: RefundId) -> Refund:
     """Book a refund somebody else asked for; Conflict where the money is not there any more."""
     require_recent(actor, tx.now_ms)
@@ -139,7 +145,7 @@ def account_and_site(tx: Tx, account_id: AccountId) -> tuple[Account, Site]:
 
 def _to_decide(tx: Tx, actor: User, refund_id: RefundId) -> Refund:
     require(actor, Action.APPROVE_REFUNDS)
-    found = _found(tx, refund_id)
+    found = _found(tx, refund_id, is_locked=True)
     if found.state is not RefundState.REQUESTED:
         raise Conflict(f"refund {found.number} is {found.state.value} already")
     if found.requested_by == actor.person_id:
@@ -166,8 +172,8 @@ def _check_order(tx: Tx, account_id: AccountId, method: Method, order_number: st
         raise Conflict(f"of order {order_number} {left_fen} fen can go back, not {amount_fen}")
 
 
-def _found(tx: Tx, refund_id: RefundId) -> Refund:
-    found = refunds.find_refund(tx, refund_id)
+def _found(tx: Tx, refund_id: RefundId, *, is_locked: bool = False) -> Refund:
+    found = refunds.find_refund(tx, refund_id, is_locked=is_locked)
     if found is None:
         raise NotFound(f"there is no refund {refund_id}")
     return found

@@ -36,10 +36,11 @@ def insert_refund(tx: Tx, new: Refund) -> None:
     )
 
 
-def find_refund(tx: Tx, refund_id: RefundId) -> Refund | None:
-    """Return one refund, held until the transaction ends, or None."""
+def find_refund(tx: Tx, refund_id: RefundId, *, is_locked: bool = False) -> Refund | None:
+    """Return one refund, or None. Locked, it stays as it is until the transaction ends."""
+    query = _select(tx).where(_R.id == refund_id)
     # Which refund is this? Two who decide at once wait for each other.
-    row = tx.conn.execute(_select(tx).where(_R.id == refund_id).with_for_update()).one_or_none()
+    row = tx.conn.execute(query.with_for_update() if is_locked else query).one_or_none()
     return None if row is None else _refund_from_row(row)
 
 
