@@ -1,68 +1,43 @@
 """The cloud's part of the `gatehouse` command: `cloud` serves, `db` keeps the database, `bill` checks rating.
 
-The invariant: nothing else in the cloud reads the machine's clock (`system_clock` is handed down), and a
-command's help appears without loading what only serving needs.
+The invariant: a command's help appears without loading what only serving needs.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
 
 from cloud.authority_cli import authority
 from cloud.billing_cli import bill
+from cloud.command_line import (
+    bring_up_to_date,
+    configured,
+    database_options,
+    explained,
+    opened,
+    system_clock,
+)
+from cloud.company_cli import company
 from cloud.config import (
     DEFAULT_TENANT,
     Commands,
-    Config,
-    ConfigError,
-    DatabaseConfig,
     Role,
     database_url,
-    read_config,
 )
-from cloud.domain.errors import GatehouseError, Invalid
 from cloud.domain.ids import AccountId, TenantId, UserId
 from cloud.domain.page import LIMIT_MAX
 from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
-from cloud.privacy_key import load_or_make, privacy_key_path
-from cloud.services import audit, setup, tenants, users
+from cloud.services import audit, setup, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate, restore
-from cloud.store.db import Database, Keyring, is_embedded
 
 _LOGIN_ROLES = [role.value for role in UserRole if role is not UserRole.SYSTEM]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-_config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The cloud's TOML file. Without it: one process on SQLite in var/gatehouse.db.",
-)
-_database_option = click.option(
-    "--database",
-    metavar="URL",
-    help="sqlite:///path or postgresql://user@host/name, instead of the configuration's.",
-)
-
-
-def _database_options(command: _F) -> _F:
-    return _config_option(_database_option(command))
-
-
-def system_clock() -> int:
-    """Return the machine's time, UTC epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @click.group()
@@ -71,7 +46,7 @@ def cloud() -> None:
 
 
 @cloud.command("serve")
-@_database_options
+@database_options
 @click.option("--host", help="Where to listen.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0 lets the system choose.  [default: 8080]")
 @click.option(
@@ -102,8 +77,8 @@ def serve_command(
     # Imported here: the web server, every page and every route, which no other command needs.
     from cloud.serve import serve
 
-    with _explained():
-        config = _configured(config_path, database)
+    with explained():
+        config = configured(config_path, database)
         http = config.http
         if host is not None:
             http = msgspec.structs.replace(http, host=host)
@@ -116,11 +91,12 @@ def serve_command(
         if command_key is not None:
             config = msgspec.structs.replace(config, commands=Commands(key_file=str(command_key)))
         configure_logs(config.logs)
-        _bring_up_to_date(config.database)
+        bring_up_to_date(config.database)
         asyncio.run(serve(config, clock=system_clock, announce=_announce))
 
 
 cloud.add_command(authority)
+cloud.add_command(company)
 
 
 @cloud.group("user")
@@ -129,7 +105,7 @@ def user_group() -> None:
 
 
 @user_group.command("add")
-@_database_options
+@database_options
 @click.argument("login")
 @click.option("--name", "display_name", help="How the pages call the person.  [default: the login]")
 @click.option("--role", type=click.Choice(_LOGIN_ROLES), default=UserRole.MANAGER.value, show_default=True)
@@ -155,7 +131,7 @@ def user_add_command(
     password_file: Any,
 ) -> None:
     """Let a person sign in as LOGIN. A password is never an argument: everybody could read it."""
-    with _explained(), _opened(config_path, database) as store:
+    with explained(), opened(config_path, database) as store:
         if password_file is None:
             password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         else:
@@ -175,10 +151,10 @@ def user_add_command(
 
 
 @user_group.command("list")
-@_database_options
+@database_options
 def user_list_command(config_path: Path | None, database: str | None) -> None:
     """List who may sign in."""
-    with _explained(), _opened(config_path, database) as store:
+    with explained(), opened(config_path, database) as store:
         cursor: str | None = None
         while True:
             page = store.read_now(
@@ -192,11 +168,11 @@ def user_list_command(config_path: Path | None, database: str | None) -> None:
 
 
 @user_group.command("disable")
-@_database_options
+@database_options
 @click.argument("user_id")
 def user_disable_command(config_path: Path | None, database: str | None, user_id: str) -> None:
     """Let the person with USER_ID sign in no more and end their sessions at once."""
-    with _explained(), _opened(config_path, database) as store:
+    with explained(), opened(config_path, database) as store:
         store.write_now(DEFAULT_TENANT, users.disable_user, system_user(DEFAULT_TENANT), UserId(user_id))
         click.echo(f"{user_id} may sign in no more.")
 
@@ -207,28 +183,28 @@ def db() -> None:
 
 
 @db.command("upgrade")
-@_database_options
+@database_options
 @click.option("--app-role", default="", metavar="ROLE", help="PostgreSQL: who may read and write rows after.")
 def upgrade_command(config_path: Path | None, database: str | None, app_role: str) -> None:
     """Create the database or bring it to this program's schema, whole or not at all."""
-    with _explained():
-        state = migrate.upgrade(database_url(_configured(config_path, database).database), app_role)
+    with explained():
+        state = migrate.upgrade(database_url(configured(config_path, database).database), app_role)
         click.echo(f"The database is at step {state.current}.")
 
 
 @db.command("check")
-@_database_options
+@database_options
 def check_command(config_path: Path | None, database: str | None) -> None:
     """Tell whether this program can run on the database; exit 1 if not."""
-    with _explained():
-        state = migrate.check(database_url(_configured(config_path, database).database))
+    with explained():
+        state = migrate.check(database_url(configured(config_path, database).database))
         click.echo(f"The database is at step {state.current or 'none'}, this program needs {state.needed}.")
         if not state.is_current:
             raise click.ClickException("run `gatehouse db upgrade`, or the program that fits the database")
 
 
 @db.command("load")
-@_database_options
+@database_options
 @click.argument("document", type=click.File("rb"), metavar="FILE")
 def load_command(config_path: Path | None, database: str | None, document: Any) -> None:
     """Set up a site from a JSON document ("-" reads standard input).
@@ -236,40 +212,40 @@ def load_command(config_path: Path | None, database: str | None, document: Any) 
     What is there already stays as it is: loading the same document twice changes nothing. The format
     is shown in docs/howto/api.md.
     """
-    with _explained(), _opened(config_path, database) as store:
+    with explained(), opened(config_path, database) as store:
         site = site_document_from_json(document.read())
         store.write_now(DEFAULT_TENANT, setup.load_building, system_user(DEFAULT_TENANT), site)
         click.echo(f"Site {site.site.code} is set up.")
 
 
 @db.command("backup")
-@_database_options
+@database_options
 @click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
 def backup_command(config_path: Path | None, database: str | None, target: Path) -> None:
     """Write a checked copy of the whole database to FILE while the cloud runs.
 
     SQLite: a database file like the original. PostgreSQL: what `pg_restore` reads.
     """
-    with _explained():
-        size = backup.back_up(database_url(_configured(config_path, database).database), target)
+    with explained():
+        size = backup.back_up(database_url(configured(config_path, database).database), target)
         click.echo(f"{target}: {size} bytes, checked.")
 
 
 @db.command("restore")
-@_database_options
+@database_options
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
 def restore_command(config_path: Path | None, database: str | None, source: Path) -> None:
     """Make the database anew from the backup FILE; the cloud must be stopped.
 
     Gateways send again what came in after the backup, as far back as they keep it: some days.
     """
-    with _explained():
-        restore.restore(database_url(_configured(config_path, database).database), source)
+    with explained():
+        restore.restore(database_url(configured(config_path, database).database), source)
         click.echo(f"{source} is restored. Start the cloud: the gateways fill in what is missing.")
 
 
 @db.command("verify-audit")
-@_database_options
+@database_options
 @click.option("--tenant", type=click.IntRange(1), default=int(DEFAULT_TENANT), help="The company.")
 @click.option(
     "--since", metavar="POSITION:DIGEST", help="A head kept elsewhere, which must still be in the log."
@@ -282,7 +258,7 @@ def verify_audit_command(
     Keep the head it prints where nobody who could change the log can change it, and give it back with
     --since: a log whose end was cut off is whole in itself.
     """
-    with _explained(), _opened(config_path, database) as store:
+    with explained(), opened(config_path, database) as store:
         tenant_id = TenantId(tenant)
         kept = None if since is None else audit.head_from_text(since)
         verdict = store.read_now(tenant_id, audit.verify_chain, system_user(tenant_id), kept)
@@ -291,68 +267,6 @@ def verify_audit_command(
             fault = verdict.fault
             place = f"entry {fault.entry_id}" if fault.entry_id else "no entry"
             raise click.ClickException(f"position {fault.position}: {fault.kind.value} ({place})")
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what we refuse into a message and exit code 1, with every problem on a line of its own."""
-    try:
-        yield
-    except Invalid as error:
-        lines = [str(error), *(f"  {problem.pointer or '/'}: {problem.detail}" for problem in error.problems)]
-        raise click.ClickException("\n".join(lines)) from error
-    except GatehouseError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or ''} {error.strerror or error}".strip()) from error
-
-
-@contextmanager
-def _opened(config_path: Path | None, database: str | None) -> Iterator[Database]:
-    config = _configured(config_path, database)
-    _bring_up_to_date(config.database)
-    keyring = _keyring(config)
-    store = Database(database_url(config.database), clock=system_clock, keyring=keyring)
-    try:
-        store.write_now(DEFAULT_TENANT, tenants.ensure_tenant)
-        yield store
-    finally:
-        store.close()
-
-
-def _keyring(config: Config) -> Keyring | None:
-    """Return what opens personal data; None where no key is named, for commands that need none."""
-    try:
-        return Keyring(load_or_make(privacy_key_path(config)))
-    except ConfigError:
-        if config.privacy.key_file or config.commands.key_file:
-            raise
-        return None
-
-
-def _configured(config_path: Path | None, database: str | None) -> Config:
-    config = Config() if config_path is None else read_config(config_path)
-    if database is None:
-        return config
-    try:
-        replaced = DatabaseConfig(url=database, upgrade_on_start=config.database.upgrade_on_start)
-    except ValueError as error:
-        raise Invalid(f"--database: {error}") from error
-    return msgspec.structs.replace(config, database=replaced)
-
-
-def _bring_up_to_date(config: DatabaseConfig) -> None:
-    """Upgrade what is ours alone; refuse to start on what somebody must upgrade deliberately."""
-    url = database_url(config)
-    if is_embedded(url) if config.upgrade_on_start is None else config.upgrade_on_start:
-        migrate.upgrade(url)
-        return
-    state = migrate.check(url)
-    if not state.is_current:
-        raise Invalid(
-            f"the database is at step {state.current or 'none'}, this program needs {state.needed}: "
-            f"run `gatehouse db upgrade`"
-        )
 
 
 def _announce(url: str) -> None:

@@ -52,7 +52,7 @@ from cloud.outbox import Outbox
 from cloud.press.room import PressRoom
 from cloud.provider_door import PROVIDER_DOOR
 from cloud.providers import providers_of
-from cloud.running import keep_running_charges
+from cloud.running import keep_every_company
 from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
 from cloud.store.db import Clock, Database, Keyring, is_embedded
@@ -167,7 +167,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
                 NoticeLane(database, Carriers(app[CONFIG].notices, app[CONFIG].webhooks)),
             ],
         ).run,
-        "running charges": partial(keep_running_charges, database, app[LIVE], app[CLOCK], DEFAULT_TENANT),
+        "running charges": partial(keep_every_company, database, app[LIVE], app[CLOCK], DEFAULT_TENANT),
     }
     # Not in a TaskGroup: start-up and clean-up of an application may run in different tasks.
     tasks = [loop.create_task(supervised(name, one), name=name) for name, one in work.items()]

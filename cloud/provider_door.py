@@ -52,7 +52,9 @@ async def _callback(request: web.Request) -> web.Response:
     try:
         paid = await asyncio.to_thread(provider.read_callback, request.headers, body, request.app[CLOCK]())
         if paid is not None:
-            await request.app[DATABASE].write(DEFAULT_TENANT, payment_orders.settle, provider.method, paid)
+            database = request.app[DATABASE]
+            tenant_id = await payment_orders.company_of(database, DEFAULT_TENANT, paid.number)
+            await database.write(tenant_id, payment_orders.settle, provider.method, paid)
     except ProviderFault as error:
         fault = "not genuine or not fresh"
         log.warning(

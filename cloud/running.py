@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from cloud.domain.change import ReadingsChanged
 from cloud.domain.ids import SeriesId, TenantId
 from cloud.live import Closed, Hub, Listener
-from cloud.services import running
+from cloud.services import running, tenants
 from cloud.services.running import DirtyAccounts
 from cloud.store.db import Clock, Database
 
@@ -24,6 +24,8 @@ GATHER_S = 0.3
 DIRTY_MAX = 20_000
 # After the database refused, the same accounts are tried again this much later.
 RETRY_S = 5.0
+# How long a company begun while the process runs may wait for its first running charge.
+NEW_COMPANY_S = 60.0
 
 
 async def keep_running_charges(database: Database, live: Hub, clock: Clock, tenant_id: TenantId) -> None:
@@ -51,6 +53,18 @@ async def keep_running_charges(database: Database, live: Hub, clock: Clock, tena
                 is_all |= await _gather(listener, dirty)
             except Closed:
                 return
+
+
+async def keep_every_company(database: Database, live: Hub, clock: Clock, home: TenantId) -> None:
+    """Follow the readings of every company, and of each new one a minute after it was begun."""
+    followed: set[TenantId] = set()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            for tenant_id in await database.read(home, tenants.list_tenants):
+                if tenant_id not in followed:
+                    followed.add(tenant_id)
+                    group.create_task(keep_running_charges(database, live, clock, tenant_id))
+            await asyncio.sleep(NEW_COMPANY_S)
 
 
 async def _update(database: Database, tenant_id: TenantId, found: DirtyAccounts) -> None:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from cloud.api.answers import json_bytes, json_response
 from cloud.api.route import Call, Nothing, Open, Request, Route, View
-from cloud.domain.errors import Forbidden, SecondFactorNeeded
+from cloud.domain.errors import Conflict, Forbidden, SecondFactorNeeded
 from cloud.domain.user import Role, Session
 from cloud.keys import DATABASE, SESSION_LIMITS
 from cloud.services import users
@@ -43,6 +43,7 @@ class NewSession(Request, frozen=True):
     password: Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)]
     carrier: Carrier = Carrier.TOKEN
     code: Code = ""
+    company: Annotated[str, Meta(max_length=30)] = ""
 
 
 class Reauthentication(Request, frozen=True):
@@ -83,7 +84,10 @@ class SessionsView(View, frozen=True):
 
 async def create_session(call: Call[Nothing, NewSession]) -> web.Response:
     """Check the password, begin a session, hand it over as asked."""
-    signed_in = await sign_in(call.request, call.body.login, call.body.password)
+    begun = await sign_in(call.request, call.body.login, call.body.password, call.body.company)
+    if len(begun) > 1:
+        raise Conflict("the login and the password are right in several companies: send `company` too")
+    (signed_in,) = begun
     match signed_in.awaited:
         case Awaited.SET_UP:
             raise Forbidden("your role needs a second factor: sign in to the console once to set it up")
@@ -160,7 +164,8 @@ ROUTES = (
         body=NewSession,
         status=201,
         description="Five attempts a minute for one login; then 429 with Retry-After. Who has a second "
-        "factor sends `code` too; without it the answer is the problem `second-factor-needed`.",
+        "factor sends `code` too; without it the answer is the problem `second-factor-needed`. Whose login "
+        "and password are right in several companies names one, by its code, in `company`.",
     ),
     Route(
         "POST",

@@ -1,6 +1,11 @@
 """Sites and what they consist of: buildings, spaces, service points."""
 
-from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Route, View, cut, view_of
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.domain.access import Action
 from cloud.domain.ids import BuildingId, SiteId
 from cloud.domain.premises import Commodity, ServicePointKind, Site, Space, SpaceKind
@@ -21,6 +26,15 @@ class SiteView(View, frozen=True):
     name: str
     time_zone: str
     address: str
+
+
+class NewSite(Request, frozen=True):
+    """A site to be; its time zone is not changed later."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=10)]
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    time_zone: Annotated[str, Meta(min_length=1, max_length=60)]
+    address: Annotated[str, Meta(max_length=200)] = ""
 
 
 class BuildingView(View, frozen=True):
@@ -61,6 +75,14 @@ async def list_sites(call: Call[PageQuery, Nothing]) -> Page[SiteView]:
     return cut(await call.read(premises.list_sites), call.query, lambda site: site.code, _site_view)
 
 
+async def add_site(call: Call[Nothing, NewSite]) -> web.Response:
+    """Add a site."""
+    body = call.body
+    return await call.create(
+        _site_view, premises.add_site, body.code, body.name, body.address, body.time_zone
+    )
+
+
 async def get_site(call: Call[Nothing, Nothing]) -> SiteView:
     """Show a site."""
     return _site_view(await call.read(premises.get_site, SiteId(call.id("site_id"))))
@@ -98,6 +120,17 @@ _READ = Action.READ_PREMISES
 
 ROUTES = (
     Route("GET", "/api/v1/sites", "List sites", _READ, list_sites, Page[SiteView], query=PageQuery),
+    Route(
+        "POST",
+        "/api/v1/sites",
+        "Add a site",
+        Action.MANAGE_SITES,
+        add_site,
+        SiteView,
+        body=NewSite,
+        status=201,
+        creates=True,
+    ),
     Route("GET", _ONE, "Show a site", _READ, get_site, SiteView),
     Route(
         "GET",

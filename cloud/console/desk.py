@@ -74,7 +74,7 @@ class Desk:
         self, request: web.Request, actor: User, preferences: Preferences, sites: tuple[Site, ...]
     ) -> None:
         if not sites:
-            raise NotFound("no site has been set up yet: load one with `gatehouse db load`")
+            raise NotFound("no site has been set up yet: a manager adds one by signing in")
         self.request = request
         self.actor = actor
         self.preferences = preferences
@@ -157,6 +157,8 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
         await take_again(request)
         actor = await require_actor(request)
         sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
+        if not sites and may(actor, Action.MANAGE_SITES):
+            return web.Response(status=303, headers={"Location": "/sites/new"})
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
 
     return answer
@@ -182,7 +184,7 @@ def at_front_door(handler: Handler, action: Action) -> Handler:
 
 def _sites_of(tx: Tx, actor: User) -> tuple[Site, ...]:
     """Return the sites the actor has to do with: all for staff, those of own accounts for residents."""
-    if may(actor, Action.READ_PREMISES):
-        return tuple(premises.list_sites(tx, actor))
+    if actor.role is not Role.RESIDENT:
+        return tuple(premises.sites_of_staff(tx, actor))
     own = {account.site_id: None for account in premises.own_accounts(tx, actor)}
     return tuple(premises.site_of(tx, site_id) for site_id in own)

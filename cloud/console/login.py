@@ -21,9 +21,10 @@ from cloud.domain.errors import Invalid, TooMany, Unauthenticated
 from cloud.domain.user import Locale
 from cloud.keys import DATABASE
 from cloud.services import users
-from cloud.services.users import Awaited
+from cloud.services.users import Awaited, SignedIn
 from cloud.web.identity import (
     actor_of,
+    clear_half_cookie,
     clear_session_cookie,
     set_half_cookie,
     set_session_cookie,
@@ -73,7 +74,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     goal = next_of(str(form.get("next", "")))
     gettext = language_of(preferences_of(request, None).language).gettext
     try:
-        signed_in = await sign_in(request, login, password)
+        begun = await sign_in(request, login, password)
     except Unauthenticated:
         return _form(request, goal, login, gettext("Login or password is wrong."), status=401)
     except TooMany as error:
@@ -81,12 +82,19 @@ async def submit(request: web.Request) -> web.StreamResponse:
         response = _form(request, goal, login, text, status=429)
         response.headers["Retry-After"] = str(error.retry_after_s)
         return response
-    if signed_in.awaited is not Awaited.NOTHING:
-        response = web.Response(status=303, headers={"Location": f"/login/code?{urlencode({'next': goal})}"})
-        set_half_cookie(request, response, signed_in.token)
+    return go_on(request, begun, goal)
+
+
+def go_on(request: web.Request, begun: tuple[SignedIn, ...], goal: str) -> web.Response:
+    """Return the way on from a right password: to the page wanted, or to what is asked besides."""
+    if len(begun) == 1 and begun[0].awaited is Awaited.NOTHING:
+        response = web.Response(status=303, headers={"Location": goal})
+        set_session_cookie(request, response, begun[0].token)
+        clear_half_cookie(request, response)
         return response
-    response = web.Response(status=303, headers={"Location": goal})
-    set_session_cookie(request, response, signed_in.token)
+    step = "/login/code" if len(begun) == 1 else "/login/company"
+    response = web.Response(status=303, headers={"Location": f"{step}?{urlencode({'next': goal})}"})
+    set_half_cookie(request, response, *(one.token for one in begun))
     return response
 
 

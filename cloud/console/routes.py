@@ -64,6 +64,7 @@ from cloud.console import (
     response_plans,
     second_step,
     service_sheets,
+    sites,
     spaces,
     staff,
     tariff_editor,
@@ -350,10 +351,14 @@ def add_routes(app: web.Application) -> None:
     assets.add_routes(app)
     app.router.add_get("/login", login.show)
     app.router.add_post("/login", login.submit)
+    app.router.add_get("/login/company", second_step.show_companies)
+    app.router.add_post("/login/company", second_step.choose_company)
     app.router.add_get("/login/code", second_step.show)
     app.router.add_post("/login/code", second_step.submit)
     app.router.add_post("/logout", login.leave)
     app.router.add_post("/preferences", login.set_preferences)
+    app.router.add_get("/sites/new", sites.show)
+    app.router.add_post("/sites/new", sites.submit)
     app.router.add_get("/contractor/{secret}", service_sheets.show_work)
     app.router.add_post("/contractor/{secret}", service_sheets.sign_work)
     app.router.add_get("/invitation/{token}", invitation.show)

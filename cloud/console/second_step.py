@@ -7,15 +7,16 @@ from markupsafe import Markup
 
 from cloud.console.codes import picture_of_code
 from cloud.console.language import language_of
-from cloud.console.login import frame_of, next_of
+from cloud.console.login import frame_of, go_on, next_of
 from cloud.console.templating import render
+from cloud.domain.company import Company
 from cloud.domain.errors import Conflict, TooMany, Unauthenticated
 from cloud.domain.user import User
 from cloud.keys import DATABASE, SESSION_LIMITS
-from cloud.services import authentication, second_factors
+from cloud.services import authentication, companies, second_factors
 from cloud.services.second_factors import Enrolment
 from cloud.services.users import SignedIn, tenant_of_token
-from cloud.web.identity import clear_half_cookie, give_code, half_of, set_session_cookie
+from cloud.web.identity import clear_half_cookie, give_code, half_of, halves_of, set_session_cookie
 from cloud.web.origin import require_same_origin
 
 _CODE_LENGTH_MAX = 20
@@ -31,6 +32,14 @@ class StepView:
     picture: Markup = Markup()  # noqa: RUF009 - of nothing
     error: str = ""
     codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompaniesView:
+    """The companies somebody may go on to."""
+
+    next: str
+    companies: tuple[Company, ...]
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -64,6 +73,47 @@ async def submit(request: web.Request) -> web.StreamResponse:
         response = _page(request, _view(actor, enrolment, goal, error), status=429)
         response.headers["Retry-After"] = str(too_many.retry_after_s)
         return response
+
+
+async def show_companies(request: web.Request) -> web.StreamResponse:
+    """Ask for which of their companies somebody wants to work now."""
+    found = await _companies(request)
+    if not found:
+        return _begin_again(request)
+    view = CompaniesView(next_of(request.query.get("next", "")), tuple(found.values()))
+    frame = frame_of(request)
+    return render(request, frame.language, "companies.html", {"page": frame, "view": view})
+
+
+async def choose_company(request: web.Request) -> web.StreamResponse:
+    """Go on with one of them."""
+    require_same_origin(request, has_cookie=True)
+    form = await request.post()
+    found = await _companies(request)
+    token = next((one for one, company in found.items() if company.code == form.get("company")), "")
+    if not token:
+        return _begin_again(request)
+    app, tenant_id = request.app, found[token].tenant_id
+    try:
+        chosen = await authentication.choose(app[DATABASE], app[SESSION_LIMITS], tenant_id, token)
+    except Unauthenticated:
+        return _begin_again(request)
+    return go_on(request, (chosen,), next_of(str(form.get("next", ""))))
+
+
+async def _companies(request: web.Request) -> dict[str, Company]:
+    """Return the companies of the half sessions the browser holds, by their secrets."""
+    found: dict[str, Company] = {}
+    for token in halves_of(request):
+        tenant_id = tenant_of_token(token)
+        if tenant_id is None:
+            continue
+        try:
+            actor = await request.app[DATABASE].read(tenant_id, authentication.half_signed_in, token)
+        except Unauthenticated:
+            continue
+        found[token] = await request.app[DATABASE].read(tenant_id, companies.own_company, actor)
+    return found
 
 
 async def _set_up(request: web.Request, actor: User, code: str, goal: str) -> web.Response:

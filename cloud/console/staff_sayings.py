@@ -35,4 +35,8 @@ STAFF_SHAPES: Sequence[str] = (
     mark("the receiver answered {}"),
     mark("the robot's address has no {}"),
     mark("no answer within {} s"),
+    mark("there is a company {} already, or another was begun at this moment: try again"),
+    mark("a company's name has 1 to {} characters, not {}"),
+    mark("there is a site {} already"),
+    mark("the code {} is not 1 to 10 letters and digits"),
 )

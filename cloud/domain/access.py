@@ -52,6 +52,7 @@ class Action(Enum):
     MANAGE_PREMISES = "manage_premises"
     MANAGE_REPAIRS = "manage_repairs"
     MANAGE_RESPONSE_PLANS = "manage_response_plans"
+    MANAGE_SITES = "manage_sites"
     MANAGE_TARIFFS = "manage_tariffs"
     MANAGE_USERS = "manage_users"
     MANAGE_WEBHOOKS = "manage_webhooks"
@@ -135,6 +136,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_PREMISES: _MANAGERS,
         Action.MANAGE_REPAIRS: _MANAGERS,
         Action.MANAGE_RESPONSE_PLANS: _MANAGERS,
+        Action.MANAGE_SITES: _MANAGERS,
         Action.MANAGE_TARIFFS: _MONEY,
         Action.MANAGE_USERS: _MANAGERS
         | {Role.PLATFORM},  # only into roles one could fill: `require_may_grant`
@@ -181,6 +183,7 @@ RECENT_MS = 5 * 60_000
 OF_THE_COMPANY = frozenset(
     {
         Action.MANAGE_NOTIFIERS,
+        Action.MANAGE_SITES,
         Action.MANAGE_TARIFFS,
         Action.MANAGE_USERS,
         Action.MANAGE_WEBHOOKS,

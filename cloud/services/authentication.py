@@ -4,23 +4,89 @@ The invariant: an attempt is counted before it is compared, by person, whichever
 half a session is good for nothing but its other half, and for no longer than a telephone takes to be found.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from cloud.domain.errors import Unauthenticated
-from cloud.domain.ids import TenantId
+from cloud.domain.ids import TenantId, UserId
 from cloud.domain.rate_limit import SECOND_FACTOR_PER_USER
 from cloud.domain.user import Session, SessionLimits, User
 from cloud.services import second_factors
 from cloud.services.passwords import Passwords
 from cloud.services.rate_limits import Bucket, guess
-from cloud.services.users import SignedIn, begin_whole_session, hash_of
-from cloud.store import audit, sessions, users
+from cloud.services.users import (
+    SignedIn,
+    begin_half_session,
+    begin_session,
+    begin_whole_session,
+    hash_of,
+)
+from cloud.services.users import sign_in as sign_in_to
+from cloud.store import audit, sessions, tenants, users
 from cloud.store.db import Database, Tx
 
 _T = TypeVar("_T")
 
+# More companies than anybody works for; each costs a comparison of a password.
+COMPANIES_MAX = 5
+
 _HALF_GONE = "this sign-in took too long: begin again"
+
+
+async def companies_of(database: Database, home: TenantId, login: str, code: str = "") -> list[TenantId]:
+    """Return the companies that know a login, or that one of them with a code; at most a few.
+
+    None at all: `home`, so that a login nobody has is compared for as long as another.
+    """
+    listed = await database.read(home, tenants.list_companies)
+    found = []
+    for company in listed:
+        if code and company.code != code:
+            continue
+        if await database.read(company.tenant_id, users.find_credential, login) is not None:
+            found.append(company.tenant_id)
+    return found[:COMPANIES_MAX] or [home]
+
+
+async def sign_in(
+    database: Database,
+    passwords: Passwords,
+    limits: SessionLimits,
+    companies: Sequence[TenantId],
+    login: str,
+    password: str,
+    client: str,
+    address: str,
+) -> tuple[SignedIn, ...]:
+    """Check a password where the login is known; half a session of each where it is right in several.
+
+    Unauthenticated if it is right nowhere. The caller counts attempts before calling.
+    """
+    if len(companies) == 1:
+        (tenant_id,) = companies
+        return (await sign_in_to(database, passwords, limits, tenant_id, login, password, client, address),)
+    right: list[tuple[TenantId, UserId]] = []
+    for tenant_id in companies:
+        credential = await database.read(tenant_id, users.find_credential, login)
+        is_right = await passwords.matches(None if credential is None else credential.password_hash, password)
+        if credential is not None and is_right and not credential.is_disabled:
+            right.append((tenant_id, credential.user_id))
+    if not right:
+        raise Unauthenticated("the login or the password is wrong")
+    if len(right) == 1:
+        ((tenant_id, user_id),) = right
+        return (await database.write(tenant_id, begin_session, user_id, limits, client, None, address),)
+    return tuple(
+        [
+            await database.write(tenant_id, begin_half_session, user_id, client, address)
+            for tenant_id, user_id in right
+        ]
+    )
+
+
+async def choose(database: Database, limits: SessionLimits, tenant_id: TenantId, token: str) -> SignedIn:
+    """Go on signing in to one of several companies, as if it were the only one."""
+    return await database.write(tenant_id, _choose, limits, token)
 
 
 def half_signed_in(tx: Tx, token: str) -> User:
@@ -88,6 +154,12 @@ def _seen(tx: Tx, actor: User, token: str, code: str | None) -> None:
         second_factors.give_code(tx, actor.user_id, code)
     sessions.set_authenticated(tx, hash_of(token))
     audit.record(tx, actor.user_id, "authenticate_again", "user", actor.user_id)
+
+
+def _choose(tx: Tx, limits: SessionLimits, token: str) -> SignedIn:
+    half, _ = _half(tx, token)
+    sessions.delete_session(tx, hash_of(token))
+    return begin_session(tx, half.user_id, limits, half.client, None, half.address)
 
 
 def _complete(tx: Tx, limits: SessionLimits, token: str, code: str) -> SignedIn:

@@ -6,7 +6,7 @@ whichever way (its callback, or our asking); another amount than was asked for b
 
 from cloud.domain.access import Action, require, require_account
 from cloud.domain.errors import NotFound
-from cloud.domain.ids import AccountId, PaymentOrderId
+from cloud.domain.ids import AccountId, PaymentOrderId, TenantId
 from cloud.domain.notice import NewNotice, Topic
 from cloud.domain.payment import Method
 from cloud.domain.payment_order import (
@@ -24,8 +24,8 @@ from cloud.domain.premises import Site
 from cloud.domain.user import User, system_user
 from cloud.services import notices, payments
 from cloud.services.premises import site_of
-from cloud.store import audit, numbers, payment_orders, people
-from cloud.store.db import Tx
+from cloud.store import audit, numbers, payment_orders, people, tenants
+from cloud.store.db import Database, Tx
 
 # A callback usually comes within a second; after this long we ask by ourselves.
 ASKED_AFTER_MS = 20_000
@@ -90,6 +90,14 @@ def list_orders(tx: Tx, actor: User, account_id: AccountId) -> list[PaymentOrder
     require_account(actor, account_id)
     _account(tx, account_id)
     return payment_orders.orders_of(tx, [account_id], _LISTED_MAX)
+
+
+async def company_of(database: Database, home: TenantId, number: str) -> TenantId:
+    """Return whose order this is; `home` where it is nobody's, which then says so."""
+    for tenant_id in await database.read(home, tenants.list_tenants):
+        if await database.read(tenant_id, payment_orders.find_order, number) is not None:
+            return tenant_id
+    return home
 
 
 def settle(tx: Tx, method: Method, paid: Paid) -> PaymentOrder:

@@ -1,21 +1,47 @@
 """Sites, buildings, spaces and accounts: what there is to serve, and for whom."""
 
+import re
+
 from cloud.domain.access import Action, require, require_account
-from cloud.domain.errors import NotFound
+from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, BuildingId, SiteId
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.people import Account, Supply
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Building, ServicePoint, Site, Space, SpaceState
-from cloud.domain.user import User
-from cloud.store import people, premises, space_states
+from cloud.domain.user import Role, User
+from cloud.store import audit, people, premises, space_states
 from cloud.store.db import Tx
+
+SITE_NAME_LENGTH_MAX = 100
+# It leads the numbers of invoices and repairs, so it must be quick to say.
+_SITE_CODE = re.compile(r"[A-Za-z0-9]{1,10}")
 
 
 def list_sites(tx: Tx, actor: User) -> list[Site]:
     """Return the sites by code."""
     require(actor, Action.READ_PREMISES)
     return premises.list_sites(tx)
+
+
+def sites_of_staff(tx: Tx, actor: User) -> list[Site]:
+    """Return the sites whose names stand above what somebody works with; a resident's are their homes'."""
+    return [] if actor.role is Role.RESIDENT else premises.list_sites(tx)
+
+
+def add_site(tx: Tx, actor: User, code: str, name: str, address: str, zone: str) -> Site:
+    """Add a site; Conflict if the company has one of that code."""
+    require(actor, Action.MANAGE_SITES)
+    if not _SITE_CODE.fullmatch(code):
+        raise Invalid(f"the code {code!r} is not 1 to 10 letters and digits")
+    if not 1 <= len(name) <= SITE_NAME_LENGTH_MAX:
+        raise Invalid(f"the name has {len(name)} characters, expected 1 to {SITE_NAME_LENGTH_MAX}")
+    time_zone(zone)
+    if premises.find_site_by_code(tx, code) is not None:
+        raise Conflict(f"there is a site {code!r} already")
+    site_id = premises.insert_site(tx, code, name, zone, address)
+    audit.record(tx, actor.user_id, "add_site", "site", site_id, {"code": code})
+    return site_of(tx, site_id)
 
 
 def get_site(tx: Tx, actor: User, site_id: SiteId) -> Site:

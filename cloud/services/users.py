@@ -45,6 +45,7 @@ class Awaited(Enum):
 
     NOTHING = "nothing"
     CODE = "code"
+    COMPANY = "company"  # the password is right in several, and one is to be chosen
     SET_UP = "set_up"  # the company requires a second factor, and they have none yet
 
 
@@ -127,6 +128,12 @@ def begin_session(
         second_factors.begin(tx, record.user)
         return _begin(tx, record, client, address, tx.now_ms + HALF_LASTS_MS, Awaited.SET_UP)
     return begin_whole_session(tx, user_id, limits, client, address)
+
+
+def begin_half_session(tx: Tx, user_id: UserId, client: str, address: str) -> SignedIn:
+    """Begin half a session of somebody whose password was right in several companies."""
+    record = _who_signs_in(tx, user_id)
+    return _begin(tx, record, client, address, tx.now_ms + HALF_LASTS_MS, Awaited.COMPANY)
 
 
 def begin_whole_session(

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from cloud.config import DEFAULT_TENANT
 from cloud.domain.access import Action, may, require
 from cloud.domain.errors import Unauthenticated
+from cloud.domain.ids import TenantId
 from cloud.domain.rate_limit import SIGN_IN_PER_ADDRESS, SIGN_IN_PER_LOGIN, SIGN_IN_PER_PAIR
 from cloud.domain.user import User
 from cloud.keys import ACTOR, CONFIG, DATABASE, PASSWORDS, SESSION_LIMITS
@@ -23,6 +24,7 @@ from cloud.web.origin import require_same_origin
 
 _BEARER = "Bearer "
 _SECRET_LENGTH_MAX = 80
+_BETWEEN = "~"  # half sessions in one cookie; in no secret
 
 
 async def actor_of(request: web.Request) -> User | None:
@@ -59,8 +61,11 @@ async def actor_anew(request: web.Request) -> User | None:
     return await users.actor_of_session(request.app[DATABASE], request.app[SESSION_LIMITS], token)
 
 
-async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
-    """Begin a session, or half of one; Unauthenticated if login or password are wrong, else TooMany."""
+async def sign_in(request: web.Request, login: str, password: str, company: str = "") -> tuple[SignedIn, ...]:
+    """Begin a session, or half of one; of several companies where the password is right, half of each.
+
+    Unauthenticated if login or password are wrong, TooMany for who tries too often.
+    """
     app = request.app
     require_same_origin(request, has_cookie=cookie_name(request) in request.cookies)
     address = address_of(request)
@@ -69,27 +74,31 @@ async def sign_in(request: web.Request, login: str, password: str) -> SignedIn:
         (SIGN_IN_PER_LOGIN, login),
         (SIGN_IN_PER_PAIR, f"{login} {address}"),
     )
+    companies: list[TenantId] = [DEFAULT_TENANT]
 
-    async def attempt() -> SignedIn:
-        return await users.sign_in(
+    async def attempt() -> tuple[SignedIn, ...]:
+        companies[:] = await authentication.companies_of(app[DATABASE], DEFAULT_TENANT, login, company)
+        client = request.headers.get(hdrs.USER_AGENT, "")
+        return await authentication.sign_in(
             app[DATABASE],
             app[PASSWORDS],
             app[SESSION_LIMITS],
-            DEFAULT_TENANT,
+            companies,
             login,
             password,
-            request.headers.get(hdrs.USER_AGENT, ""),
+            client,
             address,
         )
 
     try:
-        signed_in = await rate_limits.guess(app[DATABASE], DEFAULT_TENANT, buckets, attempt, Unauthenticated)
+        begun = await rate_limits.guess(app[DATABASE], DEFAULT_TENANT, buckets, attempt, Unauthenticated)
     except Unauthenticated:
-        await app[DATABASE].write(DEFAULT_TENANT, audit.record_failed_sign_in, login, address)
+        for tenant_id in companies:
+            await app[DATABASE].write(tenant_id, audit.record_failed_sign_in, login, address)
         raise
-    if signed_in.awaited is Awaited.NOTHING:
-        request[ACTOR] = signed_in.user
-    return signed_in
+    if len(begun) == 1 and begun[0].awaited is Awaited.NOTHING:
+        request[ACTOR] = begun[0].user
+    return begun
 
 
 async def give_code(request: web.Request, token: str, code: str) -> SignedIn:
@@ -160,14 +169,20 @@ def cookie_name(request: web.Request) -> str:
 
 def half_of(request: web.Request) -> str:
     """Return the secret of the half session the browser holds, or nothing."""
-    return request.cookies.get(_half_cookie_name(request), "")[:_SECRET_LENGTH_MAX]
+    return next(iter(halves_of(request)), "")
 
 
-def set_half_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    """Hand half a session to the browser, apart from a whole one; nothing is hers by it."""
+def halves_of(request: web.Request) -> list[str]:
+    """Return the secrets of all half sessions the browser holds: one is to be chosen."""
+    held = request.cookies.get(_half_cookie_name(request), "")
+    return [secret[:_SECRET_LENGTH_MAX] for secret in held.split(_BETWEEN)[: authentication.COMPANIES_MAX]]
+
+
+def set_half_cookie(request: web.Request, response: web.StreamResponse, *tokens: str) -> None:
+    """Hand half a session to the browser, or several, apart from a whole one; they open nothing."""
     response.set_cookie(
         _half_cookie_name(request),
-        token,
+        _BETWEEN.join(tokens),
         path="/",
         max_age=users.HALF_LASTS_MS // 1000,
         httponly=True,
