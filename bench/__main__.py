@@ -31,10 +31,11 @@ BENCHES: dict[str, Callable[[], int]] = {
     "tables": tables.main,
 }
 
-# Those that also run at a scale given by hand: a share of the day, so many accounts.
+# Those that also run at a scale given by hand: a share of the day, so many accounts or boxes.
 SCALED: dict[str, Callable[[str], int]] = {
     "close_period": lambda scale: close_period.main(int(scale)),
     "drain": lambda scale: drain.main(float(scale)),
+    "reconnect": lambda scale: reconnect.main(int(scale)),
 }
 
 
