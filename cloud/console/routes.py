@@ -70,6 +70,7 @@ from cloud.console import (
     tariff_editor,
     tariffs,
     technicians,
+    upkeep,
     venues,
     verification,
     visitors,
@@ -158,6 +159,8 @@ PAGES: Sequence[Page] = (
     Page(
         "GET", "/equipment/{code}/attachments/{attachment}", equipment.fetch_attachment, Action.READ_EQUIPMENT
     ),
+    Page("GET", "/equipment/{code}/record", upkeep.show_record, Action.READ_EQUIPMENT),
+    Page("POST", "/equipment/{code}/record", upkeep.record, Action.COMPLETE_MAINTENANCE),
     Page("GET", "/equipment/{code}/edit", register.show_edit, Action.MANAGE_EQUIPMENT),
     Page("POST", "/equipment/{code}/edit", register.submit_edit, Action.MANAGE_EQUIPMENT),
     Page("POST", "/equipment/{code}/papers", equipment.change_papers, Action.MANAGE_EQUIPMENT),
@@ -340,6 +343,9 @@ PAGES: Sequence[Page] = (
     Page("GET", "/visitors", visitors.show_gate, Action.ADMIT_VISITORS),
     Page("POST", "/visitors", visitors.admit, Action.ADMIT_VISITORS),
     Page("POST", "/visitors/barred", visitors.bar, Action.BAR_VISITORS),
+    Page("GET", "/upkeep/calendar", upkeep.show_calendar, Action.READ_EQUIPMENT),
+    Page("GET", "/upkeep/reliability", upkeep.show_reliability, Action.READ_EQUIPMENT),
+    Page("GET", "/upkeep/reliability/export", upkeep.fetch_reliability, Action.READ_EQUIPMENT),
     Page("GET", "/today/{part}", overview.show_part, Action.READ_OVERVIEW),
 )
 

@@ -52,6 +52,17 @@ def clocks_of(tx: Tx, site: Site, plans: Sequence[MaintenancePlan]) -> list[Main
     ]
 
 
+def completions_since(
+    tx: Tx, actor: User, site_id: SiteId, from_ms: int
+) -> list[tuple[Equipment, str, Completion]]:
+    """Return what was signed on a site since an instant, oldest first, with its equipment and title."""
+    require(actor, Action.READ_EQUIPMENT)
+    site_of(tx, site_id)
+    pieces = {one.equipment_id: one for one in equipment.list_equipment(tx, site_id)}
+    signed = plan_store.completions_since(tx, site_id, from_ms)
+    return [(pieces[equipment_id], title, done) for equipment_id, title, done in signed]
+
+
 def generate_work_orders(tx: Tx, actor: User, site_id: SiteId) -> int:
     """Ask for the work of every plan that is due within its lead time or overdue; return how many are new.
 

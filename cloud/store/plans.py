@@ -132,6 +132,49 @@ def completions_of(tx: Tx, plan_id: PlanId, limit: int = 100) -> list[Completion
     ]
 
 
+def completions_since(tx: Tx, site_id: SiteId, from_ms: int) -> list[tuple[EquipmentId, str, Completion]]:
+    """Return what was signed on a site since an instant, oldest first, with whose and which it was."""
+    # What was looked after lately?
+    rows = tx.conn.execute(
+        sa.select(
+            maintenance_plan.c.equipment_id,
+            maintenance_plan.c.title,
+            maintenance_completion.c.plan_id,
+            maintenance_completion.c.completed_at_ms,
+            maintenance_completion.c.signed_by,
+            maintenance_completion.c.note,
+        )
+        .join(
+            maintenance_plan,
+            sa.and_(
+                maintenance_plan.c.tenant_id == maintenance_completion.c.tenant_id,
+                maintenance_plan.c.id == maintenance_completion.c.plan_id,
+            ),
+        )
+        .join(
+            equipment,
+            sa.and_(
+                equipment.c.tenant_id == maintenance_plan.c.tenant_id,
+                equipment.c.id == maintenance_plan.c.equipment_id,
+            ),
+        )
+        .where(
+            maintenance_completion.c.tenant_id == tx.tenant_id,
+            equipment.c.site_id == site_id,
+            maintenance_completion.c.completed_at_ms >= from_ms,
+        )
+        .order_by(maintenance_completion.c.completed_at_ms)
+    )
+    return [
+        (
+            EquipmentId(row.equipment_id),
+            row.title,
+            Completion(PlanId(row.plan_id), row.completed_at_ms, row.signed_by, row.note),
+        )
+        for row in rows
+    ]
+
+
 def insert_completion(tx: Tx, done: Completion, recorded_by: UserId | None) -> bool:
     """Note that a plan's work was done; False if it was noted for that very moment already."""
     # Add one completion, once.

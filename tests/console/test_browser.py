@@ -16,7 +16,7 @@ _STAFF = (
     "/", "/alarms?show=all", "/meters", "/meters/202607000104", "/meters/20260700000302/exchange",
     "/meters/202607000403/reading",
     "/equipment", "/equipment/lift-1", "/equipment/lift-1/edit", "/equipment/lift-1/plans/new",
-    "/register", "/register/new",
+    "/equipment/lift-1/record", "/upkeep/calendar", "/upkeep/reliability", "/register", "/register/new",
     "/gateways", "/gateways/gw-1", "/gateways/new",
     "/commands", "/devices/gw-1/lock-1?ask=door_unlock", "/devices/gw-1/wm-302",
     "/gateways/gw-1/configuration", "/gateways/gw-1/configuration/3", "/gateways/gw-1/configuration/draft",

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from cloud.domain.checklist import Cycle
 from cloud.domain.equipment import EquipmentKind
 from cloud.domain.maintenance import TriggerKind
+from cloud.domain.reliability import CostKind
 from cloud.domain.work_order import WorkOrderKind, WorkOrderState
 from cloud.store.schema.columns import (
     check,
@@ -83,6 +84,52 @@ maintenance_plan = sa.Table(
     ),
     check("interval", "interval_days > 0"),
     check("lead", "lead_days >= 0"),
+)
+
+# That equipment was out of service, told by a person; what its alarms tell is not written down twice.
+equipment_outage = sa.Table(
+    "equipment_outage",
+    metadata,
+    tenant(),
+    identity(),
+    reference("equipment_id"),
+    integer("from_ms"),
+    integer("until_ms", nullable=True),
+    text("reason"),
+    reference("recorded_by", nullable=True),
+    reference("ended_by", nullable=True),
+    refers("equipment", "equipment_id"),
+    refers("app_user", "recorded_by"),
+    refers("app_user", "ended_by"),
+    check("times", "until_ms IS NULL OR until_ms >= from_ms"),
+    sa.Index(
+        "ux_equipment_outage_open",
+        "tenant_id",
+        "equipment_id",
+        unique=True,
+        sqlite_where=sa.text("until_ms IS NULL"),
+        postgresql_where=sa.text("until_ms IS NULL"),
+    ),
+)
+
+# What was paid for equipment besides what signed sheets state.
+equipment_cost = sa.Table(
+    "equipment_cost",
+    metadata,
+    tenant(),
+    identity(),
+    reference("equipment_id"),
+    day("spent_on"),
+    text("kind"),
+    integer("amount_fen"),
+    text("note"),
+    integer("recorded_at_ms"),
+    reference("recorded_by", nullable=True),
+    refers("equipment", "equipment_id"),
+    refers("app_user", "recorded_by"),
+    one_of("kind", CostKind),
+    check("amount", "amount_fen <> 0"),
+    sa.Index("ix_equipment_cost_equipment", "tenant_id", "equipment_id", "spent_on"),
 )
 
 # The moment a plan's point reached its limit, as its readings tell; of each signature's time the first.
