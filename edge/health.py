@@ -17,6 +17,7 @@ from edge.line import DeviceOnLine, Line
 from edge.listener import MqttListener
 from edge.poller import Job
 from edge.reactions import Duty, Reactions
+from edge.reception import PanelReceiver
 from edge.standing import device_of
 from edge.uplink import Cloud, LaneState
 from protocol.event import Event
@@ -251,7 +252,9 @@ class Inspector:
                     profile=device.profile.name,
                     address=device.address,
                     is_online=_is_speaker_online(listener, device, latest),
-                    last_heard_at_ms=heard.get(device.device_id),
+                    last_heard_at_ms=listener.last_heard_at_ms(device.device_id)
+                    if isinstance(listener, PanelReceiver)
+                    else heard.get(device.device_id),
                 )
                 for device in listener.devices
             ],

@@ -39,6 +39,8 @@ _LOOK_S = 0.25
 _REOPEN_S = 5.0
 # A reader that is away is asked again this often, one of them at a time.
 _WAKE_EVERY_MS = 5_000
+# A reader is spoken to for so long before it is called silent; its secure channel takes a second.
+_FIRST_WORD_MAX_MS = 5_000
 # Cards nobody takes in: a reader shows one a second.
 _EVENTS_MAX = 256
 _STORE_MAX_S = 5.0
@@ -71,6 +73,7 @@ class OsdpListener:
         self._states: dict[DeviceId, dict[str, bool]] = {device.device_id: {} for device in devices}
         self._closes_at_ms: dict[DeviceId, int] = {}  # when an output falls back by the reader's own timer
         self._woken_at_ms = 0
+        self._opened_at_ms = 0
         self._panel: OsdpPanel | None = None
 
     def is_online(self, device_id: DeviceId) -> bool:
@@ -117,6 +120,7 @@ class OsdpListener:
         try:
             self._intake.note(LINE_DOWN, self.line.line_id, is_offline=False, reason="")
             self.down_reason, self.is_connected, self._panel = "", True, panel
+            self._opened_at_ms = self._clock.monotonic_ms()
             await self._watch(panel, card_key)
         finally:
             self._panel, self.is_connected = None, False
@@ -234,6 +238,8 @@ class OsdpListener:
         states = self._states[device.device_id]
         present = {ONLINE: panel.is_online(number), SECURE: panel.is_secure(number)}
         now_ms = self._clock.monotonic_ms()
+        if not present[ONLINE] and ONLINE not in states and now_ms - self._opened_at_ms < _FIRST_WORD_MAX_MS:
+            return
         if not present[ONLINE] and now_ms - self._woken_at_ms >= _WAKE_EVERY_MS and ONLINE in states:
             self._woken_at_ms = now_ms
             group.create_task(panel.wake(number))

@@ -227,7 +227,8 @@ class _Page:
         is_alarm = any(output.raised_at for output in outputs)
         head = self._head("reaction", "device", "act", "state", "because of")
         rows = "".join(
-            f"<tr><td>{escape(one.reaction)}<td>{escape(one.device)}<td>{escape(one.act.replace('_', ' '))}"
+            f"<tr><td>{escape(one.reaction)}<td>{escape(one.device)}"
+            f"<td>{self._say(one.act.replace('_', ' '))}"
             f'<td class="{"bad" if one.raised_at else "faint"}">{self._say(one.phase)}'
             f'<td class="why">{escape(one.raised_at)}</tr>'
             for one in outputs
@@ -240,7 +241,7 @@ class _Page:
         head = self._head("when", "kind", "state", "severity", "point", "what")
         rows = "".join(
             f"<tr><td>{_lasting(max(0, self._health.now_ms - one.occurred_at_ms) // 1000)}"
-            f"<td>{escape(one.kind.replace('_', ' '))}"
+            f"<td>{self._say(one.kind.replace('_', ' '))}"
             f'<td class="{_STATE_TONES.get(one.state, "")}">{self._say(one.state)}'
             f"<td>{self._say(one.severity)}"
             f'<td>{escape(one.point)}<td class="why">{escape(one.message)}</tr>'

@@ -42,7 +42,8 @@ class PanelReceiver:
         self._station = station
         self._intake = intake
         self._clock = clock
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._answers: set[asyncio.Task[None]] = set()  # to datagrams
         self._callers: dict[str, Callable[[bytes], None]] = {}  # how a connected panel is spoken to
         self._heard_at_ms: dict[str, int] = {}
         self._ever_heard: set[str] = set()
@@ -58,6 +59,12 @@ class PanelReceiver:
         if heard_at_ms is None or device_id not in self._ever_heard:
             return False
         return self._clock.monotonic_ms() - heard_at_ms <= self.line.silence_s * 1000
+
+    def last_heard_at_ms(self, device_id: DeviceId) -> int | None:
+        """Return when a panel was last heard, by the wall clock; None before its first word."""
+        if device_id not in self._ever_heard:
+            return None
+        return self._clock.wall_ms() - (self._clock.monotonic_ms() - self._heard_at_ms[device_id])
 
     async def run(self) -> None:
         """Listen for ever; a port that is taken is tried again."""
@@ -92,23 +99,23 @@ class PanelReceiver:
             self._callers.clear()
             if datagrams is not None:
                 datagrams.close()
-            for task in list(self._connections):
-                task.cancel()
+            for writer in list(self._connections):
+                writer.transport.abort()  # ends the conversation; a cancelled one is an error to asyncio
+            for answer in self._answers:
+                answer.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         if len(self._connections) >= _CONNECTIONS_MAX:
             log.warning("too many connections", extra={"line": self.line.line_id})
             writer.close()
             return
-        self._connections.add(task)
+        self._connections.add(writer)
         try:
             await self._converse(reader, writer)
         except (OSError, TimeoutError, EdgeError) as error:
             log.warning("a panel's connection ends", extra={"line": self.line.line_id, "reason": str(error)})
         finally:
-            self._connections.discard(task)
+            self._connections.discard(writer)
             writer.close()
 
     async def _open_datagrams(self) -> asyncio.DatagramTransport:
@@ -120,12 +127,12 @@ class PanelReceiver:
         return transport
 
     def _take_datagram(self, data: bytes, answer: Callable[[bytes], None]) -> None:
-        if len(self._connections) >= _CONNECTIONS_MAX:
-            log.warning("too many connections", extra={"line": self.line.line_id})
+        if len(self._answers) >= _CONNECTIONS_MAX:
+            log.warning("too many datagrams at once", extra={"line": self.line.line_id})
             return
         task = asyncio.ensure_future(self._answer_datagram(data, answer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
 
     async def _answer_datagram(self, data: bytes, answer: Callable[[bytes], None]) -> None:
         try:

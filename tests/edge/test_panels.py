@@ -701,6 +701,21 @@ async def test_the_simulated_guard_presses_the_button(monkeypatch: pytest.Monkey
         keeping.cancel()
 
 
+async def test_a_port_that_is_closed_ends_its_conversations_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        disk = Disk()
+        receiver = await stack.enter_async_context(receiving(fire_station(), disk))
+        line = PanelLine(SOURCE.hex(), "127.0.0.1", receiver.port, lambda: datetime(2026, 9, 1), set)  # noqa: DTZ001
+        keeping = asyncio.create_task(line.run())
+        await line.deliver(panel_caller.gb26875_message("heartbeat", SOURCE.hex(), 17, 5, MIDNIGHT_MS))
+    await until(lambda: not receiver._connections)
+    keeping.cancel()
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_system_is_asked_how_it_stands_when_heard_of_and_whenever_the_device_returns() -> None:
     station = asking_station(ToldClock(), greets=True)
     station.rounds({"fire-2"})

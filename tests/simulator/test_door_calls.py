@@ -31,6 +31,7 @@ async def test_somebody_comes_to_the_reader_and_the_door_is_seen_to_open(tmp_pat
 
     assert [(event.kind, event.attributes["card_ends"]) for event in disk.events] == [("card_read", "…01")]
     assert (opened, closed) == (1_000_000, 0)
+    assert [is_offline for name, is_offline in disk.notes if name == "reader-1"] == [False]
 
 
 async def test_nobody_shows_a_card_to_a_reader_no_panel_listens_to() -> None:
