@@ -1,9 +1,11 @@
 """The audit log: who did what, what was refused to whom, and whether the log is what was written."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from cloud.console.audit_words import ACT_WORDS
 from cloud.console.desk import Desk
 from cloud.domain.audit_chain import ChainVerdict
 from cloud.services import audit
@@ -20,6 +22,7 @@ class AuditView:
     next_cursor: str | None
     action: str
     verdict: ChainVerdict | None
+    words: Mapping[str, str] = field(default_factory=lambda: ACT_WORDS)
 
 
 async def show(desk: Desk) -> web.StreamResponse:
