@@ -26,6 +26,7 @@ from cloud.services import (
     dispatching,
     gateways,
     packing,
+    patrols,
     tenants,
 )
 from cloud.store.db import Database
@@ -40,6 +41,8 @@ COMMANDS_INTERVAL_S = 5
 ALARMS_INTERVAL_S = 5
 # A repair that is late is told of at most this long after it became so.
 REPAIRS_INTERVAL_S = 30
+# A checkpoint nobody was at is told of at most this long after the round.
+PATROLS_INTERVAL_S = 60
 # The notices of an announcement follow it at most this long after.
 ANNOUNCEMENTS_INTERVAL_S = 10
 # Soon enough after midnight, wherever in the world a site is.
@@ -76,6 +79,7 @@ class Jobs:
             (self.tell_audit_heads, AUDIT_HEAD_INTERVAL_S),
             (self.escalate_alarms, ALARMS_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
+            (self.judge_patrols, PATROLS_INTERVAL_S),
             (self.tell_announcements, ANNOUNCEMENTS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
@@ -115,6 +119,11 @@ class Jobs:
         """Tell of the repairs that are later than was promised."""
         for tenant_id in await self._tenants():
             await self.database.write(tenant_id, dispatching.escalate)
+
+    async def judge_patrols(self) -> None:
+        """Tell of the checkpoints nobody was at."""
+        for tenant_id in await self._tenants():
+            await self.database.write(tenant_id, patrols.judge)
 
     async def tell_announcements(self) -> None:
         """Hand the notices of announcements to the outbox, some homes at a time."""

@@ -63,6 +63,7 @@ MENU: Sequence[Group] = (
             Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
             Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
             Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
+            Entry("/patrols", "place", mark("Patrols"), Action.READ_PATROLS),
             Entry("/visitors", "person", mark("Visitors"), Action.ADMIT_VISITORS, "v"),
             Entry("/goods", "parcel", mark("Goods release"), Action.CHECK_OUT_GOODS),
             Entry("/access", "access", mark("Access"), Action.READ_PASSAGES, "x"),

@@ -38,4 +38,13 @@ SECURITY_SHAPES = (
     mark("the goods are out already, or the slip was taken back"),
     mark("no approved slip has this code"),
     mark("this slip does not hold now: its time is over, or has not begun"),
+    mark("a checkpoint's name has {} to {} characters: {}"),
+    mark("a route's name has {} to {} characters, not {}"),
+    mark("a route is walked on one weekday at least"),
+    mark("a route has {} to {} rounds a day, each with the time it begins at"),
+    mark("a round has {} to {} minutes, not {}"),
+    mark("a route has {} to {} checkpoints, not {}"),
+    mark("there are {} routes already: end one that is not walked"),
+    mark("{}: there is no entrance {}"),
+    mark("no checkpoint has this tag"),
 )

@@ -49,6 +49,7 @@ class Action(Enum):
     MANAGE_PEOPLE = "manage_people"
     MANAGE_METERS = "manage_meters"
     MANAGE_NOTIFIERS = "manage_notifiers"
+    MANAGE_PATROLS = "manage_patrols"
     MANAGE_PREMISES = "manage_premises"
     MANAGE_REPAIRS = "manage_repairs"
     MANAGE_RESPONSE_PLANS = "manage_response_plans"
@@ -72,6 +73,7 @@ class Action(Enum):
     READ_OWN_ACCOUNTS = "read_own_accounts"
     READ_OWN_REPAIRS = "read_own_repairs"
     READ_PASSAGES = "read_passages"
+    READ_PATROLS = "read_patrols"
     READ_PEOPLE = "read_people"
     READ_PREMISES = "read_premises"
     READ_REPAIRS = "read_repairs"
@@ -86,6 +88,7 @@ class Action(Enum):
     USE_OWN_ACCOUNT = "use_own_account"
     USE_OWN_BADGES = "use_own_badges"
     USE_OWN_PRIVACY = "use_own_privacy"
+    WALK_PATROLS = "walk_patrols"
     WORK_REPAIRS = "work_repairs"
 
 
@@ -133,6 +136,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_PEOPLE: _MANAGERS,
         Action.MANAGE_METERS: _TECHNICAL,
         Action.MANAGE_NOTIFIERS: _MANAGERS,
+        Action.MANAGE_PATROLS: _MANAGERS,
         Action.MANAGE_PREMISES: _MANAGERS,
         Action.MANAGE_REPAIRS: _MANAGERS,
         Action.MANAGE_RESPONSE_PLANS: _MANAGERS,
@@ -157,6 +161,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.READ_OWN_ACCOUNTS: _READS_MONEY | {Role.RESIDENT},
         Action.READ_OWN_REPAIRS: _READS_SITE | {Role.RESIDENT},  # only of own homes: `sees_account`
         Action.READ_PASSAGES: _MANAGERS | {Role.AUDITOR, Role.GUARD},
+        Action.READ_PATROLS: _MANAGERS | {Role.AUDITOR, Role.GUARD},
         Action.READ_PEOPLE: _READS_MONEY | {Role.GUARD},  # numbers masked
         Action.READ_PREMISES: _READS_SITE,
         Action.READ_REPAIRS: _READS_SITE,
@@ -171,6 +176,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.USE_OWN_ACCOUNT: frozenset(Role),  # each of their own: password, second factor, sessions
         Action.USE_OWN_BADGES: _MANAGERS | {Role.RESIDENT},  # a resident: of own homes
         Action.USE_OWN_PRIVACY: _MANAGERS | {Role.RESIDENT},  # each of their own
+        Action.WALK_PATROLS: _MANAGERS | {Role.GUARD},
         Action.WORK_REPAIRS: _TECHNICAL,
     }
 )

@@ -169,6 +169,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         f"{own}/goods_slips",
         {"items": [{"name": "沙发"}], "from_ms": now_ms, "until_ms": now_ms + 3_600_000},
     )
+    patrol = await homes.post(
+        f"{site}/patrol_routes",
+        {"name": "夜巡", "starts": [60], "checkpoints": [{"name": "泵房"}]},
+    )
     return {
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
@@ -201,6 +205,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "line_no": 1,
         "notifier_id": notifier["notifier_id"],
         "occupancy_id": known["homes"][0]["occupancy_id"],
+        "patrol_route_id": patrol["route_id"],
         "payment_id": payment["receipt"]["payment_id"],
         "period_id": period["period_id"],
         "person_id": person["person_id"],

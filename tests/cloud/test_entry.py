@@ -1,6 +1,7 @@
 """Who may pass which door: what a gateway is granted, what becomes of lost badges, and the door log."""
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,18 @@ from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import AccountId, BuildingId
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import Role
-from cloud.services import badges, commands, entrances, gateways, granting, moving, notices, passages, visits
+from cloud.services import (
+    badges,
+    commands,
+    entrances,
+    gateways,
+    granting,
+    moving,
+    notices,
+    passages,
+    patrols,
+    visits,
+)
 from cloud.store import points, premises, schema
 from cloud.store.db import Database
 from edge.access import Judge, Moment
@@ -267,6 +279,28 @@ def test_the_log_says_who_where_and_why_not(doors: Doors) -> None:
     )
     assert (unknown.who, unknown.outcome.value, unknown.reason) == ("", "denied", "unknown")
     assert (newer.entrance_name, newer.reason) == ("elsewhere", "a newer word")
+
+
+def test_a_badge_of_the_staff_proves_a_checkpoint_at_its_door_and_a_residents_does_not(doors: Doors) -> None:
+    places = [("大门", doors.front.entrance_id)]
+    minute = (doors.clock.now_ms // 60_000 + 8 * 60 + 1) % (24 * 60)
+    doors.act(patrols.add_route, doors.site_id, "夜巡", range(7), [minute], 30, places)
+    doors.clock.advance(minutes=2)
+    of_home = doors.give(BadgeKind.CARD, "王建国", CARD, account_id=doors.home)
+    of_guard = doors.give(BadgeKind.CARD, "张强", "0087654321", group_ids=[doors.chosen.group_id])
+
+    missing = []
+    for given in (of_home, of_guard):
+        doors.told(
+            "access_granted", badge=given.badge_id, reason="granted", door="door-1", kind="card", ends="78"
+        )
+        rounds = doors.act(patrols.rounds, doors.site_id, date(2026, 11, 24), 2)
+        under_way = next(one for one in rounds if one.from_ms <= doors.clock.now_ms < one.until_ms)
+        missing.append(len(under_way.missing))
+
+    assert missing == [1, 0]
+    [proof] = under_way.proofs.values()
+    assert (proof.who, proof.means.value) == ("张强", "door")
 
 
 def test_a_card_shown_and_unknown_is_given_to_somebody_without_its_number(doors: Doors) -> None:

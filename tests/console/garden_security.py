@@ -6,7 +6,7 @@ from cloud.domain.dispatch import Shift
 from cloud.domain.goods import items_of
 from cloud.domain.ids import SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role
-from cloud.services import barrings, duty, goods
+from cloud.services import barrings, duty, goods, patrols
 from cloud.store import users
 from cloud.store.db import Database, Tx
 from tests.console.garden_community import user_of
@@ -39,6 +39,8 @@ def keep_watch(database: Database, site_id: SiteId, now_ms: int) -> None:
         goods.ask(tx, home, account_id, moving, now_ms, now_ms + 2 * _DAY_MS, "李师傅，京A66118 厢货")
         washer = goods.ask(tx, home, account_id, items_of(["旧洗衣机"]), now_ms, now_ms + _DAY_MS)
         goods.decide(tx, office, washer.slip_id, is_approved=True)
+        places = [(name, None) for name in ("大门", "泵房", "地下车库", "1 号楼天台")]
+        patrols.add_route(tx, office, site_id, "夜间巡更", _EVERY_DAY, [1320, 120], 60, places)
         barrings.bar(tx, office, site_id, "刘某", "京B88888", "冒充燃气检查入户推销")
 
     database.write_now(_TENANT, work)

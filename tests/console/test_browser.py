@@ -33,7 +33,7 @@ _STAFF = (
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
     "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
-    "/duty", "/response-plans", "/goods",
+    "/duty", "/response-plans", "/goods", "/patrols",
 )  # fmt: skip
 _RESIDENT = (
     "/home",

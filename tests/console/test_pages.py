@@ -48,7 +48,7 @@ _FILES = (
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = (
     "alarm_id", "{equipment_id}", "{announcement}", "{ballot}", "command_id", "{import_id}", "{person}",
-    "{plan_id}", "{run}", "{sheet}", "{user_id}",
+    "{plan_id}", "{route}", "{run}", "{sheet}", "{tag}", "{user_id}",
 )  # fmt: skip
 # What needs no right.
 _OF_EVERYBODY = (

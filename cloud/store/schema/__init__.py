@@ -84,6 +84,7 @@ from cloud.store.schema.outbound import (
     webhook,
     webhook_delivery,
 )
+from cloud.store.schema.patrol import patrol_checkpoint, patrol_mark, patrol_round, patrol_route
 from cloud.store.schema.people import (
     app_user,
     audit_entry,
@@ -154,6 +155,7 @@ APPEND_ONLY_TABLES = (
     "ledger_entry",
     "maintenance_completion",
     "manual_reading",
+    "patrol_mark",
     "payment",
     "posting",
     "reading",
@@ -252,6 +254,10 @@ __all__ = [
     "occupancy",
     "parcel",
     "passage",
+    "patrol_checkpoint",
+    "patrol_mark",
+    "patrol_round",
+    "patrol_route",
     "payment",
     "payment_order",
     "person",
