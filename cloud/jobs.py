@@ -29,6 +29,7 @@ from cloud.services import (
     patrols,
     tenants,
 )
+from cloud.store import statistics
 from cloud.store.db import Database
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ ANNOUNCEMENTS_INTERVAL_S = 10
 CALENDAR_INTERVAL_S = 15 * 60
 # Days are packed two days after they ended; an hour more or less is nothing.
 PACKING_INTERVAL_S = 3600
+
+# A day's growth does not change which way is the short one.
+STATISTICS_INTERVAL_S = 24 * 3600
 
 # As often as the end of the audit log is written where the log itself is not.
 AUDIT_HEAD_INTERVAL_S = 3600
@@ -81,11 +85,13 @@ class Jobs:
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
             (self.judge_patrols, PATROLS_INTERVAL_S),
             (self.tell_announcements, ANNOUNCEMENTS_INTERVAL_S),
+            (self.keep_statistics, STATISTICS_INTERVAL_S),
         ):
             scheduler.add_job(_surviving, "interval", [work], seconds=interval_s)
         scheduler.start()
         try:
             await _surviving(self.turn_calendar)
+            await _surviving(self.keep_statistics)
             await asyncio.Event().wait()
         finally:
             scheduler.shutdown(wait=False)
@@ -145,6 +151,11 @@ class Jobs:
                 if await self.database.read(tenant_id, packing.has_unpacked, day):
                     while await self.database.write_bulk(tenant_id, packing.pack_some, day):
                         pass
+
+    async def keep_statistics(self) -> None:
+        """Let the database know how much it holds, so that it looks things up the short way."""
+        await self.database.write_bulk(_NOBODY, statistics.refresh)
+        self.database.renew_readers()
 
     async def _tenants(self) -> list[TenantId]:
         return await self.database.read(_NOBODY, tenants.list_tenants)

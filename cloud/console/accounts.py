@@ -10,7 +10,6 @@ from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.payments import BadField, PaymentsPart, Typed, payments_part, record, typed_values
 from cloud.console.running import RunningPart, running_parts
-from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, SiteId, is_uuid
 from cloud.domain.invoice import InvoiceSummary
 from cloud.domain.meter import MeterRow
@@ -117,9 +116,13 @@ def _record(
 
 
 def _accounts(tx: Tx, actor: User, site_id: SiteId, search: str) -> AccountsView:
-    areas = {space.code: space.built_area_dm2 for space in premises.list_spaces(tx, actor, site_id)}
     found = premises.list_accounts(tx, actor, site_id, search, None, _ACCOUNTS_SHOWN).items
-    rows = tuple(AccountRow(account, areas.get(account.space_code, 0)) for account in found)
+    spaces = premises.find_spaces(tx, actor, {one.space_id for one in found if one.space_id is not None})
+    areas = {space_id: space.built_area_dm2 for space_id, space in spaces.items()}
+    rows = tuple(
+        AccountRow(account, 0 if account.space_id is None else areas.get(account.space_id, 0))
+        for account in found
+    )
     return AccountsView(rows, search)
 
 
@@ -130,7 +133,7 @@ def _account(
     account, supplies = premises.get_account(tx, actor, account_id)
     names = {one.code: one for one in tariffs.list_tariffs(tx, actor)}
     charge = running.running_charge(tx, actor, account_id)
-    areas = {space.code: space.built_area_dm2 for space in premises.list_spaces(tx, actor, site_id)}
+    home = None if account.space_id is None else premises.find_spaces(tx, actor, [account.space_id])
     lines = []
     for supply in supplies:
         tariff = names.get(supply.tariff_code)
@@ -140,7 +143,7 @@ def _account(
         lines.append(SupplyLine(supply.tariff_code, name_of, supply.from_on, supply.to_on))
     return AccountView(
         account,
-        areas.get(account.space_code, 0),
+        sum(space.built_area_dm2 for space in (home or {}).values()),
         ledger.balance(tx, actor, account_id),
         charge,
         running_parts(charge, fmt),
@@ -156,8 +159,4 @@ def find_account_id(tx: Tx, actor: User, site_id: SiteId, name: str) -> AccountI
     """Return the account a page's address names: by its number, or by its id."""
     if is_uuid(name):
         return AccountId(name)
-    found = premises.list_accounts(tx, actor, site_id, name, None, 50).items
-    account = next((account for account in found if account.number == name), None)
-    if account is None:
-        raise NotFound(f"the site has no account {name!r}")
-    return account.account_id
+    return premises.account_numbered(tx, actor, site_id, name).account_id

@@ -14,14 +14,24 @@ from cloud.domain.user import User
 from cloud.services import payments, premises, spaces
 from cloud.store.db import Tx
 
+# More than three buildings of a hundred flats are no picture any more: one building is.
+_HOMES_DRAWN_MAX = 300
 # After three months a debt is no oversight any more: the third bucket of ageing.
 _GRAVE_AFTER_DAYS = 90
 
 
+def drawn_of(buildings: Sequence[Building], wanted: str, homes: int) -> Sequence[Building]:
+    """Return the buildings a picture has: all of a small site, else the one that is wanted, or the first."""
+    chosen = [one for one in buildings if one.code == wanted]
+    if chosen:
+        return chosen
+    return buildings if homes <= _HOMES_DRAWN_MAX else buildings[:1]
+
+
 def houses_of(
-    tx: Tx, actor: User, site_id: SiteId, lifts: Sequence[Lift] = ()
+    tx: Tx, actor: User, site_id: SiteId, buildings: Sequence[Building], lifts: Sequence[Lift] = ()
 ) -> tuple[list[House], dict[str, str]]:
-    """Return the buildings of a site, and the address of each flat's account by the flat's code.
+    """Return buildings of a site, and the address of each flat's account by the flat's code.
 
     Who may not open accounts gets no address.
 
@@ -31,7 +41,7 @@ def houses_of(
     waiting = list(lifts)
     houses = []
     paths: dict[str, str] = {}
-    for building in premises.list_buildings(tx, actor, site_id):
+    for building in buildings:
         states = premises.building_picture(tx, actor, site_id, building.building_id)
         by_unit: dict[str, list[SpaceState]] = {}
         for state in states:

@@ -139,11 +139,11 @@ async def show_trace(desk: Desk) -> web.StreamResponse:
 
 def _list(tx: Tx, actor: User, site_id: SiteId, query: dict[str, str]) -> InvoicesView:
     periods = billing.list_periods(tx, actor, site_id)
-    overviews = [billing.period_overview(tx, actor, period.period_id) for period in periods]
-    billed = [seen for seen in overviews if seen.invoice_count][:_PERIODS_SHOWN]
-    chosen = next((seen for seen in billed if seen.period.code == query.get("period")), None)
-    seen = chosen or (billed[0] if billed else None)
-    code = None if seen is None else seen.period.code
+    issued = [(period, *billing.issued_of_period(tx, actor, period.period_id)) for period in periods]
+    billed = [one for one in issued if one[1]][:_PERIODS_SHOWN]
+    chosen = next((one for one in billed if one[0].code == query.get("period")), None)
+    period, count, total_fen = chosen or (billed[0] if billed else (None, 0, 0))
+    code = None if period is None else period.code
     search = query.get("q", "").strip()[:100]
     if search:
         rows, onward = _search(tx, actor, site_id, search, code), None
@@ -155,10 +155,10 @@ def _list(tx: Tx, actor: User, site_id: SiteId, query: dict[str, str]) -> Invoic
     is_whole = not search and onward is None and "after" not in query
     return InvoicesView(
         rows,
-        tuple(one.period for one in billed),
-        None if seen is None else seen.period,
-        0 if seen is None else seen.invoice_count,
-        0 if seen is None else seen.total_fen,
+        tuple(one for one, _, _ in billed),
+        period,
+        count,
+        total_fen,
         is_whole,
         search,
         link("/invoices", {"period": code, "after": onward}) if onward else "",

@@ -85,7 +85,7 @@ def _move(
 
 
 def _space(tx: Tx, actor: User, site_id: SiteId, code: str) -> Space:
-    found = next((one for one in premises.list_spaces(tx, actor, site_id) if one.code == code), None)
+    found = premises.space_called(tx, actor, site_id, code)
     if found is None:
         raise NotFound(f"the site has no flat {code!r}")
     return found

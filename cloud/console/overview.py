@@ -9,7 +9,7 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.houses import houses_of
+from cloud.console.houses import drawn_of, houses_of
 from cloud.console.pictures.building import BuildingPicture, Lift, Mark, draw_buildings
 from cloud.console.pictures.curve import Curve, draw_day
 from cloud.console.states import state_word
@@ -21,10 +21,10 @@ from cloud.domain.maintenance import ClockState
 from cloud.domain.meter import Freshness, MeterRow
 from cloud.domain.overview import Overview
 from cloud.domain.periods import PeriodCode, midnight_ms, month_code, month_of
-from cloud.domain.premises import Commodity, ServicePointKind
+from cloud.domain.premises import Building, Commodity, ServicePointKind
 from cloud.domain.series import PointValue, Sample
 from cloud.domain.user import User
-from cloud.services import duty, equipment, meters, overview
+from cloud.services import duty, equipment, meters, overview, premises
 from cloud.services.duty import NamedTurn
 from cloud.store.db import Tx
 from protocol.quantity import MICRO
@@ -88,6 +88,8 @@ class TodayView:
     usual_now: tuple[str, str] | None
     picture: BuildingPicture
     flat_paths: dict[str, str]
+    buildings: tuple[Building, ...]
+    drawn: str  # the building that is drawn, where not all are
     lifts: tuple[LiftLine, ...]
     load: Curve
     load_now: str
@@ -99,7 +101,7 @@ class TodayView:
 async def show(desk: Desk) -> web.StreamResponse:
     """Show the first page."""
     shown = 1000 if "all" in desk.request.query else _NEEDS_SHOWN
-    view = await desk.read(_today, desk.site.site_id, desk.format, shown)
+    view = await desk.read(_today, desk.site.site_id, desk.format, shown, _building(desk))
     return await desk.page("overview/page.html", view=view)
 
 
@@ -108,17 +110,23 @@ async def show_part(desk: Desk) -> web.StreamResponse:
     part = desk.request.match_info["part"]
     if part not in _PARTS:
         raise NotFound(f"the first page has no part {part!r}")
-    view = await desk.read(_today, desk.site.site_id, desk.format, _NEEDS_SHOWN)
+    view = await desk.read(_today, desk.site.site_id, desk.format, _NEEDS_SHOWN, _building(desk))
     return desk.part(f"overview/{part}.html", view=view)
 
 
-def _today(tx: Tx, actor: User, site_id: SiteId, fmt: Format, shown: int) -> TodayView:
+def _building(desk: Desk) -> str:
+    return desk.request.query.get("building", "")[:40]
+
+
+def _today(tx: Tx, actor: User, site_id: SiteId, fmt: Format, shown: int, wanted: str) -> TodayView:
     seen = overview.overview(tx, actor, site_id)
     rows: Sequence[MeterRow] = ()
     if may(actor, Action.READ_METERS):
         rows = meters.list_meters(tx, actor, site_id, limit=_METERS_READ).items
     lifts = _lifts(tx, actor, site_id)
-    houses, paths = houses_of(tx, actor, site_id, [_picture_lift(lift) for lift in lifts])
+    buildings = tuple(premises.list_buildings(tx, actor, site_id))
+    drawn = drawn_of(buildings, wanted, premises.count_homes(tx, actor, site_id))
+    houses, paths = houses_of(tx, actor, site_id, drawn, [_picture_lift(lift) for lift in lifts])
     curve, usual_now = _load(tx, actor, rows, fmt)
     return TodayView(
         seen,
@@ -127,6 +135,8 @@ def _today(tx: Tx, actor: User, site_id: SiteId, fmt: Format, shown: int) -> Tod
         usual_now,
         draw_buildings(houses),
         paths,
+        buildings,
+        drawn[0].code if len(drawn) < len(buildings) else "",
         tuple(lifts),
         curve,
         f"{fmt.rounded(seen.load_micro_kw, 'kW')} kW" if seen.load_micro_kw is not None else "",

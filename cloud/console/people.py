@@ -218,7 +218,7 @@ def _relate(
     tx: Tx, actor: User, site_id: SiteId, person_id: PersonId, typed: Mapping[str, str], fmt: Format
 ) -> None:
     wanted = typed.get("space", "")
-    space = next((one for one in premises.list_spaces(tx, actor, site_id) if one.code == wanted), None)
+    space = premises.space_called(tx, actor, site_id, wanted)
     if space is None:
         raise Invalid(f"the site has no flat {wanted!r}")
     from_on = _day(typed.get("from_on", ""), fmt)
@@ -233,7 +233,7 @@ def _day(text: str, fmt: Format) -> date:
 
 
 def _space_codes(tx: Tx, actor: User, site_id: SiteId) -> tuple[str, ...]:
-    return tuple(one.code for one in premises.list_spaces(tx, actor, site_id))
+    return premises.offered_codes(tx, actor, site_id)
 
 
 def _person_id(desk: Desk) -> PersonId:

@@ -19,7 +19,6 @@ from cloud.console.repair_view import (
 from cloud.console.uploads import Sent, read_form
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, PhotoId, SiteId, is_uuid
-from cloud.domain.premises import SpaceKind
 from cloud.domain.repair import (
     UNFINISHED,
     WAITING,
@@ -60,7 +59,7 @@ class NewRepairView:
     """The form for what a caller tells."""
 
     categories: tuple[str, ...]
-    spaces: tuple[tuple[str, str], ...]
+    spaces: tuple[str, ...]
     typed: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -172,11 +171,7 @@ def _list(tx: Tx, actor: User, site_id: SiteId, show: str, after: str | None, fm
 def _form(
     tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> NewRepairView:
-    spaces = tuple(
-        (str(space.space_id), space.code)
-        for space in premises.list_spaces(tx, actor, site_id)
-        if space.kind is not SpaceKind.PARKING
-    )
+    spaces = premises.offered_codes(tx, actor, site_id)
     filled = {
         "category": RepairCategory.PLUMBING.value,
         "urgency": Urgency.NORMAL.value,
@@ -188,9 +183,7 @@ def _form(
 
 
 def _record(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], sent: Sent) -> Repair:
-    space = next(
-        (one for one in premises.list_spaces(tx, actor, site_id) if one.code == typed["space"]), None
-    )
+    space = premises.space_called(tx, actor, site_id, typed["space"])
     if typed["space"] and space is None:
         raise Invalid(f"the site has no flat {typed['space']!r}")
     account = None

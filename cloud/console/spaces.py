@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.houses import Layer, layered_houses
+from cloud.console.houses import Layer, drawn_of, layered_houses
 from cloud.console.lists import link
 from cloud.console.pictures.building import BuildingPicture, draw_buildings
 from cloud.console.uploads import read_form_with_file
@@ -38,7 +38,6 @@ from cloud.store.db import Tx
 
 _ROWS = 50
 # More flats than this are not told apart in one picture: then one building is drawn.
-_FLATS_DRAWN_MAX = 300
 _FILTERS = (
     "q",
     "building",
@@ -177,7 +176,8 @@ def _premises(tx: Tx, actor: User, site_id: SiteId, query: Mapping[str, str], fm
     wanted = _wanted(typed, buildings)
     page = spaces.search(tx, actor, site_id, wanted, on, query.get("after"), _ROWS)
     found = counted if wanted == SpaceSearch() else spaces.counts(tx, actor, site_id, wanted, on)
-    drawn = _drawn(buildings, query.get("picture", "") or typed["building"], counted)
+    homes = sum(one.count for one in counted if one.kind in (SpaceKind.FLAT, SpaceKind.SHOP))
+    drawn = drawn_of(buildings, query.get("picture", "") or typed["building"], homes)
     layer = _layer(actor, query.get("layer", ""), is_today=on == fmt.today)
     houses, paths, legend = layered_houses(tx, actor, site_id, drawn, layer, on)
     columns = sum(len({flat.label[-2:] for flat in unit.flats}) for house in houses for unit in house.units)
@@ -205,14 +205,6 @@ def _premises(tx: Tx, actor: User, site_id: SiteId, query: Mapping[str, str], fm
         page.items,
         onward,
     )
-
-
-def _drawn(buildings: Sequence[Building], wanted: str, counted: Sequence[SpaceCount]) -> Sequence[Building]:
-    chosen = [one for one in buildings if one.code == wanted]
-    if chosen:
-        return chosen
-    flats = sum(one.count for one in counted if one.kind in (SpaceKind.FLAT, SpaceKind.SHOP))
-    return buildings if flats <= _FLATS_DRAWN_MAX else buildings[:1]
 
 
 def _layers(actor: User, *, is_today: bool) -> list[Layer]:

@@ -102,14 +102,20 @@ def period_overview(tx: Tx, actor: User, period_id: PeriodId) -> PeriodOverview:
     require(actor, Action.READ_LEDGER)
     period = _period(tx, period_id)
     count, total_fen = invoices.count_of_period(tx, period_id)
-    to_bill = len(subjects.accounts_to_bill(tx, period.site_id, period.dates))
+    to_bill = subjects.count_to_bill(tx, period.site_id, period.dates)
     return PeriodOverview(period, count, total_fen, to_bill, tuple(periods.list_holds(tx, period_id)))
+
+
+def issued_of_period(tx: Tx, actor: User, period_id: PeriodId) -> tuple[int, int]:
+    """Return how many documents a period has, and what they come to in fen."""
+    require(actor, Action.READ_LEDGER)
+    return invoices.count_of_period(tx, period_id)
 
 
 def count_to_bill(tx: Tx, actor: User, site_id: SiteId, dates: ServicePeriod) -> int:
     """Return how many accounts are charged for some day of a month, also of one that was never opened."""
     require(actor, Action.READ_LEDGER)
-    return len(subjects.accounts_to_bill(tx, _site(tx, site_id).site_id, dates))
+    return subjects.count_to_bill(tx, _site(tx, site_id).site_id, dates)
 
 
 def charges_of_period(tx: Tx, actor: User, period_id: PeriodId) -> dict[str, int]:

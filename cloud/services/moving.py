@@ -54,7 +54,7 @@ def plan(tx: Tx, actor: User, space_id: SpaceId, on: date) -> MovePlan:
     """Return what a move on a day would change, and which dials a person must still read."""
     require(actor, Action.MANAGE_PEOPLE)
     site, space = _place(tx, space_id)
-    account = _account_on(tx, site, space_id, on)
+    account = _account_on(tx, space_id, on)
     points = _points(tx, site, space_id)
     _, tariffs = _supplies(tx, points)
     leaving = [one for one in person_store.occupancies_of_space(tx, space_id) if _may_leave(one, on)]
@@ -174,41 +174,40 @@ def _arrive(
 
 def _free_number(tx: Tx, site: Site, planned: MovePlan) -> str:
     """Return the next account number of a home: `A-00101`, then `A-00101-2`, `A-00101-3`."""
-    known = people.accounts_by_number(tx, site.site_id)
-    if planned.account_number:
-        base = planned.account_number
-    else:
-        own = [number for number, one in known.items() if one.space_id == planned.space_id]
-        base = min(own, key=len) if own else ""
+    own = [one.number for one in people.accounts_of_spaces(tx, [planned.space_id])]
+    base = planned.account_number or min(own, key=len, default="")
     if not base:
-        while (fresh := f"A-N{next_number(tx, site.code, 'account'):04d}") in known:
+        while _is_taken(tx, site, fresh := f"A-N{next_number(tx, site.code, 'account'):04d}"):
             pass
         return fresh
     root = base.rpartition("-")[0] if base.count("-") > 1 else base
     following = 2
-    while f"{root}-{following}" in known:
+    while _is_taken(tx, site, f"{root}-{following}"):
         following += 1
     return f"{root}-{following}"
 
 
+def _is_taken(tx: Tx, site: Site, number: str) -> bool:
+    return people.find_by_number(tx, site.site_id, number) is not None
+
+
 def _place(tx: Tx, space_id: SpaceId) -> tuple[Site, Space]:
-    for site in premises.list_sites(tx):
-        for space in premises.list_spaces(tx, site.site_id):
-            if space.space_id == space_id:
-                return site_of(tx, site.site_id), space
-    raise NotFound(f"there is no space {space_id}")
+    site_id, space = premises.site_of_space(tx, space_id), premises.find_space(tx, space_id)
+    if site_id is None or space is None:
+        raise NotFound(f"there is no space {space_id}")
+    return site_of(tx, site_id), space
 
 
-def _account_on(tx: Tx, site: Site, space_id: SpaceId, on: date) -> Account | None:
+def _account_on(tx: Tx, space_id: SpaceId, on: date) -> Account | None:
     """Return the account that is open on the day before `on`, or begins on it."""
-    for account in people.accounts_by_number(tx, site.site_id).values():
-        if account.space_id == space_id and account.closed_on is None and account.opened_on < on:
+    for account in people.accounts_of_spaces(tx, [space_id]):
+        if account.closed_on is None and account.opened_on < on:
             return account
     return None
 
 
 def _points(tx: Tx, site: Site, space_id: SpaceId) -> list[ServicePoint]:
-    return [one for one in premises.list_service_points(tx, site.site_id) if one.space_id == space_id]
+    return premises.list_service_points(tx, site.site_id, space_id)
 
 
 def _supplies(

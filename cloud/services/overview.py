@@ -126,7 +126,7 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
         for box in gateways.list_gateways(tx, site_id)
         if box.state is GatewayState.OFFLINE and box.gateway_id not in told
     ]
-    found += _from_meters(meter_rows.worst_rows(tx, site_id, today_at(tx, site), METERS_READ))
+    found += _from_meters(meter_rows.doubtful_rows(tx, site_id, today_at(tx, site), METERS_READ))
     problems = ingest.list_problems(tx, None, only_open=True, limit=100)
     if problems:
         first = problems[0]

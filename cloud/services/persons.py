@@ -139,16 +139,14 @@ def get_person(tx: Tx, actor: User, person_id: PersonId) -> PersonDetail:
     told = repairs.list_repairs(
         tx,
         found.site_id,
-        RepairFilter(frozenset(RepairState), account_ids=_account_ids(tx, found.site_id, homes)),
+        RepairFilter(frozenset(RepairState), account_ids=_account_ids(tx, homes)),
         None,
         _REPAIRS_SHOWN,
     )
     accounts: tuple[AccountOfPerson, ...] = ()
     papers: tuple[InvoiceSummary, ...] = ()
     if may(actor, Action.READ_LEDGER):
-        accounts = tuple(
-            _account(tx, actor, account, today) for account in _accounts(tx, found.site_id, homes)
-        )
+        accounts = tuple(_account(tx, actor, account, today) for account in _accounts(tx, homes))
         papers = tuple(
             paper
             for one in accounts
@@ -205,7 +203,7 @@ def relate(
     """Note that somebody belongs to a home from a day on."""
     require(actor, Action.MANAGE_PEOPLE)
     found = _living(tx, person_id)
-    if all(one.space_id != space_id for one in premises.list_spaces(tx, found.site_id)):
+    if premises.site_of_space(tx, space_id) != found.site_id:
         raise NotFound(f"there is no space {space_id}")
     if not persons.insert_occupancy(tx, person_id, space_id, relation, from_on):
         raise Conflict(f"{found.name} belongs to this home from {from_on} already")
@@ -264,12 +262,11 @@ def _account(tx: Tx, actor: User, account: Account, today: date) -> AccountOfPer
     return AccountOfPerson(account, ledger.balance(tx, actor, account.account_id), overdue)
 
 
-def _accounts(tx: Tx, site_id: SiteId, homes: Sequence[Occupancy]) -> list[Account]:
+def _accounts(tx: Tx, homes: Sequence[Occupancy]) -> list[Account]:
     """Return the accounts of the homes while somebody lived there."""
-    found = people.accounts_by_number(tx, site_id).values()
     return [
         account
-        for account in found
+        for account in people.accounts_of_spaces(tx, {home.space_id for home in homes})
         if any(
             home.space_id == account.space_id
             and (home.to_on is None or account.opened_on < home.to_on)
@@ -279,8 +276,8 @@ def _accounts(tx: Tx, site_id: SiteId, homes: Sequence[Occupancy]) -> list[Accou
     ]
 
 
-def _account_ids(tx: Tx, site_id: SiteId, homes: Sequence[Occupancy]) -> list[AccountId]:
-    return [account.account_id for account in _accounts(tx, site_id, homes)]
+def _account_ids(tx: Tx, homes: Sequence[Occupancy]) -> list[AccountId]:
+    return [account.account_id for account in _accounts(tx, homes)]
 
 
 def _found(tx: Tx, person_id: PersonId) -> Person:

@@ -1,10 +1,11 @@
 """Sites, buildings, spaces and accounts: what there is to serve, and for whom."""
 
 import re
+from collections.abc import Collection
 
 from cloud.domain.access import Action, require, require_account
 from cloud.domain.errors import Conflict, Invalid, NotFound
-from cloud.domain.ids import AccountId, BuildingId, SiteId
+from cloud.domain.ids import AccountId, BuildingId, SiteId, SpaceId
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.people import Account, Supply
 from cloud.domain.periods import local_date, time_zone
@@ -16,6 +17,8 @@ from cloud.store.db import Tx
 SITE_NAME_LENGTH_MAX = 100
 # It leads the numbers of invoices and repairs, so it must be quick to say.
 _SITE_CODE = re.compile(r"[A-Za-z0-9]{1,10}")
+# Beyond this nobody scrolls a list of homes; whoever fills the form in types the number.
+OFFERED_MAX = 500
 
 
 def list_sites(tx: Tx, actor: User) -> list[Site]:
@@ -72,6 +75,32 @@ def list_spaces(tx: Tx, actor: User, site_id: SiteId, building_id: BuildingId | 
     return premises.list_spaces(tx, site_id, building_id)
 
 
+def count_homes(tx: Tx, actor: User, site_id: SiteId) -> int:
+    """Return how many flats and shops a site has."""
+    require(actor, Action.READ_PREMISES)
+    return premises.count_homes(tx, site_id)
+
+
+def find_spaces(tx: Tx, actor: User, space_ids: Collection[SpaceId]) -> dict[SpaceId, Space]:
+    """Return spaces by id; unknown ids are left out."""
+    require(actor, Action.READ_PREMISES)
+    return premises.find_spaces(tx, space_ids)
+
+
+def space_called(tx: Tx, actor: User, site_id: SiteId, code: str) -> Space | None:
+    """Return the space people call so, or None; of several the first building's."""
+    require(actor, Action.READ_PREMISES)
+    found = premises.spaces_called(tx, site_id, code)
+    return premises.find_space(tx, found[0]) if found else None
+
+
+def offered_codes(tx: Tx, actor: User, site_id: SiteId) -> tuple[str, ...]:
+    """Return what a site's spaces are called, for a form to offer; none where they are too many to offer."""
+    require(actor, Action.READ_PREMISES)
+    found = premises.space_codes(tx, site_id, OFFERED_MAX + 1)
+    return tuple(found) if len(found) <= OFFERED_MAX else ()
+
+
 def list_service_points(tx: Tx, actor: User, site_id: SiteId) -> list[ServicePoint]:
     """Return the places of a site where something is measured, by code."""
     require(actor, Action.READ_PREMISES)
@@ -107,6 +136,15 @@ def get_account(tx: Tx, actor: User, account_id: AccountId) -> tuple[Account, li
     if found is None:
         raise NotFound("there is no such account")
     return found, people.supplies_of_account(tx, account_id)
+
+
+def account_numbered(tx: Tx, actor: User, site_id: SiteId, number: str) -> Account:
+    """Return the account of that number."""
+    require(actor, Action.READ_PREMISES)
+    found = people.find_by_number(tx, site_id, number)
+    if found is None:
+        raise NotFound(f"the site has no account {number!r}")
+    return found
 
 
 def own_accounts(tx: Tx, actor: User) -> list[Account]:

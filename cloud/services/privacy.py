@@ -146,11 +146,7 @@ def _me(tx: Tx, actor: User) -> Person:
 
 def _everything(tx: Tx, own: Person) -> dict[str, Any]:
     homes = persons.occupancies_of_people(tx, [own.person_id])
-    accounts = [
-        account
-        for account in people.accounts_by_number(tx, own.site_id).values()
-        if any(home.space_id == account.space_id for home in homes)
-    ]
+    accounts = people.accounts_of_spaces(tx, {home.space_id for home in homes})
     ids = [account.account_id for account in accounts]
     told = repairs.list_repairs(
         tx, own.site_id, RepairFilter(frozenset(RepairState), account_ids=ids), None, _PAPERS_MAX

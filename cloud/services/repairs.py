@@ -238,7 +238,7 @@ def _placed(tx: Tx, actor: User, site_id: SiteId, asked: RepairRequest) -> Repai
         if account is None or account.site_id != site_id:
             raise NotFound("there is no such account")
         space_id = space_id or account.space_id
-    if space_id is not None and all(one.space_id != space_id for one in premises.list_spaces(tx, site_id)):
+    if space_id is not None and premises.site_of_space(tx, space_id) != site_id:
         raise NotFound(f"there is no space {space_id}")
     if asked.equipment_id is not None:
         found = equipment.find_equipment(tx, asked.equipment_id)

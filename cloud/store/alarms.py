@@ -215,24 +215,30 @@ def count_open(tx: Tx, site_id: SiteId) -> tuple[int, int, Severity | None]:
 
 def count_open_by_device(tx: Tx, site_id: SiteId) -> dict[DeviceId, int]:
     """Return how many alarms are open at each device that has any."""
-    # Alarms about a point name its series; those about a device as a whole name its code as their key.
-    by_point = sa.and_(
-        point.c.tenant_id == device.c.tenant_id,
-        point.c.device_id == device.c.id,
-        point.c.series_id == alarm.c.series_id,
+    is_open = (
+        alarm.c.tenant_id == tx.tenant_id,
+        alarm.c.site_id == site_id,
+        alarm.c.cleared_at_ms.is_(None),
     )
-    of_point = sa.select(sa.literal(1)).where(by_point).correlate(device, alarm).exists()
-    as_whole = sa.and_(alarm.c.gateway_id == device.c.gateway_id, alarm.c.point_key == device.c.code)
+    at_point = sa.and_(point.c.tenant_id == alarm.c.tenant_id, point.c.series_id == alarm.c.series_id)
+    at_device = sa.and_(
+        device.c.tenant_id == alarm.c.tenant_id,
+        device.c.gateway_id == alarm.c.gateway_id,
+        device.c.code == alarm.c.point_key,
+    )
+    # Alarms about a point name its series; those about a device as a whole name its code as their key.
+    raised = (
+        sa.select(point.c.device_id, alarm.c.id)
+        .select_from(alarm.join(point, at_point))
+        .where(*is_open)
+        .union(sa.select(device.c.id, alarm.c.id).select_from(alarm.join(device, at_device)).where(*is_open))
+        .subquery("raised")
+    )
     # Where is something the matter?
     rows = tx.conn.execute(
-        sa.select(device.c.id, sa.func.count().label("open_count"))
-        .select_from(
-            device.join(alarm, sa.and_(alarm.c.tenant_id == device.c.tenant_id, sa.or_(of_point, as_whole)))
-        )
-        .where(alarm.c.tenant_id == tx.tenant_id, alarm.c.site_id == site_id, alarm.c.cleared_at_ms.is_(None))
-        .group_by(device.c.id)
+        sa.select(raised.c.device_id, sa.func.count().label("open_count")).group_by(raised.c.device_id)
     )
-    return {DeviceId(row.id): row.open_count for row in rows}
+    return {DeviceId(row.device_id): row.open_count for row in rows}
 
 
 def entries_of(tx: Tx, alarm_id: AlarmId) -> list[AlarmEntry]:

@@ -202,6 +202,11 @@ class Database:
         """Return how many transactions may write at once: one on SQLite."""
         return self._writers.count
 
+    def renew_readers(self) -> None:
+        """Let what reads next open anew: SQLite's readers learn of new statistics only so."""
+        if self.writers == 1:
+            self._read_engine.dispose()
+
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""
         self._readers.close()

@@ -4,32 +4,28 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from cloud.store.db import Tx
-from cloud.store.schema import account
+from cloud.store.schema import account, space
+
+HOLDER = account.alias("holder")
 
 
-def holder_on(tx: Tx, on: date) -> sa.Subquery:
-    """Return the account that belongs to each space on a day; of several the one opened last."""
-    ranked = (
-        sa.select(
-            account.c.space_id,
-            account.c.id.label("account_id"),
-            account.c.number,
-            account.c.holder_name,
-            sa.func.row_number()
-            .over(partition_by=account.c.space_id, order_by=(account.c.opened_on.desc(), account.c.number))
-            .label("place"),
-        )
+def holds_on(on: date) -> sa.ColumnElement[bool]:
+    """Return the condition that joins a space to the account it belongs to on a day, of several the last.
+
+    The account is looked up space by space, by the index: no engine joins to a ranking of all of them so.
+    """
+    latest = account.alias("latest")
+    found = (
+        sa.select(latest.c.id)
         .where(
-            account.c.tenant_id == tx.tenant_id,
-            account.c.space_id.is_not(None),
-            account.c.opened_on <= on,
-            sa.or_(account.c.closed_on.is_(None), account.c.closed_on > on),
+            latest.c.tenant_id == space.c.tenant_id,
+            latest.c.space_id == space.c.id,
+            latest.c.opened_on <= on,
+            sa.or_(latest.c.closed_on.is_(None), latest.c.closed_on > on),
         )
-        .subquery()
+        .order_by(latest.c.opened_on.desc(), latest.c.number)
+        .limit(1)
+        .correlate(space)
+        .scalar_subquery()
     )
-    return (
-        sa.select(ranked.c.space_id, ranked.c.account_id, ranked.c.number, ranked.c.holder_name)
-        .where(ranked.c.place == 1)
-        .subquery("holder")
-    )
+    return sa.and_(HOLDER.c.tenant_id == space.c.tenant_id, HOLDER.c.id == found)

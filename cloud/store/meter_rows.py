@@ -83,6 +83,40 @@ def worst_rows(tx: Tx, site_id: SiteId, today: date, limit: int) -> list[MeterRo
     return [_row_from_row(row, tx.now_ms) for row in rows]
 
 
+def doubtful_rows(tx: Tx, site_id: SiteId, today: date, limit: int) -> list[MeterRow]:
+    """Return the meters that hang now and are silent, were never heard or are held, the longest first.
+
+    Few are: they are found by their register alone, and only then told of in full.
+    """
+    valued = point_current.c.valued_at_ms
+    # Which meters would a person look at?
+    found = tx.conn.scalars(
+        sa.select(installation.c.id)
+        .select_from(_registers())
+        .where(
+            installation.c.tenant_id == tx.tenant_id,
+            installation.c.to_at_ms.is_(None),
+            service_point.c.site_id == site_id,
+            sa.or_(
+                valued.is_(None),
+                valued < tx.now_ms - LATE_WITHIN_MS,
+                point_current.c.quality == int(Quality.HELD),
+            ),
+        )
+        .order_by(sa.func.coalesce(valued, 0), service_point.c.code)
+        .limit(limit)
+    ).all()
+    if not found:
+        return []
+    # How are they?
+    rows = tx.conn.execute(
+        _rows(tx, today)
+        .where(installation.c.id.in_(found))
+        .order_by(sa.func.coalesce(valued, 0), service_point.c.code)
+    )
+    return [_row_from_row(row, tx.now_ms) for row in rows]
+
+
 def master_rows(tx: Tx, site_id: SiteId, today: date) -> list[MeterRow]:
     """Return the meters that measure whole buildings now, by the code of their place."""
     # What does everything go through?
@@ -128,7 +162,7 @@ def count_by_freshness(tx: Tx, site_id: SiteId) -> dict[Freshness, int]:
     # How many meters are how fresh?
     rows = tx.conn.execute(
         sa.select(grade.label("grade"), sa.func.count())
-        .select_from(_hanging())
+        .select_from(_registers())
         .where(
             installation.c.tenant_id == tx.tenant_id,
             service_point.c.site_id == site_id,
@@ -151,6 +185,23 @@ def _is_of(freshness: Freshness, now_ms: int) -> sa.ColumnElement[bool]:
             return valued < now_ms - LATE_WITHIN_MS
         case Freshness.NEVER:
             return valued.is_(None)
+
+
+def _registers() -> sa.FromClause:
+    """Return installations with their places and what their registers say, and nothing else."""
+    return installation.join(
+        service_point,
+        sa.and_(
+            service_point.c.tenant_id == installation.c.tenant_id,
+            service_point.c.id == installation.c.service_point_id,
+        ),
+    ).outerjoin(
+        point_current,
+        sa.and_(
+            point_current.c.tenant_id == installation.c.tenant_id,
+            point_current.c.series_id == installation.c.series_id,
+        ),
+    )
 
 
 def _hanging() -> sa.FromClause:

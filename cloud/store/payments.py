@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -238,22 +239,15 @@ def prepaid_balances(tx: Tx, account_ids: Sequence[AccountId]) -> dict[AccountId
 
 def list_arrears(tx: Tx, site_id: SiteId, as_of: date) -> list[Arrears]:
     """Return who at a site owes something overdue, the most first."""
-    left = invoice.c.total_fen - _PAID
-    edges = [as_of - timedelta(days=days) for days in BUCKETS]
-    ages = [
-        sa.func.sum(sa.case((sa.and_(invoice.c.due_on <= newest, invoice.c.due_on > oldest), left), else_=0))
-        for newest, oldest in zip(edges, [*edges[1:], date.min], strict=True)
-    ]
-    # Who owes how much, and since when?
-    rows = tx.conn.execute(
+    # What is left of each document is summed once; a bucket of ageing then only asks for its days.
+    overdue = (
         sa.select(
-            account.c.id,
+            invoice.c.account_id,
+            invoice.c.due_on,
+            (invoice.c.total_fen - _PAID).label("left_fen"),
             account.c.number,
             account.c.holder_name,
             space.c.code.label("space_code"),
-            sa.func.min(invoice.c.due_on),
-            sa.func.count(),
-            *ages,
         )
         .select_from(
             invoice.join(
@@ -268,22 +262,34 @@ def list_arrears(tx: Tx, site_id: SiteId, as_of: date) -> list[Arrears]:
             invoice.c.tenant_id == tx.tenant_id,
             STANDS,
             invoice.c.due_on < as_of,
-            left > 0,
         )
-        .group_by(account.c.id, account.c.number, account.c.holder_name, space.c.code)
+        .subquery("overdue")
     )
-    found = [
-        Arrears(
-            AccountId(row[0]),
-            row[1],
-            row[2],
-            row[3] or "",
-            row[4],
-            row[5],
-            (int(row[6]), int(row[7]), int(row[8]), int(row[9])),
+    edges = [as_of - timedelta(days=days) for days in BUCKETS]
+    # Who owes how much, and since when?
+    rows = tx.conn.execute(
+        sa.select(overdue).where(overdue.c.left_fen > 0).order_by(overdue.c.account_id, overdue.c.due_on)
+    )
+    found = []
+    for account_id, of_account in groupby(rows, lambda row: row.account_id):
+        open_rows = list(of_account)
+        ages = [0] * len(edges)
+        for row in open_rows:
+            # The youngest bucket ends the day before; the last one has no beginning.
+            bucket = max(number for number, newest in enumerate(edges) if row.due_on <= newest)
+            ages[bucket] += int(row.left_fen)
+        first = open_rows[0]
+        found.append(
+            Arrears(
+                AccountId(account_id),
+                first.number,
+                first.holder_name,
+                first.space_code or "",
+                first.due_on,
+                len(open_rows),
+                (ages[0], ages[1], ages[2], ages[3]),
+            )
         )
-        for row in rows
-    ]
     return sorted(found, key=lambda one: (-one.total_fen, one.account_number))
 
 

@@ -49,6 +49,24 @@ def accounts_by_number(tx: Tx, site_id: SiteId) -> dict[str, Account]:
     return {row.number: _account_from_row(row) for row in rows}
 
 
+def accounts_of_spaces(tx: Tx, space_ids: Collection[SpaceId]) -> list[Account]:
+    """Return the accounts spaces have and had, by number."""
+    # Whose were these spaces?
+    rows = tx.conn.execute(
+        _select(tx).where(account.c.space_id.in_(sorted(space_ids))).order_by(account.c.number)
+    )
+    return [_account_from_row(row) for row in rows]
+
+
+def find_by_number(tx: Tx, site_id: SiteId, number: str) -> Account | None:
+    """Return the account of that number, or None."""
+    # Which account is called so?
+    row = tx.conn.execute(
+        _select(tx).where(account.c.site_id == site_id, account.c.number == number)
+    ).one_or_none()
+    return None if row is None else _account_from_row(row)
+
+
 def list_accounts(tx: Tx, site_id: SiteId, search: str, after_number: str, limit: int) -> list[Account]:
     """Return a site's accounts by number, those after `after_number`."""
     query = _select(tx).where(account.c.site_id == site_id, account.c.number > after_number)

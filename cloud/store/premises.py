@@ -1,5 +1,6 @@
 """Sites, buildings, spaces and service points."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,11 +89,59 @@ def list_spaces(tx: Tx, site_id: SiteId, building_id: BuildingId | None = None) 
 
 def find_space(tx: Tx, space_id: SpaceId) -> Space | None:
     """Return one space, or None."""
-    # Which space is this?
-    row = tx.conn.execute(
-        _spaces().where(space.c.tenant_id == tx.tenant_id, space.c.id == space_id)
-    ).one_or_none()
-    return None if row is None else _space_from_row(row)
+    return find_spaces(tx, [space_id]).get(space_id)
+
+
+def find_spaces(tx: Tx, space_ids: Collection[SpaceId]) -> dict[SpaceId, Space]:
+    """Return spaces by id; unknown ids are left out."""
+    # Which spaces are these?
+    rows = tx.conn.execute(
+        _spaces().where(space.c.tenant_id == tx.tenant_id, space.c.id.in_(sorted(space_ids)))
+    )
+    return {SpaceId(row.id): _space_from_row(row) for row in rows}
+
+
+def count_homes(tx: Tx, site_id: SiteId) -> int:
+    """Return how many flats and shops a site has."""
+    # How large is this site?
+    found = tx.conn.scalar(
+        sa.select(sa.func.count())
+        .select_from(
+            space.join(
+                building,
+                sa.and_(building.c.tenant_id == space.c.tenant_id, building.c.id == space.c.building_id),
+            )
+        )
+        .where(
+            space.c.tenant_id == tx.tenant_id,
+            building.c.site_id == site_id,
+            space.c.kind.in_((SpaceKind.FLAT.value, SpaceKind.SHOP.value)),
+        )
+    )
+    return int(found or 0)
+
+
+def site_of_space(tx: Tx, space_id: SpaceId) -> SiteId | None:
+    """Return the site a space is on, or None if there is no such space."""
+    # Where is this space?
+    found = tx.conn.scalar(
+        sa.select(building.c.site_id)
+        .join(space, sa.and_(space.c.tenant_id == building.c.tenant_id, space.c.building_id == building.c.id))
+        .where(space.c.tenant_id == tx.tenant_id, space.c.id == space_id)
+    )
+    return None if found is None else SiteId(found)
+
+
+def space_codes(tx: Tx, site_id: SiteId, limit: int) -> list[str]:
+    """Return what a site's spaces are called, the first `limit` by building, floor and code."""
+    # What may somebody choose from?
+    rows = tx.conn.execute(
+        _spaces()
+        .where(space.c.tenant_id == tx.tenant_id, building.c.site_id == site_id)
+        .order_by(building.c.code, space.c.floor, space.c.code)
+        .limit(limit)
+    )
+    return [row.code for row in rows]
 
 
 def spaces_called(tx: Tx, site_id: SiteId, code: str) -> list[SpaceId]:
@@ -157,8 +206,11 @@ def set_area(tx: Tx, space_id: SpaceId, area_dm2: int) -> None:
     )
 
 
-def list_service_points(tx: Tx, site_id: SiteId) -> list[ServicePoint]:
-    """Return a site's service points by code."""
+def list_service_points(tx: Tx, site_id: SiteId, space_id: SpaceId | None = None) -> list[ServicePoint]:
+    """Return a site's service points by code, or those of one of its spaces."""
+    conditions = [service_point.c.tenant_id == tx.tenant_id, service_point.c.site_id == site_id]
+    if space_id is not None:
+        conditions.append(service_point.c.space_id == space_id)
     # Where is something measured for billing?
     rows = tx.conn.execute(
         sa.select(
@@ -169,7 +221,7 @@ def list_service_points(tx: Tx, site_id: SiteId) -> list[ServicePoint]:
             service_point.c.commodity,
             service_point.c.kind,
         )
-        .where(service_point.c.tenant_id == tx.tenant_id, service_point.c.site_id == site_id)
+        .where(*conditions)
         .order_by(service_point.c.code)
     )
     return [_service_point_from_row(row) for row in rows]

@@ -1,5 +1,6 @@
 """What is not normal where: for each space of a building, its meters and alarms counted."""
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -9,15 +10,16 @@ from cloud.domain.ids import AccountId, BuildingId, SpaceId
 from cloud.domain.meter import FRESH_WITHIN_MS
 from cloud.domain.premises import Space, SpaceKind, SpaceState
 from cloud.store.db import Tx
-from cloud.store.holders import holder_on
+from cloud.store.holders import HOLDER, holds_on
 from cloud.store.schema import alarm, installation, point, point_current, service_point, space
 from protocol.reading import Quality
+
+_HOME = space.alias("home")
 
 
 def list_states(tx: Tx, building_id: BuildingId, today: date) -> list[SpaceState]:
     """Return the spaces of a building, the top floor first, with what is not normal there."""
-    meters, alarms = _meters(tx), _alarms(tx)
-    holder = holder_on(tx, today)
+    meters, alarms = _meters(tx, building_id), _alarms(tx, building_id)
     columns: list[sa.ColumnElement[Any]] = [
         space.c.id,
         space.c.building_id,
@@ -26,45 +28,46 @@ def list_states(tx: Tx, building_id: BuildingId, today: date) -> list[SpaceState
         space.c.floor,
         space.c.kind,
         space.c.built_area_dm2,
-        holder.c.account_id,
-        holder.c.holder_name,
+        HOLDER.c.id.label("account_id"),
+        HOLDER.c.holder_name,
         meters.c.total,
         meters.c.overdue,
         meters.c.held,
-        alarms.c.open,
     ]
     # How is it in each space?
     rows = tx.conn.execute(
         sa.select(*columns)
         .select_from(
-            space.outerjoin(meters, meters.c.space_id == space.c.id)
-            .outerjoin(alarms, alarms.c.space_id == space.c.id)
-            .outerjoin(holder, holder.c.space_id == space.c.id)
+            space.outerjoin(meters, meters.c.space_id == space.c.id).outerjoin(HOLDER, holds_on(today))
         )
         .where(space.c.tenant_id == tx.tenant_id, space.c.building_id == building_id)
         .order_by(space.c.floor.desc(), space.c.code)
     )
-    return [_state_from_row(row) for row in rows]
+    return [_state_from_row(row, alarms[SpaceId(row.id)]) for row in rows]
 
 
-def _hanging(tx: Tx) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+def _hanging(tx: Tx, building_id: BuildingId) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """Return what hangs in a building's spaces, and the condition that it does; from the spaces on."""
     where = sa.and_(
-        installation.c.tenant_id == tx.tenant_id,
+        _HOME.c.tenant_id == tx.tenant_id,
+        _HOME.c.building_id == building_id,
         installation.c.to_at_ms.is_(None),
-        service_point.c.space_id.is_not(None),
     )
-    joined = installation.join(
+    joined = _HOME.join(
         service_point,
+        sa.and_(service_point.c.tenant_id == _HOME.c.tenant_id, service_point.c.space_id == _HOME.c.id),
+    ).join(
+        installation,
         sa.and_(
-            service_point.c.tenant_id == installation.c.tenant_id,
-            service_point.c.id == installation.c.service_point_id,
+            installation.c.tenant_id == service_point.c.tenant_id,
+            installation.c.service_point_id == service_point.c.id,
         ),
     )
     return joined, where
 
 
-def _meters(tx: Tx) -> sa.Subquery:
-    joined, where = _hanging(tx)
+def _meters(tx: Tx, building_id: BuildingId) -> sa.Subquery:
+    joined, where = _hanging(tx, building_id)
     valued = sa.func.coalesce(point_current.c.valued_at_ms, 0)
     return (
         sa.select(
@@ -88,42 +91,49 @@ def _meters(tx: Tx) -> sa.Subquery:
     )
 
 
-def _alarms(tx: Tx) -> sa.Subquery:
-    """Return how many alarms are open at the devices that measure each space."""
-    joined, where = _hanging(tx)
-    register, alarmed = point.alias("register"), point.alias("alarmed")
-    return (
-        sa.select(service_point.c.space_id, sa.func.count(sa.distinct(alarm.c.id)).label("open"))
+def _alarms(tx: Tx, building_id: BuildingId) -> Counter[SpaceId]:
+    """Return how many alarms are open at the devices that measure each space of a building.
+
+    Few alarms are open: they are asked for first, then which of the building's spaces their devices measure.
+    """
+    # At which devices is something the matter?
+    raised = tx.conn.execute(
+        sa.select(point.c.device_id, sa.func.count())
+        .select_from(
+            alarm.join(
+                point,
+                sa.and_(point.c.tenant_id == alarm.c.tenant_id, point.c.series_id == alarm.c.series_id),
+            )
+        )
+        .where(alarm.c.tenant_id == tx.tenant_id, alarm.c.cleared_at_ms.is_(None))
+        .group_by(point.c.device_id)
+    )
+    open_at = {row[0]: int(row[1]) for row in raised}
+    if not open_at:
+        return Counter()
+    joined, where = _hanging(tx, building_id)
+    # Which of the spaces do they measure?
+    measured = tx.conn.execute(
+        sa.select(service_point.c.space_id, point.c.device_id)
+        .distinct()
         .select_from(
             joined.join(
-                register,
+                point,
                 sa.and_(
-                    register.c.tenant_id == installation.c.tenant_id,
-                    register.c.series_id == installation.c.series_id,
-                ),
-            )
-            .join(
-                alarmed,
-                sa.and_(
-                    alarmed.c.tenant_id == register.c.tenant_id, alarmed.c.device_id == register.c.device_id
-                ),
-            )
-            .join(
-                alarm,
-                sa.and_(
-                    alarm.c.tenant_id == alarmed.c.tenant_id,
-                    alarm.c.series_id == alarmed.c.series_id,
-                    alarm.c.cleared_at_ms.is_(None),
+                    point.c.tenant_id == installation.c.tenant_id,
+                    point.c.series_id == installation.c.series_id,
                 ),
             )
         )
-        .where(where)
-        .group_by(service_point.c.space_id)
-        .subquery("alarms")
+        .where(where, point.c.device_id.in_(sorted(open_at)))
     )
+    found: Counter[SpaceId] = Counter()
+    for space_id, device_id in measured:
+        found[SpaceId(space_id)] += open_at[device_id]
+    return found
 
 
-def _state_from_row(row: Any) -> SpaceState:
+def _state_from_row(row: Any, alarms_open: int) -> SpaceState:
     return SpaceState(
         Space(
             SpaceId(row.id),
@@ -139,5 +149,5 @@ def _state_from_row(row: Any) -> SpaceState:
         int(row.total or 0),
         int(row.overdue or 0),
         int(row.held or 0),
-        int(row.open or 0),
+        alarms_open,
     )

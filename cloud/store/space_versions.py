@@ -26,7 +26,7 @@ from cloud.domain.space_history import (
 )
 from cloud.store.containing import contains
 from cloud.store.db import Tx
-from cloud.store.holders import holder_on
+from cloud.store.holders import HOLDER, holds_on
 from cloud.store.schema import app_user, building, space, space_version
 
 _FACTS = (
@@ -39,6 +39,7 @@ _FACTS = (
     space_version.c.status,
     space_version.c.handed_over_on,
 )
+_VERSION = space_version.alias("version")  # the one that holds on a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +165,16 @@ def find_record(tx: Tx, site_id: SiteId, code: str, on: date) -> SpaceRecord | N
 def count_spaces(tx: Tx, site_id: SiteId, wanted: SpaceSearch, on: date) -> list[SpaceCount]:
     """Return how many spaces are alike on a day: by kind, status, layout and band of area."""
     then = _Then(tx, on)
-    area = then.version.c.built_area_dm2
+    area = _VERSION.c.built_area_dm2
     bounds = [(area < bound, number) for number, bound in enumerate(AREA_BANDS_DM2)]
     band = sa.case(*bounds, else_=len(AREA_BANDS_DM2))
-    alike = (space.c.kind, then.status.label("shown"), then.version.c.layout, band.label("band"))
+    alike = (space.c.kind, then.status.label("shown"), _VERSION.c.layout, band.label("band"))
     # How many spaces are alike?
     rows = tx.conn.execute(
         sa.select(*alike, sa.func.count(), sa.func.sum(area))
         .select_from(then.source)
         .where(*then.fitting(site_id, wanted))
-        .group_by(space.c.kind, sa.literal_column("shown"), then.version.c.layout, sa.literal_column("band"))
+        .group_by(space.c.kind, sa.literal_column("shown"), _VERSION.c.layout, sa.literal_column("band"))
     )
     return [
         SpaceCount(SpaceKind(row[0]), SpaceStatus(row[1]), row[2], row[3], int(row[4]), int(row[5]))
@@ -196,23 +197,21 @@ class _Then:
 
     def __init__(self, tx: Tx, on: date) -> None:
         self._tx = tx
-        self.version = _standing(tx, on)
-        self._holder = holder_on(tx, on)
-        public, lived_in = space.c.kind == SpaceKind.PUBLIC.value, self._holder.c.account_id.is_not(None)
+        public, lived_in = space.c.kind == SpaceKind.PUBLIC.value, HOLDER.c.id.is_not(None)
         shown = sa.case(
             (public, SpaceStatus.COMMON.value),
             (lived_in, SpaceStatus.OCCUPIED.value),
             else_=SpaceStatus.VACANT.value,
         )
         # The rule of `status_of`, where it is searched and counted.
-        self.status = sa.func.coalesce(self.version.c.status, shown)
+        self.status = sa.func.coalesce(_VERSION.c.status, shown)
         self.source = (
             space.join(
                 building,
                 sa.and_(building.c.tenant_id == space.c.tenant_id, building.c.id == space.c.building_id),
             )
-            .join(self.version, self.version.c.space_id == space.c.id)
-            .outerjoin(self._holder, self._holder.c.space_id == space.c.id)
+            .join(_VERSION, _stands_on(on))
+            .outerjoin(HOLDER, holds_on(on))
         )
 
     def select(self) -> sa.Select[Any]:
@@ -225,14 +224,14 @@ class _Then:
             space.c.kind,
             building.c.code.label("building_code"),
             building.c.name.label("building_name"),
-            *(self.version.c[column.name] for column in _FACTS),
-            self._holder.c.account_id,
-            self._holder.c.number.label("account_number"),
-            self._holder.c.holder_name,
+            *(_VERSION.c[column.name] for column in _FACTS),
+            HOLDER.c.id.label("account_id"),
+            HOLDER.c.number.label("account_number"),
+            HOLDER.c.holder_name,
         ).select_from(self.source)
 
     def fitting(self, site_id: SiteId, wanted: SpaceSearch) -> list[sa.ColumnElement[bool]]:
-        version = self.version.c
+        version = _VERSION.c
         exact = {
             space.c.building_id: wanted.building_id,
             space.c.kind: wanted.kind and wanted.kind.value,
@@ -250,26 +249,29 @@ class _Then:
         if wanted.area_to_dm2 is not None:
             conditions.append(version.built_area_dm2 < wanted.area_to_dm2)
         if wanted.text:
-            told = (space.c.code, version.title_number, self._holder.c.number, self._holder.c.holder_name)
+            told = (space.c.code, version.title_number, HOLDER.c.number, HOLDER.c.holder_name)
             conditions.append(contains(wanted.text, *told))
         return conditions
 
 
-def _standing(tx: Tx, on: date) -> sa.Subquery:
-    """Return the version of each space that holds on a day."""
-    latest_first = (space_version.c.from_on.desc(), space_version.c.number.desc())
-    ranked = (
-        sa.select(
-            space_version.c.space_id,
-            *_FACTS,
-            sa.func.row_number()
-            .over(partition_by=space_version.c.space_id, order_by=latest_first)
-            .label("place"),
+def _stands_on(on: date) -> sa.ColumnElement[bool]:
+    """Return the condition that joins a space to the version that holds on a day."""
+    latest = space_version.alias("latest_version")
+    number = (
+        sa.select(latest.c.number)
+        .where(
+            latest.c.tenant_id == space.c.tenant_id, latest.c.space_id == space.c.id, latest.c.from_on <= on
         )
-        .where(space_version.c.tenant_id == tx.tenant_id, space_version.c.from_on <= on)
-        .subquery()
+        .order_by(latest.c.from_on.desc(), latest.c.number.desc())
+        .limit(1)
+        .correlate(space)
+        .scalar_subquery()
     )
-    return sa.select(ranked).where(ranked.c.place == 1).subquery("version")
+    return sa.and_(
+        _VERSION.c.tenant_id == space.c.tenant_id,
+        _VERSION.c.space_id == space.c.id,
+        _VERSION.c.number == number,
+    )
 
 
 def _facts_to_row(facts: SpaceFacts) -> dict[str, Any]:

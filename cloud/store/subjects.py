@@ -67,14 +67,6 @@ def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[Acc
     Those who took over a service point inside it come last, in the order they did, so that whoever had
     it before them is billed before them.
     """
-
-    def has(table: sa.Table) -> sa.ColumnElement[bool]:
-        return sa.exists().where(
-            table.c.tenant_id == account.c.tenant_id,
-            table.c.account_id == account.c.id,
-            _during(table, period),
-        )
-
     taken_over = (
         sa.select(sa.func.max(supply.c.from_on))
         .where(
@@ -89,14 +81,34 @@ def accounts_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> list[Acc
     # Who is to be billed?
     rows = tx.conn.execute(
         sa.select(account.c.id)
-        .where(
-            account.c.tenant_id == tx.tenant_id,
-            account.c.site_id == site_id,
-            sa.or_(has(supply), has(subscription)),
-        )
+        .where(*_is_billed(tx, site_id, period))
         .order_by(sa.func.coalesce(taken_over, period.start_on), account.c.number)
     )
     return [AccountId(row.id) for row in rows]
+
+
+def count_to_bill(tx: Tx, site_id: SiteId, period: ServicePeriod) -> int:
+    """Return how many accounts of a site are charged for some day of a period."""
+    # How many are to be billed?
+    found = tx.conn.scalar(
+        sa.select(sa.func.count()).select_from(account).where(*_is_billed(tx, site_id, period))
+    )
+    return int(found or 0)
+
+
+def _is_billed(tx: Tx, site_id: SiteId, period: ServicePeriod) -> tuple[sa.ColumnElement[bool], ...]:
+    def has(table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.exists().where(
+            table.c.tenant_id == account.c.tenant_id,
+            table.c.account_id == account.c.id,
+            _during(table, period),
+        )
+
+    return (
+        account.c.tenant_id == tx.tenant_id,
+        account.c.site_id == site_id,
+        sa.or_(has(supply), has(subscription)),
+    )
 
 
 def holders_before(
