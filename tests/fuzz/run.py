@@ -69,7 +69,7 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"{self.target:<22} {self.inputs:>11,} inputs {self.annotated:>9,} annotated"
+            f"{self.target:<32} {self.inputs:>11,} inputs {self.annotated:>9,} annotated"
             f" {self.inputs / max(self.took_s, 1e-6):>8,.0f}/s  slowest {self.slowest_ms:5.2f} ms,"
             f" annotated {self.slowest_annotated_ms:5.2f} ms  {self.grown_blocks:>5} blocks grown"
             f"  {len(self.findings)} findings"
