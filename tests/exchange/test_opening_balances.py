@@ -118,6 +118,7 @@ async def test_wrong_rows_say_why(moved: Estate) -> None:
         ("A-00101", "欠费", "2026-11", 1, ""),
         ("A-00101", "预存", "2026-08", 0, ""),
         ("A-00101", "欠费", "六月", 1, ""),
+        ("A-00101", "欠费", "1999-12", 1, ""),
     ]
 
     found = check(moved, "opening_balances", workbook(HEADER, *rows))
@@ -129,4 +130,5 @@ async def test_wrong_rows_say_why(moved: Estate) -> None:
         "2026-11-30 还没到",
         "应大于 0",
         "“六月”不是月份，应如 2026-08",
+        "“1999-12-1”不是月份，应如 2026-08",
     ]

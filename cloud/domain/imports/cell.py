@@ -25,6 +25,8 @@ _EXACT_DIGITS = 15
 _DAY_ZERO = date(1899, 12, 30)
 _SERIAL_MIN, _SERIAL_MAX = 20_000, 80_000
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 00:00(?::00)?)?|(\d{4})(\d{2})(\d{2})")
+# No bill of ours or of a system before is older than tariffs reach back; beyond is a slip of the pen.
+_YEAR_MIN, _YEAR_MAX = 2000, 2099
 _MONTH = re.compile(r"(\d{4})(?:[-/.年] ?)?(\d{1,2})月?")
 
 
@@ -125,6 +127,8 @@ def month(cell: Cell) -> Value:
         on = day(cell)
     except BadCell as error:
         raise BadCell("month", _shown(cell)) from error
+    if isinstance(on, date) and not _YEAR_MIN <= on.year <= _YEAR_MAX:
+        raise BadCell("month", _shown(cell))
     return f"{on:%Y-%m}" if isinstance(on, date) else None
 
 
