@@ -49,6 +49,11 @@ class PatrolsView:
         """Return how many of them were missed."""
         return sum(row.state is RoundState.MISSED for row in self.rows)
 
+    @property
+    def is_any_over(self) -> bool:
+        """Tell whether there is a round to speak of."""
+        return any(row.state in (RoundState.DONE, RoundState.MISSED) for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class TagsView:

@@ -131,7 +131,7 @@ class Stage:
     def fill_community(self, now_ms: int) -> None:
         """Let the office announce and ask, and residents complain and vote."""
         fill_community(self.api, self.ports.cloud, self._site_id(), now_ms)
-        fill_security(self.api, self._site_id(), now_ms)
+        fill_security(self.api, self.ports.cloud, self._site_id(), now_ms)
 
     def provision(self) -> None:
         """Let the gateway enrol: a key made here, a certificate from the cloud; one it had before ends."""
