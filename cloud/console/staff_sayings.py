@@ -31,6 +31,7 @@ STAFF_SHAPES: Sequence[str] = (
     mark("the {} provider refused it or did not answer"),
     mark("{} is not where robots of {} live"),
     mark("short messages are not configured: [notices.sms]"),
+    mark("{} is not configured"),
     mark("no registered text for {}: [notices.sms] templates"),
     mark("the receiver answered {}"),
     mark("the robot's address has no {}"),

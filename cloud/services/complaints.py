@@ -153,8 +153,8 @@ def _tell_resident(tx: Tx, found: Complaint, text: str) -> None:
             f"complaint:{found.complaint_id}:{tx.new_id()}",
             {
                 "site": site_of(tx, found.site_id).name,
-                "title": f"{found.number} 有答复 / has an answer",
-                "text": text,
+                "title": "complaint_answered",
+                "text": f"{found.number} {text}",
             },
             account_id=found.account_id,
             about=f"complaint:{found.complaint_id}",

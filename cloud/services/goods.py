@@ -64,7 +64,7 @@ def ask(
     if may(actor, Action.APPROVE_GOODS):
         decide(tx, actor, slip_id, is_approved=True)
         return _found(tx, slip_id, is_own=True)
-    told = {"title": "物品放行待审批 / goods to approve", "text": f"{account.space_code}: {_listed(items)}"}
+    told = {"title": "goods_asked", "text": f"{account.space_code}: {_listed(items)}"}
     _tell(tx, f"goods:{slip_id}:asked", account.site_id, told, site_id=account.site_id)
     return _found(tx, slip_id, is_own=True)
 
@@ -83,7 +83,7 @@ def decide(tx: Tx, actor: User, slip_id: GoodsSlipId, *, is_approved: bool, refu
         raise Conflict("this slip was decided already, or taken back")
     word = "approve_goods" if is_approved else "refuse_goods"
     audit.record(tx, actor.user_id, word, "goods_slip", slip_id)
-    title = "物品放行已批准 / goods may go out" if is_approved else "物品放行未批准 / goods may not go out"
+    title = "goods_approved" if is_approved else "goods_refused"
     told = {"title": title, "text": f"{_listed(found.items)} {said}".strip()}
     _tell(tx, f"goods:{slip_id}:decided", found.site_id, told, account_id=found.account_id)
     return _found(tx, slip_id)
@@ -158,7 +158,7 @@ def release(tx: Tx, actor: User, site_id: SiteId, code: str, gate_note: str = ""
     if not goods.release(tx, found.slip_id, actor.person_id, gate_note.strip()):
         raise Conflict("the goods are out already, or the slip was taken back")
     audit.record(tx, actor.user_id, "release_goods", "goods_slip", found.slip_id)
-    told = {"title": "物品已放行 / goods went out", "text": _listed(found.items)}
+    told = {"title": "goods_released", "text": _listed(found.items)}
     _tell(tx, f"goods:{found.slip_id}:released", found.site_id, told, account_id=found.account_id)
     return _found(tx, found.slip_id)
 

@@ -59,7 +59,7 @@ def take_in(tx: Tx, actor: User, site_id: SiteId, home: str, carrier: str = "", 
                 f"parcel:{parcel_id}",
                 {
                     "site": site.name,
-                    "title": "有你的包裹 / a parcel for you",
+                    "title": "parcel_taken_in",
                     "text": f"{account.space_code} {carrier.strip()}".strip(),
                 },
                 account_id=account.account_id,

@@ -153,13 +153,12 @@ def _tell_host(tx: Tx, found: Visit) -> None:
     """Tell the host that their visitor is here; no door takes the code any more."""
     granting.changed(tx, found.site_id)
     site = site_of(tx, found.site_id)
-    told = f"访客已到 / visitor has arrived: {found.name}"
     notify(
         tx,
         NewNotice(
             Topic.ANNOUNCEMENT,
             f"visit:{found.visit_id}",
-            {"site": site.name, "title": told, "text": f"{found.space_code} {found.name}"},
+            {"site": site.name, "title": "visitor_arrived", "text": f"{found.space_code} {found.name}"},
             account_id=found.account_id,
             link="/home/visitors",
             is_urgent=True,

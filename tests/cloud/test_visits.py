@@ -61,7 +61,8 @@ def test_a_code_lets_in_once_and_the_host_hears_of_it(
         "guard",
     )
     [told] = house.database.read_now(TENANT, notices.list_received, host).items
-    assert "李阿姨" in told.title
+    assert told.title.endswith("】访客已到")
+    assert told.text == "1-101 李阿姨"
     with pytest.raises(Conflict, match="has let somebody in already"):
         _admit(house, guard, invited.code)
 
