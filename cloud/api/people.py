@@ -1,39 +1,31 @@
-"""People: kept, found, revealed for a reason; moves; and what they may ask of their own data."""
+"""People: kept, found, revealed for a reason; their homes, vehicles and consents."""
 
-from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
-from cloud.api.words import checked_decimal, decimal_or_none
 from cloud.domain.access import Action
 from cloud.domain.ids import PersonId, SiteId, SpaceId, VehicleId
 from cloud.domain.person import (
     NAME_LENGTH_MAX,
     NOTE_LENGTH_MAX,
     ConsentPurpose,
-    MeterAtMove,
-    MovePlan,
     Occupancy,
     Person,
     PersonField,
     PersonRow,
     Relation,
-    RequestKind,
     TagKind,
 )
-from cloud.services import moving, persons, privacy
-from cloud.services.moving import Arrival, Moved
+from cloud.services import persons, privacy
 from cloud.services.persons import PersonDetail
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 Note = Annotated[str, Meta(max_length=NOTE_LENGTH_MAX)]
 Number = Annotated[str, Meta(max_length=20)]
-Household = Annotated[int, Meta(ge=1, le=99)]
 
 
 class PeopleQuery(PageQuery, frozen=True):
@@ -94,36 +86,6 @@ class ConsentChange(Request, frozen=True, kw_only=True):
     purpose: ConsentPurpose
     is_given: bool
     how: Annotated[str, Meta(max_length=200)] = ""
-
-
-class MoveQuery(Request, frozen=True):
-    """On which local day."""
-
-    on: date
-
-
-class NewArrival(Request, frozen=True, kw_only=True):
-    """Who moves in; `person_id` of who is known already, else a name."""
-
-    person_id: Id | None = None
-    name: Annotated[str, Meta(max_length=NAME_LENGTH_MAX)] = ""
-    phone: Number = ""
-    relation: Relation = Relation.OWNER
-    household_size: Household = 1
-
-
-class NewMove(Request, frozen=True, kw_only=True):
-    """A change of hands; nobody arriving leaves the home empty. `dials`: registers read, by installation."""
-
-    on: date
-    arriving: NewArrival | None = None
-    dials: Mapping[str, Decimal] = {}
-
-
-class DataRequest(Request, frozen=True):
-    """What one asks of the data kept about oneself."""
-
-    kind: RequestKind
 
 
 class PersonView(View, frozen=True):
@@ -198,47 +160,6 @@ class RevealedView(View, frozen=True):
     value: str
 
 
-class MeterAtMoveView(View, frozen=True):
-    """A meter at a change of hands; without a value, `problem` says why a person must read it."""
-
-    service_point_code: str
-    serial: str
-    installation_id: str
-    unit: str
-    value: Decimal | None
-    measured_at_ms: int | None
-    problem: str
-
-
-class MovePlanView(View, frozen=True):
-    """What a move would change."""
-
-    space_code: str
-    on: date
-    account_number: str
-    holder_name: str
-    owed_fen: int
-    leaving: tuple[str, ...]
-    meters: tuple[MeterAtMoveView, ...]
-    tariffs: tuple[str, ...]
-    billed_until: date | None
-
-
-class MovedView(View, frozen=True):
-    """What a move has changed."""
-
-    ended_account_id: str | None
-    opened_account_id: str | None
-    opened_number: str
-    person_id: str | None
-
-
-class DataRequestView(View, frozen=True):
-    """The request that was written down."""
-
-    request_id: str
-
-
 async def list_people(call: Call[PeopleQuery, Nothing]) -> Page[PersonRowView]:
     """List a site's people by name."""
     query, site_id = call.query, SiteId(call.id("site_id"))
@@ -307,33 +228,6 @@ async def erase_person(call: Call[Nothing, Nothing]) -> None:
     await call.write(privacy.erase, _person_id(call))
 
 
-async def plan_move(call: Call[MoveQuery, Nothing]) -> MovePlanView:
-    """Say what a move on a day would change."""
-    return _plan_view(await call.read(moving.plan, SpaceId(call.id("space_id")), call.query.on))
-
-
-async def move(call: Call[Nothing, NewMove]) -> web.Response:
-    """Change hands: people, account, supplies and registers together."""
-    body = call.body
-    arriving = None
-    if body.arriving is not None:
-        one = body.arriving
-        known = None if one.person_id is None else PersonId(one.person_id)
-        arriving = Arrival(known, one.name, one.phone, one.relation, one.household_size)
-    dials = {key: checked_decimal(f"dials/{key}", value) for key, value in body.dials.items()}
-    return await call.create(_moved_view, moving.move, SpaceId(call.id("space_id")), body.on, arriving, dials)
-
-
-async def copy_of_my_data(call: Call[Nothing, Nothing]) -> web.Response:
-    """Return everything kept about the caller."""
-    return web.json_response(await call.write(privacy.copy_of_mine))
-
-
-async def ask_of_my_data(call: Call[Nothing, DataRequest]) -> DataRequestView:
-    """Ask for something of one's own data."""
-    return DataRequestView(request_id=await call.write(privacy.ask, call.body.kind))
-
-
 def _person_id(call: Call[Any, Any]) -> PersonId:
     return PersonId(call.id("person_id"))
 
@@ -364,34 +258,8 @@ def _detail_view(found: PersonDetail) -> PersonDetailView:
     )
 
 
-def _meter_view(meter: MeterAtMove) -> MeterAtMoveView:
-    return MeterAtMoveView(
-        service_point_code=meter.service_point_code,
-        serial=meter.serial,
-        installation_id=meter.installation_id,
-        unit=meter.unit,
-        value=decimal_or_none(meter.value_micro),
-        measured_at_ms=meter.measured_at_ms,
-        problem=meter.problem,
-    )
-
-
-def _plan_view(planned: MovePlan) -> MovePlanView:
-    return view_of(planned, MovePlanView, meters=tuple(_meter_view(meter) for meter in planned.meters))
-
-
-def _moved_view(moved: Moved) -> MovedView:
-    return MovedView(
-        ended_account_id=None if moved.ended is None else moved.ended.account_id,
-        opened_account_id=None if moved.opened is None else moved.opened.account_id,
-        opened_number=moved.opened.number if moved.opened else "",
-        person_id=moved.person_id,
-    )
-
-
 _SITE, _ONE = "/api/v1/sites/{site_id}/people", "/api/v1/people/{person_id}"
 _READ, _MANAGE = Action.READ_PEOPLE, Action.MANAGE_PEOPLE
-_MOVE, _MINE = "/api/v1/spaces/{space_id}/move", "/api/v1/me/data"
 
 ROUTES = (
     Route("GET", _SITE, "List people", _READ, list_people, Page[PersonRowView], query=PeopleQuery),
@@ -432,29 +300,4 @@ ROUTES = (
     Route("POST", _ONE + "/vehicles", "Add a vehicle", _MANAGE, add_vehicle, None, body=NewVehicle),
     Route("DELETE", _ONE + "/vehicles/{vehicle_id}", "Remove a vehicle", _MANAGE, remove_vehicle, None),
     Route("POST", _ONE + "/consents", "Record a consent", _MANAGE, change_consent, None, body=ConsentChange),
-    Route("GET", _MOVE, "Plan a move", _MANAGE, plan_move, MovePlanView, query=MoveQuery),
-    Route(
-        "POST",
-        _MOVE,
-        "Move in or out",
-        _MANAGE,
-        move,
-        MovedView,
-        body=NewMove,
-        status=201,
-        creates=True,
-        description="Ends one account and opens the next at the registers of the day, or changes nothing.",
-    ),
-    Route(
-        "GET", _MINE, "Get a copy of one's data", Action.USE_OWN_PRIVACY, copy_of_my_data, "application/json"
-    ),
-    Route(
-        "POST",
-        _MINE + "/requests",
-        "Ask of one's data",
-        Action.USE_OWN_PRIVACY,
-        ask_of_my_data,
-        DataRequestView,
-        body=DataRequest,
-    ),
 )

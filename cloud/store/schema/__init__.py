@@ -85,17 +85,6 @@ from cloud.store.schema.outbound import (
     webhook_delivery,
 )
 from cloud.store.schema.patrol import patrol_checkpoint, patrol_mark, patrol_round, patrol_route
-from cloud.store.schema.people import (
-    app_user,
-    audit_entry,
-    audit_link,
-    invitation,
-    session,
-    user_account,
-    user_building,
-    user_site,
-)
-from cloud.store.schema.people import tenant_table as tenant
 from cloud.store.schema.person import (
     consent,
     occupancy,
@@ -131,6 +120,17 @@ from cloud.store.schema.upkeep import (
     service_sheet,
     work_order,
 )
+from cloud.store.schema.users import (
+    app_user,
+    audit_entry,
+    audit_link,
+    invitation,
+    session,
+    user_account,
+    user_building,
+    user_site,
+)
+from cloud.store.schema.users import tenant_table as tenant
 from cloud.store.schema.visit import visit
 
 # What was once written in these is never changed or deleted; triggers on both engines refuse it.
