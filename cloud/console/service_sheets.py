@@ -58,6 +58,7 @@ class SignedView:
     equipment: Equipment
     photos: tuple[PhotoRecord, ...]
     failed: int
+    english: Mapping[str, str]  # of items whose list still says what was signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,11 @@ async def show_signed(desk: Desk) -> web.StreamResponse:
     text = desk.request.match_info["sheet"]
     sheet, plan, equipment, photos = await desk.read(service_sheets.get_sheet, _sheet_id(text))
     failed = sum(1 for one in sheet.answers if one.result is CheckResult.FAILED)
-    return await desk.page("equipment/signed.html", view=SignedView(sheet, plan, equipment, photos, failed))
+    signed = {one.item_code: one.text for one in sheet.answers}
+    now = await desk.read(service_sheets.get_checklist, sheet.checklist_code)
+    english = {one.code: one.en for one in now.items if one.en and signed.get(one.code) == one.zh}
+    view = SignedView(sheet, plan, equipment, photos, failed, english)
+    return await desk.page("equipment/signed.html", view=view)
 
 
 async def show_photo(desk: Desk) -> web.StreamResponse:

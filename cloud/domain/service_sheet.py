@@ -33,6 +33,7 @@ class SheetDraft:
     checklist_name: str
     basis: str
     items: tuple[CheckItem, ...]
+    checklist_name_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)

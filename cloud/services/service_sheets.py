@@ -238,7 +238,8 @@ def _plan(tx: Tx, plan_id: PlanId, *, needs_list: bool = True) -> tuple[Maintena
 def _draft(tx: Tx, plan: MaintenancePlan, owner: Equipment) -> SheetDraft:
     found = _checklist(tx, plan.checklist_code)
     [clock] = clocks_of(tx, site_of(tx, owner.site_id), [plan])
-    return SheetDraft(owner, clock, found.name_zh, found.basis, items_of(found, plan.cycle))
+    items = items_of(found, plan.cycle)
+    return SheetDraft(owner, clock, found.name_zh, found.basis, items, found.name_en)
 
 
 def _checklist(tx: Tx, code: str) -> Checklist:

@@ -58,6 +58,12 @@ async def test_a_visit_is_answered_and_signed_with_a_finger(served: Served, visi
     await page.wait_for_url("**/sheets/*")
     told = await page.text_content("main") or ""
     assert "1 项不正常" in told and "机房灯坏一盏" in told
+    assert await page.locator("nav.side a[aria-current=page]").get_attribute("href") == "/equipment"
+
+    english = {"name": "gatehouse_language", "value": "en", "url": visit.url}
+    await page.context.add_cookies([english])
+    await page.reload()
+    assert "machine and pulley room clean" in (await page.text_content("main") or "")
 
 
 async def test_a_contractor_signs_by_a_link_that_then_leads_nowhere(served: Served) -> None:
