@@ -87,7 +87,7 @@ def note_refusal(tx: Tx, actor: User, found: Visit, barring: Barring) -> None:
     }
     for user_id in duty.to_tell_of_alarm(tx, found.site_id, 2):
         key = f"barred:{found.visit_id}:{user_id}:{tx.now_ms // _TOLD_AGAIN_MS}"
-        notify(tx, NewNotice(Topic.ALARM, key, values, user_id=user_id, link="/visitors", is_urgent=True))
+        notify(tx, NewNotice(Topic.ALARM, key, values, user_id=user_id, is_urgent=True))
 
 
 def _found(tx: Tx, barring_id: BarringId) -> Barring:
