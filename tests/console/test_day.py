@@ -9,7 +9,7 @@ from datetime import date
 from protocol.event import Event, EventState, Severity
 from tests.console import garden
 from tests.console.conftest import Served, Visit, Visitor
-from tests.console.test_service_sheet_pages import add_quarterly_plan
+from tests.console.test_service_sheet_pages import add_quarterly_plan, answer_all, sign
 
 _PASSWORD = "a sentence nobody guesses 2026"
 
@@ -116,19 +116,9 @@ async def _manager_sends_a_contractor(served: Served, visit: Visit) -> str:
 async def _contractor_signs(visit: Visit, link: str) -> None:
     await visit.open(link)
     page = visit.page
-    await page.evaluate("document.querySelectorAll('[value=ok]').forEach(one => one.checked = true)")
-    for field in await page.locator("[name^='v-']").all():
-        await field.fill("5 mm")
+    await answer_all(page)
     await page.fill("[name=signed_by]", "李工")
-    pad = page.locator(".pad svg")
-    await pad.scroll_into_view_if_needed()
-    box = await pad.bounding_box()
-    assert box is not None
-    await page.mouse.move(box["x"] + 20, box["y"] + 60)
-    await page.mouse.down()
-    await page.mouse.move(box["x"] + 200, box["y"] + 30, steps=8)
-    await page.mouse.up()
-    await page.get_by_role("button", name="现在签字").click()
+    await sign(page)
     await page.get_by_text("已签字，谢谢").wait_for()
 
 
