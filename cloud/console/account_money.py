@@ -7,7 +7,6 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from aiohttp import web
 
@@ -15,7 +14,8 @@ from cloud.console.accounts import find_account_id
 from cloud.console.cashier import SOURCE_NAMES
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.payments import METHOD_NAMES, BadField, fen_of
+from cloud.console.payments import METHOD_NAMES
+from cloud.console.typed import BadField, day_of, fen_of
 from cloud.domain.access import Action, require
 from cloud.domain.dunning import DunningPause
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -96,7 +96,7 @@ async def act(desk: Desk) -> web.StreamResponse:
     name = desk.request.match_info["account"]
     try:
         await desk.write(_once, desk.site.site_id, name, typed, work, desk.format)
-    except (BadField, Conflict, Forbidden, Invalid) as error:
+    except (Conflict, Forbidden, Invalid) as error:
         return await _page(desk, typed, str(error), status=422)
     return desk.go(f"/accounts/{name}/money", f"money-{typed['act']}")
 
@@ -162,17 +162,6 @@ def _once(
     idempotency.finish(tx, actor, typed["once"], lambda _: Answer(303, b""), done)
 
 
-def _amount(typed: Mapping[str, str], fmt: Format) -> int:
-    return fen_of(typed["amount"], fmt.language.gettext("This must be an amount such as 152.80, not “%s”."))
-
-
-def _day(text: str, fmt: Format) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadField("", fmt.language.gettext("This must be a date.")) from error
-
-
 def _method(typed: Mapping[str, str], fmt: Format) -> Method:
     try:
         return Method(typed["method"])
@@ -181,25 +170,27 @@ def _method(typed: Mapping[str, str], fmt: Format) -> Method:
 
 
 def _take_deposit(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> None:
-    on = _day(typed["received_on"], fmt)
-    amount_fen, method = _amount(typed, fmt), _method(typed, fmt)
+    on = day_of(typed["received_on"], fmt)
+    amount_fen, method = fen_of(typed["amount"], fmt), _method(typed, fmt)
     deposits.take_deposit(tx, actor, account_id, typed["label"], method, amount_fen, on)
 
 
 def _use_deposit(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> None:
-    deposits.use_deposit(tx, actor, account_id, _amount(typed, fmt), typed["reason"])
+    deposits.use_deposit(tx, actor, account_id, fen_of(typed["amount"], fmt), typed["reason"])
 
 
 def _ask_refund(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> None:
     source = RefundSource.DEPOSIT if typed["source"] == RefundSource.DEPOSIT.value else RefundSource.CREDIT
     method = _method(typed, fmt)
-    refunds.request_refund(tx, actor, account_id, source, _amount(typed, fmt), method, typed["reason"])
+    refunds.request_refund(
+        tx, actor, account_id, source, fen_of(typed["amount"], fmt), method, typed["reason"]
+    )
 
 
 def _pause_reminders(
     tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format
 ) -> None:
-    dunning.pause(tx, actor, account_id, _day(typed["until_on"], fmt), typed["reason"])
+    dunning.pause(tx, actor, account_id, day_of(typed["until_on"], fmt), typed["reason"])
 
 
 def _add_contact(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> None:

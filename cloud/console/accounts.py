@@ -8,8 +8,9 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.payments import BadField, PaymentsPart, Typed, payments_part, record, typed_values
+from cloud.console.payments import PaymentsPart, Typed, payments_part, record, typed_values
 from cloud.console.running import RunningPart, running_parts
+from cloud.console.typed import BadField
 from cloud.domain.ids import AccountId, SiteId, is_uuid
 from cloud.domain.invoice import InvoiceSummary
 from cloud.domain.meter import MeterRow

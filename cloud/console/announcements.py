@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.language import Language
+from cloud.console.typed import day_of
 from cloud.domain.announcement import Announcement, Audience, Reach, Readers, Receipt, riser_of
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AnnouncementId, BuildingId, SiteId, is_uuid
@@ -87,7 +86,7 @@ async def submit_new(desk: Desk) -> web.StreamResponse:
             typed["title"],
             typed["text"],
             audience,
-            _day(typed["until_on"], desk.language),
+            day_of(typed["until_on"], desk.format) if typed["until_on"] else None,
             is_urgent=bool(typed["urgent"]),
         )
     except (Invalid, NotFound) as error:
@@ -169,13 +168,6 @@ def _audience(typed: Mapping[str, str], chosen: frozenset[str]) -> Audience:
     readers = next((one for one in Readers if one.value == typed["readers"]), Readers.RESIDENTS)
     buildings = frozenset(BuildingId(one) for one in chosen)
     return Audience(readers, buildings, typed["unit"], typed["riser"])
-
-
-def _day(text: str, language: Language) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise Invalid(language.gettext("This must be a date.")) from error
 
 
 def _sheet(view: OneView, fmt: Format) -> Sheet:

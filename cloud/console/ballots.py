@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from aiohttp import web
@@ -11,6 +10,7 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.language import Language, mark
+from cloud.console.typed import instant_of
 from cloud.domain.ballot import Ballot, BallotKind, BallotState, Count, Entitled, Share, receipt
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import BallotId, SiteId, SpaceId, is_uuid
@@ -188,12 +188,8 @@ def _list(tx: Tx, actor: User, site_id: SiteId, after: str | None, fmt: Format) 
 
 def _open(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: Format) -> Ballot:
     kind = next((one for one in BallotKind if one.value == typed["kind"]), BallotKind.SURVEY)
-    try:
-        until = datetime.fromisoformat(typed["until"]).replace(tzinfo=fmt.zone)
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    until_ms = instant_of(typed["until"], fmt)
     options = typed["options"].splitlines() if kind is BallotKind.SURVEY else ()
-    until_ms = int(until.timestamp() * 1000)
     return ballots.open_ballot(tx, actor, site_id, kind, typed["title"], typed["text"], until_ms, options)
 
 

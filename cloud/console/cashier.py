@@ -12,7 +12,8 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.language import mark
-from cloud.console.payments import METHOD_NAMES, BadField, fen_of
+from cloud.console.payments import METHOD_NAMES
+from cloud.console.typed import BadField, day_or, fen_of
 from cloud.domain.errors import Conflict, Forbidden, Invalid
 from cloud.domain.ids import RefundId, SiteId
 from cloud.domain.payment import Method
@@ -66,7 +67,7 @@ class CashierView:
 
 async def show(desk: Desk) -> web.StreamResponse:
     """Show the day asked for, today by default."""
-    return await _page(desk, _day_of(desk.request.query.get("day", ""), desk.format))
+    return await _page(desk, _past_day(desk.request.query.get("day", ""), desk.format))
 
 
 async def close_day(desk: Desk) -> web.StreamResponse:
@@ -75,12 +76,10 @@ async def close_day(desk: Desk) -> web.StreamResponse:
     typed = {
         name: str(form.get(name, "")).strip()[:_FIELD_LENGTH_MAX] for name in ("counted", "note", "method")
     }
-    on = _day_of(str(form.get("day", "")), desk.format)
+    on = _past_day(str(form.get("day", "")), desk.format)
     gettext = desk.language.gettext
     try:
-        counted = fen_of(
-            typed["counted"], gettext("This must be an amount such as 152.80, not “%s”."), least=0
-        )
+        counted = fen_of(typed["counted"], desk.format, least_fen=0)
         row = await desk.write(
             day_close.close_day, desk.site.site_id, on, Method(typed["method"]), counted, typed["note"]
         )
@@ -136,8 +135,5 @@ def _view(
     return CashierView(on, rows, found, error, typed)
 
 
-def _day_of(text: str, fmt: Format) -> date:
-    try:
-        return min(date.fromisoformat(text), fmt.today)
-    except ValueError:
-        return fmt.today
+def _past_day(text: str, fmt: Format) -> date:
+    return min(day_or(text, fmt.today), fmt.today)

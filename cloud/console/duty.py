@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 
 from aiohttp import web
 from multidict import MultiDict
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of, day_or, minute_of, whole_of
 from cloud.domain.access import Action, may
 from cloud.domain.dispatch import Shift
 from cloud.domain.duty import DutyPost
@@ -76,10 +77,7 @@ async def act(desk: Desk) -> web.StreamResponse:
 
 
 def _monday(desk: Desk) -> date:
-    try:
-        on = date.fromisoformat(desk.request.query.get("from", ""))
-    except ValueError:
-        on = desk.format.today
+    on = day_or(desk.request.query.get("from", ""), desk.format.today)
     return on - timedelta(days=on.weekday())
 
 
@@ -123,7 +121,7 @@ def _act(tx: Tx, actor: User, site_id: SiteId, form: MultiDict[str], fmt: Format
             duty.end_post(tx, actor, DutyPostId(_id(form.get("post", ""))))
         case "swap":
             post_id, user_id = DutyPostId(_id(form.get("post", ""))), UserId(_id(form.get("who", "")))
-            duty.swap(tx, actor, post_id, _day(form.get("on", ""), fmt), user_id, form.get("reason", ""))
+            duty.swap(tx, actor, post_id, day_of(form.get("on", ""), fmt), user_id, form.get("reason", ""))
         case "reach":
             is_mail = "@" in form.get("address", "")
             channel = Channel.EMAIL if is_mail else Channel.SMS
@@ -131,32 +129,17 @@ def _act(tx: Tx, actor: User, site_id: SiteId, form: MultiDict[str], fmt: Format
         case "forget":
             notices.remove_own_contact(tx, actor, _id(form.get("contact", "")))
         case _:
-            raise Invalid(fmt.language.gettext("This must be a date and a time."))
+            raise NotFound("there is no such act")
 
 
 def _add(tx: Tx, actor: User, site_id: SiteId, form: MultiDict[str], fmt: Format) -> None:
-    try:
-        begins, ends = (_minute(form.get(name, "")) for name in ("from", "to"))
-        circle, turn_days = int(form.get("circle", "")), int(form.get("turn", ""))
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    begins, ends = (minute_of(form.get(name, ""), fmt) for name in ("from", "to"))
+    circle, turn_days = (whole_of(form.get(name, ""), fmt) for name in ("circle", "turn"))
     weekdays = frozenset(int(one) for one in form.getall("weekday", []) if one in _EVERY_DAY)
     rota = [UserId(one) for one in form.getall("rota", []) if is_uuid(one)]
-    starts_on = _day(form.get("starts", ""), fmt)
+    starts_on = day_of(form.get("starts", ""), fmt)
     shift = Shift(weekdays, begins, ends)
     duty.add_post(tx, actor, site_id, form.get("name", ""), circle, shift, turn_days, starts_on, rota)
-
-
-def _minute(text: str) -> int:
-    at = time.fromisoformat(text)
-    return at.hour * 60 + at.minute
-
-
-def _day(text: str, fmt: Format) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
 
 
 def _id(text: str) -> str:

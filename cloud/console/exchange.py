@@ -6,14 +6,13 @@ field and what was expected.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.meters import find_meter
+from cloud.console.typed import BadField, instant_of, number_of
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import SiteId
 from cloud.domain.meter import MeterDetail
@@ -21,7 +20,6 @@ from cloud.domain.user import User
 from cloud.services import meters
 from cloud.services.meters import NewMeter
 from cloud.store.db import Tx
-from protocol.errors import ProtocolError
 from protocol.quantity import micro_from_decimal
 from protocol.reading import Quality
 
@@ -38,12 +36,6 @@ class ExchangeView:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-class _BadField(Exception):
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(text)
-        self.name = name
-
-
 async def show(desk: Desk) -> web.StreamResponse:
     """Show the form, filled with what the held reading suggests."""
     meter = await desk.read(find_meter, desk.site.site_id, desk.request.match_info["meter"])
@@ -57,7 +49,7 @@ async def submit(desk: Desk) -> web.StreamResponse:
     name = desk.request.match_info["meter"]
     try:
         serial = await desk.write(_exchange, desk.site.site_id, name, typed, desk.format)
-    except _BadField as error:
+    except BadField as error:
         errors = {error.name: str(error)}
     except Invalid as error:
         errors = {"": str(error)}
@@ -86,15 +78,15 @@ def _suggested(meter: MeterDetail, fmt: Format) -> Mapping[str, str]:
 def _exchange(tx: Tx, actor: User, site_id: SiteId, name: str, typed: Mapping[str, str], fmt: Format) -> str:
     meter = find_meter(tx, actor, site_id, name)
     if not typed["serial"]:
-        raise _BadField("serial", fmt.language.gettext("The number on the new meter's plate is needed."))
+        raise BadField("serial", fmt.language.gettext("The number on the new meter's plate is needed."))
     if not typed["reason"]:
-        raise _BadField("reason", fmt.language.gettext("Give the form's number, or one sentence why."))
+        raise BadField("reason", fmt.language.gettext("Give the form's number, or one sentence why."))
     article = meter.installations[-1].meter
     own = next((one.meter for one in meter.installations if one.meter.serial == meter.row.serial), article)
     new = NewMeter(
         typed["serial"],
         typed["model"],
-        _micro("opening", typed["opening"], fmt),
+        micro_from_decimal(number_of(typed["opening"], fmt, "opening")),
         meter.row.series_id,
         meter.row.multiplier,
         own.register_modulus_micro,
@@ -104,25 +96,9 @@ def _exchange(tx: Tx, actor: User, site_id: SiteId, name: str, typed: Mapping[st
         tx,
         actor,
         meter.row.installation_id,
-        _instant(typed["at"], fmt),
-        _micro("closing", typed["closing"], fmt),
+        instant_of(typed["at"], fmt, "at"),
+        micro_from_decimal(number_of(typed["closing"], fmt, "closing")),
         new,
         typed["reason"],
     )
     return new.serial
-
-
-def _micro(name: str, text: str, fmt: Format) -> int:
-    try:
-        return micro_from_decimal(Decimal(text.replace(",", "")))
-    except (InvalidOperation, ProtocolError, ValueError, OverflowError) as error:
-        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
-        raise _BadField(name, expected % text) from error
-
-
-def _instant(text: str, fmt: Format) -> int:
-    try:
-        at = datetime.fromisoformat(text).replace(tzinfo=fmt.zone)
-    except ValueError as error:
-        raise _BadField("at", fmt.language.gettext("This must be a date and a time.")) from error
-    return int(at.timestamp() * 1000)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 
 from aiohttp import web
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of, whole_of
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from cloud.domain.goods import GoodsSlip, GoodsState, items_of
 from cloud.domain.ids import GoodsSlipId, is_uuid
@@ -128,13 +129,9 @@ def _ask(tx: Tx, actor: User, form: Mapping[str, str], fmt: Format) -> GoodsSlip
     account = next((one for one in accounts if one.number == form.get("account", "")), None)
     if account is None:
         raise Invalid(fmt.language.gettext("Choose which home it is about."))
-    try:
-        on, days = date.fromisoformat(form.get("on", "")), int(form.get("days", ""))
-        until_ms = midnight_ms(on + timedelta(days=days), fmt.zone)
-    except (ValueError, OverflowError) as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    on, days = day_of(form.get("on", ""), fmt), whole_of(form.get("days", ""), fmt)
     items = items_of([line for line in form.get("items", "").splitlines() if line.strip()])
-    from_ms = midnight_ms(on, fmt.zone)
+    from_ms, until_ms = (midnight_ms(one, fmt.zone) for one in (on, on + timedelta(days=days)))
     return goods.ask(tx, actor, account.account_id, items, from_ms, until_ms, form.get("note", ""))
 
 

@@ -7,13 +7,14 @@ estimate was worked out from.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.meters import find_meter
+from cloud.console.typed import BadField, day_of, day_or, number_of
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import SiteId
 from cloud.domain.meter import MeterDetail
@@ -22,8 +23,6 @@ from cloud.domain.user import User
 from cloud.services import manual_readings
 from cloud.services.manual_readings import ProposedEstimate
 from cloud.store.db import Tx
-from protocol.errors import ProtocolError
-from protocol.quantity import micro_from_decimal
 
 _FIELDS = ("on", "value", "reason", "way")
 _FIELD_LENGTH_MAX = 200
@@ -42,15 +41,9 @@ class HandReadingView:
     wired: DialReading | None = None  # what came by wire for the day: then nothing needs estimating
 
 
-class _BadField(Exception):
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(text)
-        self.name = name
-
-
 async def show(desk: Desk) -> web.StreamResponse:
     """Show the form for a day; without one for the month's beginning, where bills begin and end."""
-    on = _day(desk.request.query.get("on", "")) or desk.format.today.replace(day=1)
+    on = day_or(desk.request.query.get("on", ""), desk.format.today.replace(day=1))
     on = min(on, desk.format.today)
     typed = {"on": on.isoformat(), "value": "", "reason": ""}
     view = await desk.read(_form, desk.site.site_id, desk.request.match_info["meter"], on, typed, {})
@@ -64,8 +57,8 @@ async def submit(desk: Desk) -> web.StreamResponse:
     name = desk.request.match_info["meter"]
     try:
         value = await desk.write(_record, desk.site.site_id, name, typed, desk.format)
-    except _BadField as error:
-        on = min(_day(typed["on"]) or desk.format.today.replace(day=1), desk.format.today)
+    except BadField as error:
+        on = min(day_or(typed["on"], desk.format.today.replace(day=1)), desk.format.today)
         errors = {error.name: str(error)}
         view = await desk.read(_form, desk.site.site_id, name, on, typed, errors)
         return await desk.page("meters/hand_reading.html", status=422, view=view)
@@ -96,37 +89,19 @@ def _form(
 def _record(tx: Tx, actor: User, site_id: SiteId, name: str, typed: Mapping[str, str], fmt: Format) -> str:
     gettext = fmt.language.gettext
     meter = find_meter(tx, actor, site_id, name).row
-    on = _day(typed["on"])
-    if on is None:
-        raise _BadField("on", gettext("This must be a date."))
+    on = day_of(typed["on"], fmt, "on")
     if on >= fmt.today + timedelta(days=1):
-        raise _BadField("on", gettext("That day has not begun yet."))
+        raise BadField("on", gettext("That day has not begun yet."))
     is_estimate = typed["way"] == "estimate"
     if not typed["reason"]:
         name_of = "estimate-reason" if is_estimate else "reason"
-        raise _BadField(name_of, gettext("Say in one sentence why; it stands on the bill's trace."))
+        raise BadField(name_of, gettext("Say in one sentence why; it stands on the bill's trace."))
+    value = Decimal(0) if is_estimate else number_of(typed["value"], fmt, "value")
     try:
         if is_estimate:
             made = manual_readings.record_estimate(tx, actor, meter.installation_id, on, typed["reason"])
             return str(made.value)
-        value = _number(typed["value"], gettext("This must be a number such as 18777.05, not “%s”."))
         manual_readings.record_reading(tx, actor, meter.installation_id, on, value, typed["reason"])
     except (Conflict, Invalid) as error:
-        raise _BadField("", str(error)) from error
+        raise BadField("", str(error)) from error
     return str(value)
-
-
-def _number(text: str, expected: str) -> Decimal:
-    try:
-        value = Decimal(text.replace(",", ""))
-        micro_from_decimal(value)
-    except (InvalidOperation, ProtocolError, ValueError, OverflowError) as error:
-        raise _BadField("value", expected % text) from error
-    return value
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

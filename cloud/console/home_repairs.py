@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from aiohttp import web
 
@@ -15,6 +14,7 @@ from cloud.console.repair_view import (
     rows_of,
 )
 from cloud.console.repairs import photo_response
+from cloud.console.typed import instant_of
 from cloud.console.uploads import Sent, read_form
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import SiteId
@@ -169,11 +169,7 @@ def _is_sent_again(tx: Tx, actor: User, similar: Repair, typed: Mapping[str, str
 def _wanted_ms(text: str, fmt: Format) -> int | None:
     if not text:
         return None
-    try:
-        wanted = datetime.fromisoformat(text).replace(tzinfo=fmt.zone)
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
-    at_ms = int(wanted.timestamp() * 1000)
+    at_ms = instant_of(text, fmt)
     if at_ms < fmt.now_ms:
         raise Invalid(fmt.language.gettext("That time has passed: choose a later one."))
     return at_ms

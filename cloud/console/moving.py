@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of, day_or, number_of
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import SiteId
 from cloud.domain.person import MovePlan, Relation
@@ -33,7 +33,7 @@ class MoveView:
 
 async def show(desk: Desk) -> web.StreamResponse:
     """Show what a change of hands on a day would do."""
-    on = _day(desk.request.query.get("on", ""), desk.format)
+    on = day_or(desk.request.query.get("on", ""), desk.format.today)
     view = await desk.read(_view, desk.site.site_id, desk.request.match_info["space"], on, {}, "")
     return await desk.page("people/move.html", view=view)
 
@@ -42,10 +42,11 @@ async def submit(desk: Desk) -> web.StreamResponse:
     """Change hands, or show the plan again with what does not fit."""
     form = {name: str(value).strip() for name, value in (await desk.request.post()).items()}
     code = desk.request.match_info["space"]
-    on = _day(form.get("on", ""), desk.format)
     try:
+        on = day_of(form.get("on", ""), desk.format)
         moved = await desk.write(_move, desk.site.site_id, code, on, form, desk.format)
     except (Conflict, Invalid) as error:
+        on = day_or(form.get("on", ""), desk.format.today)
         view = await desk.read(_view, desk.site.site_id, code, on, form, str(error))
         return await desk.page("people/move.html", status=422, view=view)
     if moved.opened is None:
@@ -77,7 +78,7 @@ def _move(
             int(size) if size.isdecimal() else 0,
         )
     dials = {
-        name.removeprefix(_DIAL): _number(value, fmt)
+        name.removeprefix(_DIAL): number_of(value, fmt)
         for name, value in form.items()
         if name.startswith(_DIAL) and value
     }
@@ -89,21 +90,3 @@ def _space(tx: Tx, actor: User, site_id: SiteId, code: str) -> Space:
     if found is None:
         raise NotFound(f"the site has no flat {code!r}")
     return found
-
-
-def _number(text: str, fmt: Format) -> Decimal:
-    try:
-        value = Decimal(text.replace(",", ""))
-    except InvalidOperation as error:
-        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
-        raise Invalid(expected % text) from error
-    if not value.is_finite():
-        raise Invalid(fmt.language.gettext("This must be a number such as 18777.05, not “%s”.") % text)
-    return value
-
-
-def _day(text: str, fmt: Format) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return fmt.today

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.payments import METHOD_NAMES, BadField, fen_of
+from cloud.console.payments import METHOD_NAMES
+from cloud.console.typed import BadField, fen_of
 from cloud.domain.errors import NotFound, Unavailable
 from cloud.domain.payment import Method
 from cloud.domain.payment_order import OrderState, PaymentOrder
@@ -80,7 +81,7 @@ async def submit(desk: Desk) -> web.StreamResponse:
     account = await desk.read(_own, str(form.get("account", "")))
     try:
         method = Method(str(form.get("method", "")))
-        fen = fen_of(typed, gettext("This must be an amount such as 152.80, not “%s”."))
+        fen = fen_of(typed, desk.format)
         order = await place_order(
             desk.request.app[DATABASE],
             desk.request.app[PROVIDERS],

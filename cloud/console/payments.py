@@ -7,14 +7,14 @@ reference where the person names none.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.language import mark
+from cloud.console.typed import BadField, day_of, fen_of
 from cloud.domain.dunning import DunningSchedule
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import AccountId
@@ -35,7 +35,6 @@ METHOD_NAMES: Mapping[Method, str] = {
 
 _FIELDS = ("amount", "method", "received_on", "reference", "memo", "once")
 _FIELD_LENGTH_MAX = 200
-_FEN_MAX = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,6 @@ class Typed:
 
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-
-
-class BadField(Exception):
-    """A field that does not fit; the text is for the person who typed it."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(text)
-        self.name = name
 
 
 async def show_arrears(desk: Desk) -> web.StreamResponse:
@@ -161,16 +152,14 @@ async def typed_values(desk: Desk) -> Mapping[str, str]:
 def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str], fmt: Format) -> Recorded:
     """Record what was typed; BadField says which field does not fit."""
     gettext = fmt.language.gettext
-    try:
-        received_on = date.fromisoformat(typed["received_on"])
-    except ValueError as error:
-        raise BadField("received_on", gettext("This must be a date.")) from error
+    received_on = day_of(typed["received_on"], fmt, "received_on")
     if received_on > fmt.today:
         raise BadField("received_on", gettext("Money cannot have come in after today."))
     try:
         method = Method(typed["method"])
     except ValueError as error:
         raise BadField("method", gettext("Choose how the money came in.")) from error
+    amount_fen = fen_of(typed["amount"], fmt)
     once = typed["once"] if typed["once"].startswith(FORM_REFERENCE) else None
     try:
         return payments.record_payment(
@@ -178,24 +167,13 @@ def record(tx: Tx, actor: User, account_id: AccountId, typed: Mapping[str, str],
             actor,
             account_id,
             method,
-            fen_of(typed["amount"], gettext("This must be an amount such as 152.80, not “%s”.")),
+            amount_fen,
             received_on,
             provider_reference=typed["reference"] or once,
             memo=typed["memo"],
         )
     except (Conflict, Invalid) as error:
         raise BadField("", str(error)) from error
-
-
-def fen_of(text: str, expected: str, least: int = 1) -> int:
-    """Return an amount a person typed, in fen; BadField says `expected` of what it is not."""
-    try:
-        fen = Decimal(text.replace(",", "").removeprefix("¥").strip()) * 100
-    except InvalidOperation as error:
-        raise BadField("amount", expected % text) from error
-    if not fen.is_finite() or fen != fen.to_integral_value() or not least <= fen <= _FEN_MAX:
-        raise BadField("amount", expected % text)
-    return int(fen)
 
 
 def _given(receipt: Receipt) -> str:

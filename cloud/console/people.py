@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of
 from cloud.domain.access import Action, may
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import PersonId, SiteId, VehicleId, is_uuid
@@ -198,7 +198,7 @@ def _act(
         case "relate":
             _relate(tx, actor, site_id, person_id, form, fmt)
         case "end":
-            on = _day(form.get("on", ""), fmt)
+            on = day_of(form.get("on") or fmt.today.isoformat(), fmt)
             persons.end_relation(tx, actor, person_id, form.get("occupancy", ""), on)
         case "vehicle":
             persons.add_vehicle(tx, actor, person_id, form.get("plate", ""), form.get("label", ""))
@@ -221,15 +221,8 @@ def _relate(
     space = premises.space_called(tx, actor, site_id, wanted)
     if space is None:
         raise Invalid(f"the site has no flat {wanted!r}")
-    from_on = _day(typed.get("from_on", ""), fmt)
+    from_on = day_of(typed.get("from_on") or fmt.today.isoformat(), fmt)
     persons.relate(tx, actor, person_id, space.space_id, Relation(typed.get("relation", "owner")), from_on)
-
-
-def _day(text: str, fmt: Format) -> date:
-    try:
-        return date.fromisoformat(text) if text else fmt.today
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date.")) from error
 
 
 def _space_codes(tx: Tx, actor: User, site_id: SiteId) -> tuple[str, ...]:

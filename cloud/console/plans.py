@@ -5,14 +5,13 @@ The invariant: what was typed comes back with what is wrong; a plan keeps its co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of, number_of, texts_of, whole_of
 from cloud.domain.checklist import Checklist, Cycle
 from cloud.domain.equipment import Equipment
 from cloud.domain.errors import Conflict, Invalid, NotFound
@@ -22,7 +21,6 @@ from cloud.domain.series import Point
 from cloud.domain.user import User
 from cloud.services import equipment, plans, service_sheets
 from cloud.store.db import Tx
-from protocol.errors import ProtocolError
 from protocol.quantity import decimal_from_micro, micro_from_decimal
 
 _TYPED_LENGTH_MAX = 300
@@ -50,7 +48,7 @@ async def show_new(desk: Desk) -> web.StreamResponse:
 
 async def submit_new(desk: Desk) -> web.StreamResponse:
     """Add a plan, or show the form again with what does not fit."""
-    typed = await _typed(desk)
+    typed = await texts_of(desk)
     try:
         await desk.write(_add, *_where(desk), typed, desk.format)
     except (Conflict, Invalid) as error:
@@ -67,7 +65,7 @@ async def show_edit(desk: Desk) -> web.StreamResponse:
 
 async def submit_edit(desk: Desk) -> web.StreamResponse:
     """Let a plan say something else, or show the form again with what does not fit."""
-    typed, plan_id = await _typed(desk), _plan_id(desk)
+    typed, plan_id = await texts_of(desk), _plan_id(desk)
     try:
         await desk.write(_change, *_where(desk), plan_id, typed, desk.format)
     except (Conflict, Invalid) as error:
@@ -144,14 +142,13 @@ def _as_typed(plan: MaintenancePlan) -> dict[str, str]:
 
 def _terms(typed: Mapping[str, str], fmt: Format) -> dict[str, Any]:
     cycle = next((one for one in Cycle if one.value == typed.get("cycle", "")), Cycle.NONE)
-    starts_on = _day(typed.get("starts_on", ""), fmt)
     return {
         "title": typed.get("title", ""),
         "basis": typed.get("basis", ""),
-        "interval_days": _whole(typed.get("interval_days", "")),
-        "lead_days": _whole(typed.get("lead_days", "") or "0"),
-        "starts_on": starts_on or fmt.today,
-        "ends_on": _day(typed.get("ends_on", ""), fmt),
+        "interval_days": whole_of(typed.get("interval_days", ""), fmt),
+        "lead_days": whole_of(typed.get("lead_days") or "0", fmt),
+        "starts_on": day_of(typed["starts_on"], fmt) if typed.get("starts_on") else fmt.today,
+        "ends_on": day_of(typed["ends_on"], fmt) if typed.get("ends_on") else None,
         "checklist_code": typed.get("checklist", ""),
         "cycle": cycle,
         "trigger": _trigger(typed, fmt),
@@ -165,30 +162,8 @@ def _trigger(typed: Mapping[str, str], fmt: Format) -> Trigger | None:
     series = typed.get("point", "")
     if not (series.isascii() and series.isdecimal()):
         raise Invalid(fmt.language.gettext("Choose which value is watched."))
-    text = typed.get("limit", "").replace(",", "")
-    try:
-        limit_micro = micro_from_decimal(Decimal(text))
-    except (InvalidOperation, ValueError, OverflowError, ProtocolError) as error:
-        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
-        raise Invalid(expected % text) from error
+    limit_micro = micro_from_decimal(number_of(typed.get("limit", ""), fmt))
     return Trigger(kind, SeriesId(int(series)), limit_micro)
-
-
-def _whole(text: str) -> int:
-    """Return a whole number as typed; what is none is refused as days that no plan has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else -1
-
-
-def _day(text: str, fmt: Format) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date.")) from error
-
-
-async def _typed(desk: Desk) -> dict[str, str]:
-    form = await desk.request.post()
-    return {name: str(value).strip()[:_TYPED_LENGTH_MAX] for name, value in form.items()}
 
 
 def _where(desk: Desk) -> tuple[SiteId, str]:

@@ -5,15 +5,14 @@ The invariant: what was typed comes back with what is wrong; what the register s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
-from cloud.console.payments import BadField, fen_of
 from cloud.console.preferences import SITE_COOKIE, choose
+from cloud.console.typed import day_of, fen_of, texts_of
 from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind, EquipmentStatus, Purchase
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import EquipmentId, SiteId, is_uuid
@@ -71,7 +70,7 @@ async def show_new(desk: Desk) -> web.StreamResponse:
 
 async def submit_new(desk: Desk) -> web.StreamResponse:
     """Add a piece of equipment, or show the form again with what does not fit."""
-    typed = await _typed(desk)
+    typed = await texts_of(desk)
     try:
         code = await desk.write(_add, desk.site.site_id, typed, desk.format)
     except (Conflict, Invalid) as error:
@@ -88,7 +87,7 @@ async def show_edit(desk: Desk) -> web.StreamResponse:
 
 async def submit_edit(desk: Desk) -> web.StreamResponse:
     """Let the register say something else, or show the form again with what does not fit."""
-    typed, code = await _typed(desk), _code(desk)
+    typed, code = await texts_of(desk), _code(desk)
     try:
         await desk.write(_change, desk.site.site_id, code, typed, desk.format)
     except (Conflict, Invalid) as error:
@@ -224,7 +223,7 @@ def _facts(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: 
         raise Invalid(fmt.language.gettext("Choose what kind of equipment it is."))
     _, spaces, _ = equipment.places(tx, actor, site_id)
     space = next((one for one in spaces if one.space_id == typed.get("space")), None)
-    days = {name: _day(typed.get(name, ""), fmt) for name in _DAYS}
+    days = {name: day_of(typed[name], fmt) if typed.get(name) else None for name in _DAYS}
     return {
         "kind": kind,
         **{name: typed.get(name, "") for name in _TEXTS},
@@ -234,32 +233,12 @@ def _facts(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: 
         "device_id": typed.get("device") or None,
         "purchase": Purchase(
             days["purchased_on"],
-            _fen(typed.get("price", ""), fmt),
+            fen_of(typed["price"], fmt, "price", least_fen=0) if typed.get("price") else None,
             typed.get("supplier", ""),
             days["warranty_until_on"],
         ),
         "retired_on": days["retired_on"],
     }
-
-
-def _fen(text: str, fmt: Format) -> int | None:
-    try:
-        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
-        return fen_of(text, expected, least=0) if text else None
-    except BadField as error:
-        raise Invalid(str(error)) from error
-
-
-def _day(text: str, fmt: Format) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date.")) from error
-
-
-async def _typed(desk: Desk) -> dict[str, str]:
-    form = await desk.request.post()
-    return {name: str(value).strip()[:_TYPED_LENGTH_MAX] for name, value in form.items()}
 
 
 def _code(desk: Desk) -> str:

@@ -7,10 +7,10 @@ form reader and the services' own checks.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import fen_of
 from cloud.console.uploads import Sent
 from cloud.domain.dispatch import Candidate
 from cloud.domain.errors import Invalid
@@ -144,7 +144,7 @@ def _perform(tx: Tx, actor: User, repair_id: RepairId, sent: Sent, fmt: Format) 
         case "assign":
             repair_work.assign(tx, actor, repair_id, UserId(values.get("user_id", "")))
         case "quote":
-            repair_work.quote(tx, actor, repair_id, _fen(values.get("amount", ""), fmt), text)
+            repair_work.quote(tx, actor, repair_id, fen_of(values.get("amount", ""), fmt), text)
         case "agree" | "decline" as answer:
             repair_work.answer_quote(tx, actor, repair_id, is_agreed=answer == "agree")
         case "rate":
@@ -187,17 +187,6 @@ def _reasons(entry: RepairEntry) -> tuple[tuple[str, str], ...]:
         return ()
     parts = [part.partition("=") for part in entry.text.split("; ") if part]
     return tuple((ground, value) for ground, _, value in parts)
-
-
-def _fen(text: str, fmt: Format) -> int:
-    expected = fmt.language.gettext("This must be an amount such as 152.80, not “%s”.")
-    try:
-        fen = Decimal(text.replace(",", "").removeprefix("¥").strip()) * 100
-    except InvalidOperation as error:
-        raise Invalid(expected % text) from error
-    if not fen.is_finite() or fen != fen.to_integral_value():
-        raise Invalid(expected % text)
-    return int(fen)
 
 
 def find_repair(tx: Tx, actor: User, site_id: SiteId, number: str) -> RepairDetail:

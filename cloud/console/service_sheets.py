@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import segno
 from aiohttp import web
@@ -14,6 +12,7 @@ from cloud.console.language import language_of
 from cloud.console.login import frame_of
 from cloud.console.preferences import preferences_of
 from cloud.console.templating import render
+from cloud.console.typed import fen_of
 from cloud.console.uploads import Sent, read_form
 from cloud.domain.checklist import ITEMS_MAX, CheckItem, Checklist, CheckResult, Cycle
 from cloud.domain.equipment import Equipment
@@ -284,19 +283,11 @@ def _said(values: Mapping[str, str]) -> dict[str, tuple[str, str, str]]:
 
 
 def _signing(values: Mapping[str, str], fmt: Format) -> Signing:
-    text: Any = values.get("cost", "").replace(",", "").strip() or "0"
-    try:
-        exact = Decimal(text) * _FEN_PER_YUAN
-    except InvalidOperation:
-        exact = Decimal("NaN")
-    if not exact.is_finite() or exact != exact.to_integral_value():
-        expected = fmt.language.gettext("This must be a number such as 18777.05, not “%s”.")
-        raise Invalid(expected % text)
     return Signing(
         values.get("signed_by", "").strip(),
         values.get("signature", ""),
         values.get("parts", "").strip(),
-        int(exact),
+        fen_of(values.get("cost") or "0", fmt, "cost", least_fen=0),
         values.get("note", "").strip(),
     )
 

@@ -1,5 +1,6 @@
 """Premises: the site's spaces on any day, as a picture, counted, found; one space's page with its history."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,7 @@ from cloud.console.formats import Format
 from cloud.console.houses import Layer, drawn_of, layered_houses
 from cloud.console.lists import link
 from cloud.console.pictures.building import BuildingPicture, draw_buildings
+from cloud.console.typed import day_of, day_or, whole_of
 from cloud.console.uploads import read_form_with_file
 from cloud.domain.access import Action, may
 from cloud.domain.attachment import ATTACHMENT_BYTES_MAX
@@ -163,12 +165,12 @@ async def submit_new(desk: Desk) -> web.StreamResponse:
 
 
 async def _read_one(desk: Desk, typed: Mapping[str, str], error: str) -> SpaceView:
-    on = _day(desk.request.query.get("on", ""), desk.format)
+    on = day_or(desk.request.query.get("on", ""), desk.format.today)
     return await desk.read(_one, desk.site.site_id, _code(desk), on, typed, error)
 
 
 def _premises(tx: Tx, actor: User, site_id: SiteId, query: Mapping[str, str], fmt: Format) -> PremisesView:
-    on = min(_day(query.get("on", ""), fmt), fmt.today)
+    on = min(day_or(query.get("on", ""), fmt.today), fmt.today)
     typed = {name: query.get(name, "").strip()[:100] for name in _FILTERS}
     kept = {**typed, "on": "" if on == fmt.today else on.isoformat()}
     buildings = tuple(premises.list_buildings(tx, actor, site_id))
@@ -266,10 +268,14 @@ def _wanted(typed: Mapping[str, str], buildings: Sequence[Building]) -> SpaceSea
         _word(Orientation, typed["orientation"]),
         typed["layout"],
         "",
-        _whole(typed["floor"]),
+        _floor(typed["floor"]),
         _dm2(typed["area_from"]),
         _dm2(typed["area_to"]),
     )
+
+
+def _floor(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,4}", text) else None
 
 
 def _one(
@@ -289,13 +295,11 @@ def _act(
     space_id = SpaceId(detail.record.space.space_id)
     match form.get("act", ""):
         case "change":
-            from_on = _day(form.get("from_on", ""), fmt)
+            from_on = day_of(form.get("from_on") or fmt.today.isoformat(), fmt)
             changes = _changes(form, detail.record.facts, fmt)
             spaces.change_space(tx, actor, space_id, from_on, changes, form.get("reason", "").strip())
         case "rename":
-            floor = _whole(form.get("floor", ""))
-            if floor is None:
-                raise Invalid(fmt.language.gettext("A floor is a whole number, below ground negative."))
+            floor = whole_of(form.get("floor", ""), fmt)
             new = form.get("code", "").strip()
             spaces.rename_space(tx, actor, space_id, new, form.get("unit_code", "").strip(), floor)
             return new
@@ -319,7 +323,7 @@ def _form(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], error:
 
 def _add(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: Format) -> str:
     if typed.get("act") == "building":
-        floors = _whole(typed.get("floors", "")) or 0
+        floors = whole_of(typed.get("floors", ""), fmt)
         added = spaces.add_building(tx, actor, site_id, typed.get("code", ""), typed.get("name", ""), floors)
         return added.code
     building = next(
@@ -327,9 +331,8 @@ def _add(tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str], fmt: Fo
     )
     if building is None:
         raise Invalid(fmt.language.gettext("Choose a building; add one first if there is none."))
-    kind, floor = _word(SpaceKind, typed.get("kind", "")) or SpaceKind.FLAT, _whole(typed.get("floor", ""))
-    if floor is None:
-        raise Invalid(fmt.language.gettext("A floor is a whole number, below ground negative."))
+    kind = _word(SpaceKind, typed.get("kind", "")) or SpaceKind.FLAT
+    floor = whole_of(typed.get("floor", ""), fmt)
     nothing = SpaceFacts(0, use=first_use(kind))
     said = {name: value for name, value in _changes(typed, nothing, fmt).items() if value is not None}
     spaces.add_space(
@@ -355,7 +358,7 @@ def _changes(form: Mapping[str, str], now: SpaceFacts, fmt: Format) -> dict[str,
         "use": _word(SpaceUse, form.get("use", "")) or now.use,
         "title_number": form.get("title_number", "").strip(),
         "status": _word(SpaceStatus, form.get("status", "")),
-        "handed_over_on": _day(form["handed_over_on"], fmt) if form.get("handed_over_on") else None,
+        "handed_over_on": day_of(form["handed_over_on"], fmt) if form.get("handed_over_on") else None,
     }
     return {name: value for name, value in said.items() if value != getattr(now, name)}
 
@@ -383,20 +386,8 @@ def _dm2(text: str) -> int | None:
     return int(exact)
 
 
-def _whole(text: str) -> int | None:
-    digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= 4 else None
-
-
 def _word(words: Any, text: str) -> Any:
     return next((one for one in words if one.value == text), None)
-
-
-def _day(text: str, fmt: Format) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return fmt.today
 
 
 def _code(desk: Desk) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 
 from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_or, minute_of, whole_of
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import BookingId, SiteId, VenueId, is_uuid
 from cloud.domain.people import Account
@@ -54,7 +55,9 @@ class OwnView:
 
 async def show_office(desk: Desk) -> web.StreamResponse:
     """Show the venues and their day."""
-    view = await desk.read(_office, desk.site.site_id, _day(desk), {}, "")
+    view = await desk.read(
+        _office, desk.site.site_id, day_or(desk.request.query.get("on", ""), desk.format.today), {}, ""
+    )
     return await desk.page("venues.html", view=view)
 
 
@@ -77,7 +80,14 @@ async def act_office(desk: Desk) -> web.StreamResponse:
 async def show_own(desk: Desk) -> web.StreamResponse:
     """Show what is booked and what is free."""
     chosen = desk.request.query.get("venue", "")
-    view = await desk.read(_own, desk.site.site_id, chosen, _day(desk), desk.format, "")
+    view = await desk.read(
+        _own,
+        desk.site.site_id,
+        chosen,
+        day_or(desk.request.query.get("on", ""), desk.format.today),
+        desk.format,
+        "",
+    )
     return await desk.page("home/venues.html", tab=_TAB, view=view)
 
 
@@ -100,13 +110,6 @@ def _id(text: str) -> str:
     if not is_uuid(text):
         raise NotFound(f"there is no venue or booking {text!r}")
     return text
-
-
-def _day(desk: Desk) -> date:
-    try:
-        return date.fromisoformat(desk.request.query.get("on", ""))
-    except ValueError:
-        return desk.format.today
 
 
 def _office(
@@ -136,18 +139,10 @@ def _own(tx: Tx, actor: User, site_id: SiteId, chosen: str, on: date, fmt: Forma
 
 
 def _add(tx: Tx, actor: User, site_id: SiteId, form: Mapping[str, str], fmt: Format) -> Venue:
-    try:
-        opens, closes = (_minute(form.get(name, "")) for name in ("opens", "closes"))
-        slot = int(form.get("slot", ""))
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    opens, closes = (minute_of(form.get(name, ""), fmt) for name in ("opens", "closes"))
+    slot = whole_of(form.get("slot", ""), fmt)
     name, note = form.get("name", ""), form.get("note", "")
     return venues.add_venue(tx, actor, site_id, name, opens, closes, slot, note)
-
-
-def _minute(text: str) -> int:
-    at = time.fromisoformat(text)
-    return at.hour * 60 + at.minute
 
 
 def _book(tx: Tx, actor: User, form: Mapping[str, str], fmt: Format) -> Booking:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 
 from aiohttp import web
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import day_of, instant_of, whole_of
 from cloud.domain.barring import Barring
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
 from cloud.domain.ids import BarringId, SiteId, VisitId, is_uuid
@@ -22,6 +23,7 @@ from cloud.services import barrings, premises, visits
 from cloud.store.db import Tx
 
 _TAB = "/home/more"
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,7 @@ async def _gate(desk: Desk, error: str = "", typed: Mapping[str, str] | None = N
 def _bar(tx: Tx, actor: User, site_id: SiteId, form: Mapping[str, str], fmt: Format) -> Barring:
     until_ms: int | None = None
     if form.get("until"):
-        try:
-            until_ms = midnight_ms(date.fromisoformat(form["until"]) + timedelta(days=1), fmt.zone)
-        except ValueError as error:
-            raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+        until_ms = midnight_ms(day_of(form["until"], fmt) + timedelta(days=1), fmt.zone)
     name, plate, reason = (form.get(word, "") for word in ("name", "plate", "reason"))
     return barrings.bar(tx, actor, site_id, name, plate, reason, until_ms)
 
@@ -160,15 +159,8 @@ def _invite(tx: Tx, actor: User, form: Mapping[str, str], fmt: Format) -> Visit:
     account = next((one for one in accounts if one.number == wanted), None)
     if account is None:
         raise Invalid(fmt.language.gettext("Choose which home it is about."))
-    try:
-        begin = datetime.combine(
-            date.fromisoformat(form.get("on", "")), time.fromisoformat(form.get("from", "")), fmt.zone
-        )
-        hours = int(form.get("hours", ""))
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
-    from_ms = int(begin.timestamp() * 1000)
-    until_ms = int((begin + timedelta(hours=hours)).timestamp() * 1000)
+    from_ms = instant_of(f"{form.get('on', '')}T{form.get('from', '')}", fmt)
+    until_ms = from_ms + whole_of(form.get("hours", ""), fmt) * _HOUR_MS
     return visits.invite(
         tx, actor, account.account_id, form.get("name", ""), from_ms, until_ms, form.get("plate", "")
     )
