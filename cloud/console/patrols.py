@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import timedelta
 
 from aiohttp import web
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from multidict import MultiDict
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
+from cloud.console.typed import minute_of, whole_of
 from cloud.domain.access import Action, may
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import EntranceId, PatrolRouteId, SiteId, is_uuid
@@ -131,11 +132,10 @@ def _view(
 
 def _add(tx: Tx, actor: User, site_id: SiteId, form: MultiDict[str], fmt: Format) -> PatrolRoute:
     doors = {one.name: one.entrance_id for one in entrances.list_entrances(tx, actor, site_id)}
-    try:
-        starts = [_minute(one) for one in form.get("starts", "").replace("，", " ").replace(",", " ").split()]
-        minutes = int(form.get("minutes", ""))
-    except ValueError as error:
-        raise Invalid(fmt.language.gettext("This must be a date and a time.")) from error
+    starts = [
+        minute_of(one, fmt) for one in form.get("starts", "").replace("，", " ").replace(",", " ").split()
+    ]
+    minutes = whole_of(form.get("minutes", ""), fmt)
     weekdays = [int(one) for one in form.getall("weekday", []) if one in _EVERY_DAY]
     places = [_place(line, doors) for line in form.get("places", "").splitlines() if line.strip()]
     return patrols.add_route(tx, actor, site_id, form.get("name", ""), weekdays, starts, minutes, places)
@@ -149,11 +149,6 @@ def _place(line: str, doors: Mapping[str, EntranceId]) -> tuple[str, EntranceId 
     if door not in doors:
         raise Invalid(f"{name}: there is no entrance {door!r}")
     return name, doors[door]
-
-
-def _minute(text: str) -> int:
-    at = time.fromisoformat(text)
-    return at.hour * 60 + at.minute
 
 
 def _route_id(text: str) -> PatrolRouteId:

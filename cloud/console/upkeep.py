@@ -11,7 +11,7 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.language import mark
-from cloud.console.payments import BadField, fen_of
+from cloud.console.typed import day_of, fen_of
 from cloud.domain.equipment import Equipment
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import SiteId
@@ -185,18 +185,12 @@ def _record(tx: Tx, actor: User, site_id: SiteId, code: str, form: Mapping[str, 
 
 
 def _cost(form: Mapping[str, str], fmt: Format) -> Cost:
-    gettext = fmt.language.gettext
     kind = next((one for one in CostKind if one.value == form.get("kind")), CostKind.PARTS)
     text = form.get("amount", "")
-    try:
-        # A mistake is taken back by the same amount below nothing.
-        sign, digits = (-1, text[1:]) if text[:1] in ("-", "−") else (1, text)
-        fen = sign * fen_of(digits, gettext("This must be a number such as 18777.05, not “%s”."), least=0)
-        spent_on = date.fromisoformat(form.get("spent_on", ""))
-    except BadField as error:
-        raise Invalid(str(error)) from error
-    except ValueError as error:
-        raise Invalid(gettext("This must be a date.")) from error
+    # A mistake is taken back by the same amount below nothing.
+    sign, digits = (-1, text[1:]) if text[:1] in ("-", "−") else (1, text)
+    fen = sign * fen_of(digits, fmt, least_fen=0)
+    spent_on = day_of(form.get("spent_on", ""), fmt, "spent_on")
     return Cost(spent_on, kind, fen, form.get("note", ""))
 
 
