@@ -13,7 +13,7 @@ from aiohttp import web
 
 from cloud.console.formats import Format
 from cloud.console.language import Language, language_of
-from cloud.console.navigation import Count, Group, counts_of, is_long, menu_for, section_of
+from cloud.console.navigation import MENU, Count, Group, counts_of, is_long, menu_for, section_of
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
 from cloud.console.preferences import Preferences, Theme, preferences_of
@@ -59,6 +59,10 @@ class Shell:
     def is_menu_long(self) -> bool:
         """Tell whether the menu is folded but for the group being read."""
         return is_long(self.navigation)
+
+    def opens(self, path: str) -> bool:
+        """Tell whether a page is the reader's to open: a link that leads to a refusal is not shown."""
+        return bool(section_of(path, self.navigation)) or not section_of(path, MENU)
 
     def may(self, action: str) -> bool:
         """Tell whether the reader may do something; a template leaves out what would be refused."""

@@ -132,9 +132,8 @@ def _view(
 
 def _add(tx: Tx, actor: User, site_id: SiteId, form: MultiDict[str], fmt: Format) -> PatrolRoute:
     doors = {one.name: one.entrance_id for one in entrances.list_entrances(tx, actor, site_id)}
-    starts = [
-        minute_of(one, fmt) for one in form.get("starts", "").replace("，", " ").replace(",", " ").split()
-    ]
+    times = form.get("starts", "").replace("，", " ").replace(",", " ").split()
+    starts = [minute_of(one, fmt) for one in times]
     minutes = whole_of(form.get("minutes", ""), fmt)
     weekdays = [int(one) for one in form.getall("weekday", []) if one in _EVERY_DAY]
     places = [_place(line, doors) for line in form.get("places", "").splitlines() if line.strip()]
