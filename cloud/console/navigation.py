@@ -132,6 +132,7 @@ _BELONGS: Mapping[str, str] = {
     "/checklists": "/equipment",
     "/devices": "/commands",
     "/imports": "/tables",
+    "/patrol": "/patrols",
     "/register": "/equipment",
     "/sheets": "/equipment",
     "/upkeep": "/equipment",
