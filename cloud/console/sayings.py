@@ -147,6 +147,8 @@ _SHAPES: Sequence[str] = (
     mark("the rating is {}, expected 1 to {}"),
     mark("{} is {}: it is rated when it is done"),
     mark("the {} has {} characters, expected {} to {}"),
+    mark("reason"),
+    mark("{} is no number"),
     mark("the description has {} characters, expected 1 to {}"),
     mark("the place has {} characters, expected at most {}"),
     mark("this request was sent by somebody else: make a new key"),
