@@ -1,4 +1,4 @@
-"""Imports as kept: the uploaded table until it is carried out, and what undoing needs."""
+"""Imports as kept: the uploaded table, sealed, for a day, and what undoing needs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from cloud.domain.imports.plan import Outcome
 from cloud.domain.imports.run import ChangedThing, Effect, ImportRun, ImportState
 from cloud.store.db import Tx
 from cloud.store.schema import app_user, import_run
+from cloud.store.sealing import opener_of, sealer
 
 
 def insert_run(
@@ -22,7 +23,7 @@ def insert_run(
     counts: Mapping[Outcome, int],
     started_by: UserId | None,
 ) -> ImportId:
-    """Keep an uploaded table and how it was judged."""
+    """Keep an uploaded table, sealed, and how it was judged."""
     import_id = ImportId(tx.new_id())
     # Add one import.
     tx.conn.execute(
@@ -33,7 +34,7 @@ def insert_run(
             kind=kind,
             file_name=file_name,
             file_sha256=file_sha256,
-            body=body,
+            body_sealed=sealer(tx).seal_content("import_run", import_id, "body", body),
             state=ImportState.CHECKED.value,
             counts={outcome.value: count for outcome, count in counts.items()},
             started_by=started_by,
@@ -71,14 +72,17 @@ def list_runs(tx: Tx, site_id: SiteId, limit: int) -> list[ImportRun]:
 
 
 def body_of(tx: Tx, import_id: ImportId) -> bytes | None:
-    """Return the uploaded file; None where it is kept no longer."""
+    """Return the uploaded file; None where it is kept no longer, or its key was destroyed."""
     # What was uploaded?
-    body: bytes | None = tx.conn.execute(
-        sa.select(import_run.c.body).where(
+    sealed: bytes | None = tx.conn.execute(
+        sa.select(import_run.c.body_sealed).where(
             import_run.c.tenant_id == tx.tenant_id, import_run.c.id == import_id
         )
     ).scalar_one()
-    return body
+    own = opener_of(tx, [sealed])
+    if sealed is None or own is None:
+        return None
+    return own.unseal_content("import_run", import_id, "body", bytes(sealed))
 
 
 def effect_of(tx: Tx, import_id: ImportId) -> Effect:
@@ -127,7 +131,7 @@ def undo_run(tx: Tx, import_id: ImportId) -> None:
     tx.conn.execute(
         sa.update(import_run)
         .where(import_run.c.tenant_id == tx.tenant_id, import_run.c.id == import_id)
-        .values(state=ImportState.UNDONE.value, undone_at_ms=tx.now_ms, body=None)
+        .values(state=ImportState.UNDONE.value, undone_at_ms=tx.now_ms, body_sealed=None)
     )
 
 
@@ -138,10 +142,10 @@ def forget_bodies(tx: Tx, before_ms: int) -> int:
         sa.update(import_run)
         .where(
             import_run.c.tenant_id == tx.tenant_id,
-            import_run.c.body.is_not(None),
+            import_run.c.body_sealed.is_not(None),
             import_run.c.checked_at_ms < before_ms,
         )
-        .values(body=None)
+        .values(body_sealed=None)
     ).rowcount
 
 

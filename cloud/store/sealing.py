@@ -32,11 +32,19 @@ class Sealer:
 
     def seal(self, table: str, row_id: str, column: str, text: str) -> bytes:
         """Return text sealed for one field."""
-        return seal_about(self.key, text.encode(), f"{table}|{row_id}|{column}")
+        return self.seal_content(table, row_id, column, text.encode())
+
+    def seal_content(self, table: str, row_id: str, column: str, content: bytes) -> bytes:
+        """Return bytes sealed for one field."""
+        return seal_about(self.key, content, f"{table}|{row_id}|{column}")
 
     def unseal(self, table: str, row_id: str, column: str, sealed: bytes | None) -> str:
         """Return what was sealed for one field; nothing for nothing. Damaged if it is not that field's."""
-        return "" if sealed is None else open_sealed(self.key, sealed, f"{table}|{row_id}|{column}").decode()
+        return "" if sealed is None else self.unseal_content(table, row_id, column, sealed).decode()
+
+    def unseal_content(self, table: str, row_id: str, column: str, sealed: bytes) -> bytes:
+        """Return the bytes sealed for one field; Damaged if they are not that field's."""
+        return open_sealed(self.key, sealed, f"{table}|{row_id}|{column}")
 
     def blind(self, kind: str, text: str) -> str:
         """Return what an exact text of a kind is found by."""

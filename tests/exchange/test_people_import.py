@@ -3,12 +3,17 @@
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from cloud.domain.imports.plan import Outcome
 from cloud.domain.person import PersonField
 from cloud.services import imports, persons
 from cloud.services.imports import CheckedImport
+from cloud.store import imports as records
 from cloud.store import many_people
+from cloud.store.db import Tx
+from cloud.store.schema import import_run
+from cloud.store.sealing import Damaged, destroy_key
 from tests.billing.estate import SYSTEM, Estate
 from tests.databases import TENANT
 from tests.exchange.conftest import workbook
@@ -115,3 +120,37 @@ def test_who_has_left_is_said_by_a_table_and_undone(homes: Estate) -> None:
     assert _homes(homes) == [("2-101", "王建国", "owner", date(2026, 10, 31))]
     undo(homes, done)
     assert _homes(homes) == [("2-101", "王建国", "owner", None)]
+
+
+def test_an_uploaded_table_is_kept_sealed_and_opens_in_its_own_import_alone(homes: Estate) -> None:
+    table = workbook(PEOPLE, _WANG)
+    checked = check(homes, "people", table)
+    other = check(homes, "people", workbook(PEOPLE, (*_WANG[:1], "李梅", *_WANG[2:5], "", "", "", "")))
+    ids = checked.run.import_id, other.run.import_id
+
+    def kept(tx: Tx) -> list[bytes]:
+        rows = tx.conn.execute(
+            sa.select(import_run.c.id, import_run.c.body_sealed).where(import_run.c.id.in_(ids))
+        )
+        by_id = {row.id: bytes(row.body_sealed) for row in rows}
+        return [by_id[one] for one in ids]
+
+    def swap(tx: Tx) -> None:
+        tx.conn.execute(
+            sa.update(import_run).where(import_run.c.id == ids[1]).values(body_sealed=kept(tx)[0])
+        )
+
+    sealed, _ = homes.database.read_now(TENANT, kept)
+    assert len(sealed) > len(table)
+    # A workbook is a ZIP: as it was uploaded it would begin with these letters and open.
+    assert b"PK" + b"\x03\x04" not in sealed
+    assert table[64:128] not in sealed
+    assert homes.database.read_now(TENANT, records.body_of, ids[0]) == table
+    homes.database.write_now(TENANT, swap)
+    with pytest.raises(Damaged):
+        homes.database.read_now(TENANT, records.body_of, ids[1])
+
+    homes.database.write_now(TENANT, destroy_key)
+
+    found = homes.database.read_now(TENANT, imports.get_import, SYSTEM, ids[0])
+    assert found.plan is None

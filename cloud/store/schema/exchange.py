@@ -27,8 +27,8 @@ import_run = sa.Table(
     text("kind"),
     text("file_name"),
     text("file_sha256"),
-    # Gone once the table is carried out or forgotten: what it holds of people is then where it belongs.
-    sa.Column("body", sa.LargeBinary, nullable=True),
+    # Sealed, for it holds people's numbers; gone once the import is undone or a day old.
+    sa.Column("body_sealed", sa.LargeBinary, nullable=True),
     text("state"),
     document("counts"),
     document("effect", nullable=True),
