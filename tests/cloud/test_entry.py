@@ -252,7 +252,7 @@ def test_a_visitors_code_works_at_the_hosts_door_once_and_the_host_hears_of_it(d
     doors.told("access_granted", badge=invited.visit_id, reason="granted", door="door-1", kind="code")
 
     [told] = doors.database.read_now(TENANT, notices.list_received, doors.host).items
-    assert "李阿姨" in told.title
+    assert "李阿姨" in told.text
     assert doors.grants().grants == []
     assert [(one.who, one.space_code, one.entrance_name) for one in doors.log()] == [
         ("李阿姨", "1-101", "大门")
