@@ -17,6 +17,7 @@ def evidence_sheet(found: AlarmEvidence, language: Locale, said: Callable[[str],
     alarm = found.alarm
     over = words.say("evidence.still") if alarm.cleared_at_ms is None else words.exact(alarm.cleared_at_ms)
     kind = words.say(f"plan.{found.plan.plan.kind.value}")
+    version = found.plan.plan.version  # none: it is the one the program comes with
     head = (
         Labelled(words.say("evidence.what"), f"{kind} · {said(alarm.message or alarm.kind)}"),
         Labelled(words.say("evidence.where"), alarm.device_title or alarm.point_key),
@@ -29,7 +30,7 @@ def evidence_sheet(found: AlarmEvidence, language: Locale, said: Callable[[str],
         _section(words, "evidence.condition", _seen(found, words, said)),
         _section(words, "evidence.acts", _acts(found, words)),
         Section(
-            words.say("evidence.plan", str(found.plan.plan.version)),
+            words.say("evidence.plan", str(version)) if version else words.say("evidence.plan_supplied"),
             "",
             "",
             "other",

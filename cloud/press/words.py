@@ -114,6 +114,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "is found.",
         ),
         "evidence.plan": ("应急预案（第 %s 版）", "Response plan (version %s)"),
+        "evidence.plan_supplied": ("应急预案（系统自带）", "Response plan (as the program comes with it)"),
         "evidence.raised": ("发生", "raised"),
         "evidence.repeated": ("再次上报", "reported again"),
         "evidence.shelved": ("搁置：%s", "put aside: %s"),
