@@ -1,5 +1,5 @@
-"""Every table of the cloud, in ten rooms: people, premises, field, enrolment, commands, billing,
-upkeep, repairs, what other systems are told, and what the doors keep for themselves.
+"""Every table of the cloud, in eleven rooms: people, premises, field, enrolment, commands, billing,
+money, upkeep, repairs, what other systems are told, and what the doors keep for themselves.
 
 Import the module and name tables through it: `schema.reading`, `schema.invoice_line`.
 """
@@ -10,25 +10,13 @@ from cloud.store.schema.ballot import ballot, ballot_space, ballot_vote
 from cloud.store.schema.barring import barring
 from cloud.store.schema.bill_run import bill_run, bill_run_account
 from cloud.store.schema.billing import (
-    allocation,
     billing_hold,
     billing_period,
-    day_close,
     day_type,
-    deposit,
-    dunning_pause,
-    dunning_schedule,
     installation_register,
     invoice,
     invoice_line,
-    late_fee_rule,
-    ledger_account,
-    ledger_entry,
     manual_reading,
-    payment,
-    payment_order,
-    posting,
-    refund,
     running_charge,
     subscription,
     tariff,
@@ -76,6 +64,20 @@ from cloud.store.schema.field import (
     reading_day,
 )
 from cloud.store.schema.goods import goods_slip
+from cloud.store.schema.money import (
+    allocation,
+    day_close,
+    deposit,
+    dunning_pause,
+    dunning_schedule,
+    late_fee_rule,
+    ledger_account,
+    ledger_entry,
+    payment,
+    payment_order,
+    posting,
+    refund,
+)
 from cloud.store.schema.outbound import (
     contact,
     notice,
