@@ -28,6 +28,7 @@ class Mount:
 
 COMMANDS: dict[str, Mount] = {
     "bill": Mount("cloud.billing_cli", "bill", "cloud", "Rate billing cases with the real billing code."),
+    "client": Mount("gatehouse.client.command", "client", "", "Write a typed Python client of the API."),
     "cloud": Mount("cloud.__main__", "cloud", "cloud", "Serve the API, the console and the gateways' door."),
     "db": Mount("cloud.__main__", "db", "cloud", "Create, upgrade and inspect the cloud's database."),
     "decode": Mount("gatehouse.decode", "decode", "edge", "Decode field-bus frames; check test vectors."),
