@@ -17,7 +17,7 @@ from cloud.api.maintenance import (
 from cloud.api.parse import read_bytes
 from cloud.api.readings import PointValueView, point_value_view
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
-from cloud.api.spaces import AttachmentQuery, AttachmentView
+from cloud.api.space_views import AttachmentQuery, AttachmentView
 from cloud.domain.access import Action
 from cloud.domain.attachment import ATTACHMENT_BYTES_MAX
 from cloud.domain.equipment import (

@@ -1,33 +1,37 @@
 """Repairs: told of, given to somebody, moved on, quoted, rated; with photos."""
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from aiohttp import web
-from msgspec import Meta
 
 from cloud.api.errors import Malformed
 from cloud.api.parse import read_bytes
-from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
+from cloud.api.repair_views import (
+    Assignment,
+    NewQuote,
+    NewRepair,
+    QuoteAnswer,
+    Rating,
+    RepairDetailView,
+    RepairMove,
+    RepairNote,
+    RepairOfAlarm,
+    RepairQuery,
+    RepairView,
+    entry_view,
+    photo_view,
+    repair_view,
+)
+from cloud.api.route import Call, Nothing, Page, Route, page_of
 from cloud.domain.access import Action
 from cloud.domain.ids import AccountId, AlarmId, EquipmentId, PhotoId, RepairId, SiteId, SpaceId, UserId
-from cloud.domain.photo import PHOTO_BYTES_MAX, PhotoRecord
+from cloud.domain.photo import PHOTO_BYTES_MAX
 from cloud.domain.repair import (
-    RATING_MAX,
     UNFINISHED,
-    Channel,
-    QuoteState,
-    Repair,
-    RepairAct,
-    RepairCategory,
-    RepairEntry,
     RepairState,
-    Urgency,
-    clock_of,
 )
-from cloud.keys import CLOCK
 from cloud.services import photos, repair_work, repairs
-from cloud.services.repair_work import QUOTE_FEN_MAX
 from cloud.services.repairs import RepairDetail, RepairRequest
 
 _STATES: dict[str, frozenset[RepairState]] = {
@@ -35,160 +39,6 @@ _STATES: dict[str, frozenset[RepairState]] = {
     "all": frozenset(RepairState),
     **{state.value: frozenset({state}) for state in RepairState},
 }
-
-Words = Annotated[str, Meta(max_length=500)]
-SaidWords = Annotated[str, Meta(min_length=1, max_length=500)]
-Instant = Annotated[int, Meta(ge=0, le=2**48 - 1)]
-
-
-class RepairQuery(PageQuery, frozen=True, kw_only=True):
-    """Which repairs; without `state` those under way."""
-
-    state: Literal[
-        "unfinished",
-        "all",
-        "reported",
-        "accepted",
-        "on_the_way",
-        "working",
-        "waiting_for_parts",
-        "done",
-        "confirmed",
-        "reopened",
-        "cancelled",
-    ] = "unfinished"
-    assignee_id: Id | None = None
-    account_id: Id | None = None
-
-
-class NewRepair(Request, frozen=True, kw_only=True):
-    """What is broken, where, and how long it may wait. Residents name one of their accounts."""
-
-    category: RepairCategory
-    description: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    urgency: Urgency = Urgency.NORMAL
-    channel: Channel = Channel.WEB
-    place: Annotated[str, Meta(max_length=100)] = ""
-    account_id: Id | None = None
-    space_id: Id | None = None
-    equipment_id: Id | None = None
-    wanted_at_ms: Instant | None = None
-
-
-class RepairOfAlarm(Request, frozen=True):
-    """Which kind of work an alarm asks for."""
-
-    category: RepairCategory
-
-
-class RepairMove(Request, frozen=True):
-    """How far it has come; `text` is told to everybody."""
-
-    state: RepairState
-    text: Words = ""
-
-
-class RepairNote(Request, frozen=True):
-    """Something for everybody to read."""
-
-    text: SaidWords
-
-
-class Assignment(Request, frozen=True):
-    """Who shall go."""
-
-    user_id: Id
-
-
-class NewQuote(Request, frozen=True):
-    """What the resident would pay, and for what."""
-
-    amount_fen: Annotated[int, Meta(ge=1, le=QUOTE_FEN_MAX)]
-    text: SaidWords
-
-
-class QuoteAnswer(Request, frozen=True):
-    """Whether the resident agrees."""
-
-    is_agreed: bool
-
-
-class Rating(Request, frozen=True):
-    """How good the work was, 1 to 5."""
-
-    rating: Annotated[int, Meta(ge=1, le=RATING_MAX)]
-    text: Words = ""
-
-
-class QuoteView(View, frozen=True):
-    """What the resident would pay."""
-
-    state: QuoteState
-    amount_fen: int
-    text: str
-
-
-class RepairView(View, frozen=True):
-    """One repair; the clocks are as of now."""
-
-    repair_id: str
-    site_id: str
-    number: str
-    category: RepairCategory
-    urgency: Urgency
-    channel: Channel
-    state: RepairState
-    description: str
-    place: str
-    space_id: str | None
-    space_code: str
-    account_id: str | None
-    equipment_id: str | None
-    alarm_id: str | None
-    assignee_id: str | None
-    assignee_name: str
-    wanted_at_ms: int | None
-    started_at_ms: int
-    reported_at_ms: int
-    accepted_at_ms: int | None
-    done_at_ms: int | None
-    respond_by_ms: int
-    resolve_by_ms: int
-    is_late: bool
-    reopen_count: int
-    quote: QuoteView
-    rating: int | None
-    rating_text: str
-
-
-class RepairEntryView(View, frozen=True):
-    """One line of a repair's history."""
-
-    at_ms: int
-    act: RepairAct
-    state: RepairState
-    value: str
-    text: str
-    user_id: str | None
-    user_name: str
-
-
-class PhotoView(View, frozen=True):
-    """A photo; fetch it under `…/photos/{photo_id}`."""
-
-    photo_id: str
-    width: int
-    height: int
-    size_bytes: int
-    created_at_ms: int
-
-
-class RepairDetailView(View, frozen=True):
-    """A repair, its history, oldest first, and its photos."""
-
-    repair: RepairView
-    history: tuple[RepairEntryView, ...]
-    photos: tuple[PhotoView, ...]
 
 
 async def list_repairs(call: Call[RepairQuery, Nothing]) -> Page[RepairView]:
@@ -203,7 +53,7 @@ async def list_repairs(call: Call[RepairQuery, Nothing]) -> Page[RepairView]:
         assignee_id=None if query.assignee_id is None else UserId(query.assignee_id),
         account_id=None if query.account_id is None else AccountId(query.account_id),
     )
-    return page_of(found, lambda repair: _view(call, repair))
+    return page_of(found, lambda repair: repair_view(call, repair))
 
 
 async def request_repair_of_home(call: Call[Nothing, NewRepair]) -> web.Response:
@@ -221,29 +71,29 @@ async def request_repair_of_home(call: Call[Nothing, NewRepair]) -> web.Response
         body.wanted_at_ms,
     )
     site_id = SiteId(call.id("site_id"))
-    return await call.create(lambda repair: _view(call, repair), repairs.request, site_id, asked)
+    return await call.create(lambda repair: repair_view(call, repair), repairs.request, site_id, asked)
 
 
 async def request_repair_of_alarm(call: Call[Nothing, RepairOfAlarm]) -> RepairView:
     """Have what an alarm is about mended; asked again it is the same repair."""
     alarm_id = AlarmId(call.id("alarm_id"))
-    return _view(call, await call.write(repairs.request_for_alarm, alarm_id, call.body.category))
+    return repair_view(call, await call.write(repairs.request_for_alarm, alarm_id, call.body.category))
 
 
 async def get_repair(call: Call[Nothing, Nothing]) -> RepairDetailView:
     """Show a repair, its history and its photos."""
     found: RepairDetail = await call.read(repairs.detail, _repair_id(call))
     return RepairDetailView(
-        repair=_view(call, found.repair),
-        history=tuple(_entry_view(entry) for entry in found.entries),
-        photos=tuple(_photo_view(photo) for photo in found.photos),
+        repair=repair_view(call, found.repair),
+        history=tuple(entry_view(entry) for entry in found.entries),
+        photos=tuple(photo_view(photo) for photo in found.photos),
     )
 
 
 async def move_repair(call: Call[Nothing, RepairMove]) -> web.Response:
     """Take a repair a step further."""
     return await call.change(
-        lambda repair: _view(call, repair),
+        lambda repair: repair_view(call, repair),
         repairs.get_repair,
         repair_work.move,
         _repair_id(call),
@@ -255,30 +105,34 @@ async def move_repair(call: Call[Nothing, RepairMove]) -> web.Response:
 async def assign_repair(call: Call[Nothing, Assignment]) -> RepairView:
     """Give a repair to somebody."""
     user_id = UserId(call.body.user_id)
-    return _view(call, await call.write(repair_work.assign, _repair_id(call), user_id))
+    return repair_view(call, await call.write(repair_work.assign, _repair_id(call), user_id))
 
 
 async def note_repair(call: Call[Nothing, RepairNote]) -> RepairView:
     """Add something to a repair's history."""
-    return _view(call, await call.write(repair_work.note, _repair_id(call), call.body.text))
+    return repair_view(call, await call.write(repair_work.note, _repair_id(call), call.body.text))
 
 
 async def quote_repair(call: Call[Nothing, NewQuote]) -> RepairView:
     """Say what the resident would pay."""
     body = call.body
-    return _view(call, await call.write(repair_work.quote, _repair_id(call), body.amount_fen, body.text))
+    return repair_view(
+        call, await call.write(repair_work.quote, _repair_id(call), body.amount_fen, body.text)
+    )
 
 
 async def answer_quote(call: Call[Nothing, QuoteAnswer]) -> RepairView:
     """Agree to a quote or decline it."""
     is_agreed = call.body.is_agreed
-    return _view(call, await call.write(repair_work.answer_quote, _repair_id(call), is_agreed=is_agreed))
+    return repair_view(
+        call, await call.write(repair_work.answer_quote, _repair_id(call), is_agreed=is_agreed)
+    )
 
 
 async def rate_repair(call: Call[Nothing, Rating]) -> RepairView:
     """Say how good the work was."""
     body = call.body
-    return _view(call, await call.write(repair_work.rate, _repair_id(call), body.rating, body.text))
+    return repair_view(call, await call.write(repair_work.rate, _repair_id(call), body.rating, body.text))
 
 
 async def add_repair_photo(call: Call[Nothing, Nothing]) -> RepairDetailView:
@@ -301,26 +155,6 @@ async def get_repair_photo(call: Call[Nothing, Nothing]) -> web.Response:
 
 def _repair_id(call: Call[Any, Any]) -> RepairId:
     return RepairId(call.id("repair_id"))
-
-
-def _view(call: Call[Any, Any], repair: Repair) -> RepairView:
-    clock = clock_of(repair, call.request.app[CLOCK]())
-    return view_of(
-        repair,
-        RepairView,
-        respond_by_ms=clock.respond_by_ms,
-        resolve_by_ms=clock.resolve_by_ms,
-        is_late=clock.is_any_late,
-        quote=view_of(repair.quote, QuoteView),
-    )
-
-
-def _entry_view(entry: RepairEntry) -> RepairEntryView:
-    return view_of(entry, RepairEntryView)
-
-
-def _photo_view(photo: PhotoRecord) -> PhotoView:
-    return view_of(photo, PhotoView)
 
 
 _SITE, _ONE = "/api/v1/sites/{site_id}/repairs", "/api/v1/repairs/{repair_id}"
