@@ -190,7 +190,7 @@ def usage_before(tx: Tx, service_point_id: ServicePointId, on: date, limit: int)
             usage.c.service_point_id == service_point_id,
             usage.c.end_on <= on,
             # A document that was taken back, and the credit note that did it, say nothing about usage.
-            usage.c.invoice_id.not_in(_taken_back(tx)),
+            usage.c.invoice_id.not_in(taken_back(tx)),
         )
         .order_by(usage.c.end_on.desc(), usage.c.slice_no.desc())
         .limit(limit)
@@ -198,7 +198,8 @@ def usage_before(tx: Tx, service_point_id: ServicePointId, on: date, limit: int)
     return [_usage_from_row(row) for row in reversed(rows)]
 
 
-def _taken_back(tx: Tx) -> sa.CompoundSelect[Any]:
+def taken_back(tx: Tx) -> sa.CompoundSelect[Any]:
+    """Return a statement: the documents that were taken back, and the credit notes that did it."""
     notes = sa.and_(invoice.c.tenant_id == tx.tenant_id, invoice.c.kind == InvoiceKind.CREDIT_NOTE.value)
     return sa.union(sa.select(invoice.c.id).where(notes), sa.select(invoice.c.corrects_id).where(notes))
 

@@ -45,6 +45,7 @@ _RESIDENT = (
     "/home/me",
     "/home/more",
     "/home/pay",
+    "/home/usage",
     "/home/privacy",
     "/home/badges",
     "/home/visitors",
