@@ -28,7 +28,7 @@ from cloud.store.audit_chain import link_entries
 from cloud.store.engines import SQLITE_BUSY_TIMEOUT_MS as SQLITE_BUSY_TIMEOUT_MS
 from cloud.store.engines import engine_url as engine_url
 from cloud.store.engines import is_embedded as is_embedded
-from cloud.store.engines import postgresql_engines, sqlite_engine
+from cloud.store.engines import postgresql_engines, renewing, sqlite_engine
 from cloud.store.faults import DATABASE_ERRORS, is_repeatable, translated
 from cloud.store.keyring import Keyring as Keyring
 from cloud.store.scope import Holding
@@ -126,6 +126,7 @@ class Database:
             self._read_engine = sqlite_engine(
                 parsed, connections=SQLITE_READERS, begin="BEGIN", is_read_only=True
             )
+            self._renew_readers = renewing(self._read_engine)
             self._writers = TransactionThreads(
                 "db-write", count=1, waiting_max=TRANSACTIONS_WAITING_MAX, run=self._share_commit
             )
@@ -141,6 +142,7 @@ class Database:
                 "db", count=POSTGRESQL_CONNECTIONS, waiting_max=TRANSACTIONS_WAITING_MAX
             )
             self._readers = self._writers
+            self._renew_readers = lambda: None  # its connections learn of new statistics by themselves
 
     async def read(
         self,
@@ -204,8 +206,7 @@ class Database:
 
     def renew_readers(self) -> None:
         """Let what reads next open anew: SQLite's readers learn of new statistics only so."""
-        if self.writers == 1:
-            self._read_engine.dispose()
+        self._renew_readers()
 
     def close(self) -> None:
         """Finish what was begun, then let go of all connections."""

@@ -4,6 +4,7 @@ SQLite: WAL, `synchronous=FULL`, foreign keys, and transactions that hold the wr
 statement on. PostgreSQL: one pool under two isolation levels, one for writing and one for reading.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from cloud.store.scope import prepare_sqlite
 
 # A second process (an upgrade, a backup) may hold SQLite's write lock this long.
 SQLITE_BUSY_TIMEOUT_MS = 5_000
+_OPENED_IN = "opened_in_generation"
 
 
 def engine_url(url: str) -> sa.URL:
@@ -78,3 +80,26 @@ def sqlite_engine(url: sa.URL, *, connections: int, begin: str, is_read_only: bo
         conn.exec_driver_sql(begin)
 
     return engine
+
+
+def renewing(engine: sa.Engine) -> Callable[[], None]:
+    """Return what makes each connection of the engine's pool open anew when it is next asked for.
+
+    To dispose of the pool instead would let whoever waits in the old one wait for its timeout, half a minute.
+    """
+    generation = 0
+
+    @sa.event.listens_for(engine, "connect")
+    def note(_connection: Any, record: Any) -> None:
+        record.info[_OPENED_IN] = generation
+
+    @sa.event.listens_for(engine, "checkout")
+    def check(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info[_OPENED_IN] != generation:
+            raise exc.DisconnectionError("opened before the last renewal")
+
+    def renew() -> None:
+        nonlocal generation
+        generation += 1
+
+    return renew
