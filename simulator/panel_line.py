@@ -41,8 +41,10 @@ class PanelLine:
     async def run(self) -> None:
         """Keep the line until cancelled."""
         while True:
-            with contextlib.suppress(OSError):
+            try:
                 await self._keep()
+            except* OSError:
+                pass  # a centre that is not there, or went while it was listened to
             await asyncio.sleep(_REDIAL_S)
 
     async def deliver(self, message: Message, *, confirm_max_s: float = CONFIRM_MAX_S) -> int:
