@@ -151,6 +151,7 @@ class PersonDetailView(View, frozen=True):
     consents: tuple[ConsentView, ...]
     account_ids: tuple[str, ...]
     repair_numbers: tuple[str, ...]
+    complaint_numbers: tuple[str, ...]
     tags: tuple[TagView, ...]
 
 
@@ -254,6 +255,7 @@ def _detail_view(found: PersonDetail) -> PersonDetailView:
         consents=tuple(view_of(one, ConsentView) for one in found.consents),
         account_ids=tuple(one.account.account_id for one in found.accounts),
         repair_numbers=tuple(one.number for one in found.repairs),
+        complaint_numbers=tuple(one.number for one in found.complaints),
         tags=tuple(view_of(one, TagView) for one in found.tags),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+from cloud.domain.complaint import REPEATED_FROM, REPEATED_WITHIN_MS, Complaint, ComplaintKind
 from cloud.domain.ids import AccountId, OccupancyId, PersonId, SiteId, SpaceId, UserId, VehicleId
 from cloud.domain.invoice import InvoiceSummary
 from cloud.domain.repair import Repair, RepairState
@@ -136,6 +137,7 @@ class TagKind(Enum):
     OVERDUE = "overdue"
     PAYS_PROMPTLY = "pays_promptly"
     REPAIRS_REOPENED = "repairs_reopened"
+    REPEATED_COMPLAINTS = "repeated_complaints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,14 @@ def tags_of(
     invoices: Sequence[InvoiceSummary],
     overdue: int,
     repairs: Sequence[Repair],
+    complaints: Sequence[Complaint],
     today: date,
     now_ms: int,
 ) -> tuple[Tag, ...]:
-    """Return what the facts say; nothing is said of what nobody could check on the same page."""
+    """Return what the facts say; nothing is said of what nobody could check on the same page.
+
+    Suggestions and praise are no complaints, however many there are.
+    """
     tags = []
     if overdue:
         tags.append(Tag(TagKind.OVERDUE, overdue))
@@ -175,10 +181,21 @@ def tags_of(
     reopened = sum(one.reopen_count for one in lately)
     if reopened:
         tags.append(Tag(TagKind.REPAIRS_REOPENED, reopened))
-    years = max((today.year - one.from_on.year for one in homes if one.holds_on(today)), default=0)
+    complained = sum(
+        one.kind is ComplaintKind.COMPLAINT and now_ms - one.told_at_ms < REPEATED_WITHIN_MS
+        for one in complaints
+    )
+    if complained >= REPEATED_FROM:
+        tags.append(Tag(TagKind.REPEATED_COMPLAINTS, complained))
+    years = max((_years(one.from_on, today) for one in homes if one.holds_on(today)), default=0)
     if years >= _LONG_YEARS:
         tags.append(Tag(TagKind.LIVES_HERE_LONG, years))
     return tuple(tags)
+
+
+def _years(since: date, today: date) -> int:
+    """Return how many years are over."""
+    return today.year - since.year - ((today.month, today.day) < (since.month, since.day))
 
 
 @dataclass(frozen=True, slots=True)

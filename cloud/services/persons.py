@@ -10,9 +10,10 @@ from datetime import date
 from uuid import UUID
 
 from cloud.domain.access import Action, may, require, require_recent
+from cloud.domain.complaint import Complaint, ComplaintState
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.identity_number import identity_number, mobile_number, plate_number
-from cloud.domain.ids import AccountId, PersonId, SiteId, SpaceId, VehicleId
+from cloud.domain.ids import PersonId, SiteId, SpaceId, VehicleId
 from cloud.domain.invoice import InvoiceSummary
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
 from cloud.domain.people import Account
@@ -36,12 +37,12 @@ from cloud.domain.repair import Repair, RepairState
 from cloud.domain.user import User
 from cloud.services import invoices, ledger, payments
 from cloud.services.premises import site_of
-from cloud.store import audit, people, persons, premises, privacy, repairs
+from cloud.store import audit, complaints, people, persons, premises, privacy, repairs
 from cloud.store.db import Tx
 from cloud.store.repairs import RepairFilter
 
 _REASON_LENGTH_MIN, _REASON_LENGTH_MAX = 4, 200
-_INVOICES_SHOWN, _REPAIRS_SHOWN = 12, 20
+_INVOICES_SHOWN, _REPAIRS_SHOWN, _COMPLAINTS_SHOWN = 12, 20, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class PersonDetail:
     accounts: tuple[AccountOfPerson, ...]
     invoices: tuple[InvoiceSummary, ...]
     repairs: tuple[Repair, ...]
+    complaints: tuple[Complaint, ...]
     tags: tuple[Tag, ...]
 
 
@@ -136,13 +138,19 @@ def get_person(tx: Tx, actor: User, person_id: PersonId) -> PersonDetail:
     found = _found(tx, person_id)
     today = local_date(tx.now_ms, time_zone(site_of(tx, found.site_id).time_zone))
     homes = persons.occupancies_of_people(tx, [person_id])
+    account_ids = [account.account_id for account in _accounts(tx, homes)]
     told = repairs.list_repairs(
         tx,
         found.site_id,
-        RepairFilter(frozenset(RepairState), account_ids=_account_ids(tx, homes)),
+        RepairFilter(frozenset(RepairState), account_ids=account_ids),
         None,
         _REPAIRS_SHOWN,
     )
+    said: list[Complaint] = []
+    if may(actor, Action.READ_COMMUNITY):
+        said = complaints.list_complaints(
+            tx, found.site_id, frozenset(ComplaintState), account_ids, None, _COMPLAINTS_SHOWN
+        )
     accounts: tuple[AccountOfPerson, ...] = ()
     papers: tuple[InvoiceSummary, ...] = ()
     if may(actor, Action.READ_LEDGER):
@@ -165,7 +173,8 @@ def get_person(tx: Tx, actor: User, person_id: PersonId) -> PersonDetail:
         accounts,
         papers,
         tuple(told),
-        tags_of(homes, papers, overdue, told, today, tx.now_ms) if is_judged else (),
+        tuple(said),
+        tags_of(homes, papers, overdue, told, said, today, tx.now_ms) if is_judged else (),
     )
 
 
@@ -274,10 +283,6 @@ def _accounts(tx: Tx, homes: Sequence[Occupancy]) -> list[Account]:
             for home in homes
         )
     ]
-
-
-def _account_ids(tx: Tx, homes: Sequence[Occupancy]) -> list[AccountId]:
-    return [account.account_id for account in _accounts(tx, homes)]
 
 
 def _found(tx: Tx, person_id: PersonId) -> Person:

@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from cloud import privacy_key
 from cloud.config import ConfigError
+from cloud.domain.complaint import ComplaintKind, ComplaintSubject
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import PersonId, SpaceId
 from cloud.domain.person import ConsentPurpose, PersonField, Relation, RequestKind, TagKind
 from cloud.domain.user import Locale, Role, User
 from cloud.services import audit as audit_service
-from cloud.services import moving, persons, premises, privacy
+from cloud.services import complaints, moving, persons, premises, privacy
 from cloud.services.moving import Arrival
+from cloud.services.persons import PersonDetail
 from cloud.store import persons as person_store
 from cloud.store import schema, users
 from cloud.store.db import Database, Keyring, Tx
@@ -24,7 +26,7 @@ from cloud.store.sealing import Damaged, destroy_key, unseal
 from protocol.quantity import MICRO
 from protocol.reading import Reading
 from tests.cloud.garden import rows_of
-from tests.cloud.house import House
+from tests.cloud.house import House, add_resident
 from tests.databases import OTHER_TENANT, START_MS, TENANT, FakeClock
 
 # The clock of tests stands at 2026-11-24 08:00 in Shanghai.
@@ -338,3 +340,32 @@ def test_tags_say_what_facts_say(house: House) -> None:
     tags = house.database.read_now(TENANT, persons.get_person, house.manager, person_id).tags
 
     assert [(tag.kind, tag.count) for tag in tags] == [(TagKind.LIVES_HERE_LONG, 7)]
+
+
+def test_whoever_complains_three_times_in_half_a_year_is_said_to_and_suggestions_do_not_count(
+    house: House, clock: FakeClock
+) -> None:
+    person_id = _person(house)
+    house.database.write_now(
+        TENANT, persons.relate, house.manager, person_id, _space(house), Relation.OWNER, date(2026, 1, 1)
+    )
+    home = add_resident(house, "home", "A-101")
+    [account_id] = home.account_ids
+
+    def tell(kind: ComplaintKind) -> None:
+        house.database.write_now(
+            TENANT, complaints.tell, home, account_id, kind, ComplaintSubject.NOISE, "楼上夜里跑步"
+        )
+
+    def story() -> PersonDetail:
+        return house.database.read_now(TENANT, persons.get_person, house.manager, person_id)
+
+    for kind in (ComplaintKind.COMPLAINT, ComplaintKind.SUGGESTION, ComplaintKind.COMPLAINT):
+        tell(kind)
+    assert [len(story().complaints), story().tags] == [3, ()]
+
+    tell(ComplaintKind.COMPLAINT)
+    assert [(tag.kind, tag.count) for tag in story().tags] == [(TagKind.REPEATED_COMPLAINTS, 3)]
+
+    clock.advance(days=182)
+    assert story().tags == ()
