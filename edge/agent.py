@@ -9,10 +9,11 @@ import contextlib
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edge.access import Judge
 from edge.buffer_file import Connect, connect_file
@@ -35,6 +36,7 @@ from edge.keeper import Keeper
 from edge.local_outputs import GuardedActuators, LocalOutputs
 from edge.meter_rounds import MeterRounds
 from edge.page import serve_page
+from edge.picture_lane import PictureLane
 from edge.supervise import keep_running
 from edge.system_clock import SystemClock
 from edge.uplink import Cloud, Lane
@@ -54,6 +56,14 @@ _ENDING_LOOK_S = 0.05
 _MACHINE_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Opening a port or resolving a name may hang for long; each line hangs at most one thread.
 _BLOCKING_CALLS_MAX = 64
+
+
+class Runs(Protocol):
+    """A part of the agent that runs for ever."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +194,15 @@ async def run_agent(own: Config, stop: asyncio.Event, outside: Outside | None = 
             _open_commands(own, identity, field, clock) as downlink,
             _open_configurator(own, identity, field, cloud, trust, shelf, clock) as configurator,
             _open_gatekeeper(identity, field, cloud, grants, downlink, clock) as fetcher,
+            _open_pictures(identity, field, cloud, rng) as pictures,
         ):
-            await _run_parts(own, clock, field, cloud, inspector, downlink, configurator, fetcher, stop)
+            more: dict[str, Runs | None] = {
+                "downlink": downlink,
+                "configurator": configurator,
+                "grants": fetcher,
+                "pictures": pictures,
+            }
+            await _run_parts(own, clock, field, cloud, inspector, more, stop)
 
 
 def _grants_of(own: Config, trust: Trust | None) -> GrantShelf | None:
@@ -217,6 +234,20 @@ async def _open_gatekeeper(
         fetcher = GrantFetcher(shelf, client, keeper.take)
         cloud.greeter.heeders.append(fetcher.heed)
         yield fetcher
+
+
+@contextlib.asynccontextmanager
+async def _open_pictures(
+    identity: Identity | None, field: Field, cloud: Cloud, rng: random.Random
+) -> AsyncIterator[PictureLane | None]:
+    """Open the lane of pictures, with a connection of its own."""
+    if identity is None or cloud.greeter is None:
+        yield None
+        return
+    async with CloudClient(identity) as client:
+        lane = PictureLane(field.pictures, client, rng)
+        cloud.greeter.heeders.append(lane.heed)
+        yield lane
 
 
 @contextlib.asynccontextmanager
@@ -270,9 +301,7 @@ async def _run_parts(
     field: Field,
     cloud: Cloud,
     inspector: Inspector,
-    downlink: Downlink | None,
-    configurator: Configurator | None,
-    fetcher: GrantFetcher | None,
+    more: Mapping[str, Runs | None],
     stop: asyncio.Event,
 ) -> None:
     parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -290,12 +319,7 @@ async def _run_parts(
         parts["greeter"] = cloud.greeter.run
     if cloud.keep_identity is not None:
         parts["identity"] = cloud.keep_identity
-    if downlink is not None:
-        parts["downlink"] = downlink.run
-    if configurator is not None:
-        parts["configurator"] = configurator.run
-    if fetcher is not None:
-        parts["grants"] = fetcher.run
+    parts |= {name: part.run for name, part in more.items() if part is not None}
     parts["home-assistant"] = lambda: _show_in_home_assistant(field)
     if config.page_port:
         parts["page"] = lambda: serve_page(inspector, config.page_port)

@@ -17,6 +17,7 @@ from provisioning.lines import (
     LineConfig,
     ListenLine,
     MqttLine,
+    OnvifLine,
     OsdpLine,
     SerialLine,
     UdpLine,
@@ -127,6 +128,8 @@ def _describe(line: LineConfig) -> str:
         return f"MQTT broker {line.host}:{line.port}, below {line.base_topic}/"
     if isinstance(line, ListenLine):
         return f"port {line.port} of {line.host}, where {line.protocol} panels call"
+    if isinstance(line, OnvifLine):
+        return f"ONVIF cameras, as user {line.username}"
     if isinstance(line, OsdpLine):
         how = "over a secure channel" if line.key_file else "in the clear: there is no key_file"
         return f"OSDP readers on {line.path}, {line.baud} baud, {how}"

@@ -6,7 +6,7 @@ one reading a poll; a failed exchange fails only its own points, with a quality 
 reply is believed only if it answers that very request. It owns no I/O and no schedule.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -18,10 +18,11 @@ import msgspec
 from edge.clock import Clock
 from edge.errors import EdgeError, quality_of
 from protocol.evidence import Evidence
-from protocol.reading import Reading
+from protocol.quantity import MICRO
+from protocol.reading import ClockQuality, Quality, Reading
 from provisioning.config import DeviceConfig
 from provisioning.lines import BusSettings
-from provisioning.profile import PointProfile
+from provisioning.profile import PanelSource, PointProfile
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -200,3 +201,19 @@ def failed_readings(
     return [
         Reading(point_key(device, point), at_ms, None, quality, reason, clock_quality) for point in points
     ]
+
+
+def state_readings(
+    device: DeviceConfig, states: Mapping[str, bool], at_ms: int, clock_quality: ClockQuality
+) -> list[Reading]:
+    """Return the points of a device that speaks unasked whose states are known."""
+    readings: list[Reading] = []
+    for point in device.profile.points:
+        assert isinstance(point.source, PanelSource)
+        if point.source.condition not in states:
+            continue
+        value_micro = states[point.source.condition] * MICRO
+        readings.append(
+            Reading(point_key(device, point), at_ms, value_micro, Quality.GOOD, "", clock_quality)
+        )
+    return readings

@@ -17,6 +17,7 @@ from edge.actuators import actuators_of
 from edge.buffer import Buffer
 from edge.buffer_file import Connect, connect_file
 from edge.calendar import WorkingDays, spans_from_texts
+from edge.cameras import CameraListener
 from edge.clock import Clock
 from edge.counters import CounterGuard, CounterLimits
 from edge.dial_in import DialInPorts
@@ -30,6 +31,8 @@ from edge.line import Line
 from edge.listener import MqttListener
 from edge.osdp_line import OsdpListener
 from edge.panel import Panel
+from edge.pictures import FOLDER as PICTURES_FOLDER
+from edge.pictures import PictureShelf
 from edge.poller import Poller
 from edge.porter import Doorway
 from edge.reactions import Reactions
@@ -43,11 +46,20 @@ from edge.supervise import keep_running
 from edge.transports import transport_for
 from protocol.quantity import Quantity
 from provisioning.config import Config, DeviceConfig, DeviceId, RuleEntry
-from provisioning.lines import BusLine, DialInLine, LineConfig, LineId, ListenLine, MqttLine, OsdpLine
+from provisioning.lines import (
+    BusLine,
+    DialInLine,
+    LineConfig,
+    LineId,
+    ListenLine,
+    MqttLine,
+    OnvifLine,
+    OsdpLine,
+)
 from provisioning.strict import Malformed
 
 # What listens rather than asks.
-Unasked: TypeAlias = MqttListener | OsdpListener | PanelReceiver
+Unasked: TypeAlias = CameraListener | MqttListener | OsdpListener | PanelReceiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,7 @@ class Field:
         self._listening: dict[LineId, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.doorway = Doorway()
+        self.pictures = PictureShelf(config.buffer.path.with_name(PICTURES_FOLDER))
         self.reactions = Reactions(config.reactions)
         self.intake = Intake(buffer, (), Offline(), self._guard, clock, self.reactions)
         self.poller = Poller({}, (), self.intake, clock)
@@ -253,6 +266,8 @@ class Field:
                     client_id=name,
                     doorway=self.doorway,
                 )
+            case OnvifLine():
+                listener = CameraListener(line, devices, self.intake, self._clock, self.pictures)
             case OsdpLine():
                 listener = OsdpListener(line, devices, self.intake, self._clock, self.doorway)
             case ListenLine():

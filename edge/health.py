@@ -24,7 +24,7 @@ from protocol.event import Event
 from protocol.quantity import MICRO, Quantity
 from protocol.reading import Quality, Reading
 from provisioning.config import DeviceConfig
-from provisioning.lines import ListenLine, MqttLine, OsdpLine
+from provisioning.lines import ListenLine, MqttLine, OnvifLine, OsdpLine
 
 AGENT_VERSION = version("gatehouse")
 
@@ -298,7 +298,7 @@ def _point_health(reading: Reading, quantity: Quantity | None) -> PointHealth:
 
 
 # What listens on lines where nobody has to be asked.
-_EAR_KINDS: Mapping[type, str] = MappingProxyType({MqttLine: "mqtt", OsdpLine: "osdp"})
+_EAR_KINDS: Mapping[type, str] = MappingProxyType({MqttLine: "mqtt", OnvifLine: "onvif", OsdpLine: "osdp"})
 
 
 def _is_speaker_online(listener: Unasked, device: DeviceConfig, latest: Mapping[str, Reading]) -> bool | None:

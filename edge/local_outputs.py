@@ -130,9 +130,9 @@ class LocalOutputs:
         """Ask once and read back; Unconfirmed where the device then shows something else."""
         actuator = self._actuators[duty.device_id]
         back = ReadBack(self._intake, self._clock, actuator, duty.device_id, act)
-        await actuator.act(act, {})
+        said = await actuator.act(act, self._reactions.about(duty))
         if not back.point:
-            return ""
+            return f", {said}" if said else ""
         shown = await back.shown()
         if shown != back.expected:
             raise Unconfirmed(f"{back.point} still reads {shown or 'nothing'}")

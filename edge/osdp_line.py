@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge import osdp_commands
 from edge.clock import Clock
+from edge.driver import state_readings
 from edge.drivers.osdp import (
     ONLINE,
     OUTPUT_STATUS,
@@ -20,7 +21,6 @@ from edge.drivers.osdp import (
     card_event,
     keypad_event,
     shown_card,
-    state_readings,
 )
 from edge.errors import EXCHANGE_FAILURES, LineDown, StorageFault
 from edge.intake import Intake

@@ -84,6 +84,7 @@ CHINESE: Mapping[str, str] = MappingProxyType(
         "when": "时间",
         "why": "原因",
         # acts
+        "alarm picture": "告警拍照",
         "door release": "释放门",
         "door return": "门恢复受控",
         "door unlock": "开门",
@@ -96,6 +97,7 @@ CHINESE: Mapping[str, str] = MappingProxyType(
         "access failed": "放行未成功",
         "access granted": "已放行",
         "battery low": "电池电量低",
+        "camera fault": "摄像机故障",
         "card read": "刷卡",
         "command result": "命令结果",
         "continuous flow": "持续用水",

@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from protocol.command import Act, confirmed_by
+from protocol.command import Act, LocalAction, confirmed_by
 from protocol.event import Event, EventState
 from protocol.quantity import MICRO, QUANTITIES
 from protocol.reading import Quality, Reading
@@ -29,6 +29,8 @@ from provisioning.reaction_tables import is_fire
 # Between two attempts, by how many failed: a lock may be out of radio for a moment, a valve for a day.
 _PAUSES_MS = (1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
 _FIRE_PAUSE_MAX_MS = 5_000
+# Alarms at one place that wait for their picture at a time; a flood has been seen by then.
+_UNSEEN_MAX = 8
 # What cannot be read back is asked again this often while there is fire: a reader may have restarted.
 _FIRE_AGAIN_MS = 30_000
 
@@ -55,6 +57,7 @@ class Duty:
     failures: int = 0
     is_told_done: bool = False  # once from its beginning to its end: a lock may relock every few seconds
     is_told_failing: bool = False
+    unseen: list[tuple[str, str]] = field(default_factory=list)  # of a camera: kinds and points not yet taken
 
     @property
     def act(self) -> Act:
@@ -127,6 +130,14 @@ class Reactions:
         if any(duty.phase in (Phase.DUE, Phase.END_DUE) for duty in self.duties):
             self.wake()
 
+    def about(self, duty: Duty) -> dict[str, str]:
+        """Return what a camera's picture is taken for: kind and point; empty where nothing is raised."""
+        if duty.reaction.act is not LocalAction.ALARM_PICTURE:
+            return {}
+        raised = sorted(next(one.raised for one in self._standing if duty in one.duties))
+        kind, key = (duty.unseen or raised or [("", "")])[0]
+        return {"kind": kind, "point": key}
+
     def raised_at(self, duty: Duty) -> str:
         """Return where the duty's condition is raised, for people."""
         raised = {key for one in self._standing if duty in one.duties for _, key in one.raised}
@@ -157,6 +168,10 @@ class Reactions:
         if act is not duty.act:
             return  # it began, or ended, while the device was being asked
         duty.phase = Phase.IDLE if duty.phase is Phase.END_DUE else Phase.DONE
+        if duty.reaction.act is LocalAction.ALARM_PICTURE:
+            # Each further alarm has its picture too.
+            del duty.unseen[:1]
+            duty.phase, duty.next_ms = (Phase.DUE if duty.unseen else Phase.IDLE), now_ms
 
     def failed(self, duty: Duty, now_ms: int) -> None:
         """Take note that it did not, or that nobody knows; it is asked again while the condition lasts."""
@@ -165,6 +180,9 @@ class Reactions:
             pause_ms = min(pause_ms, _FIRE_PAUSE_MAX_MS)
         duty.failures += 1
         duty.next_ms = now_ms + pause_ms
+        if duty.reaction.act is LocalAction.ALARM_PICTURE and not self.raised_at(duty):
+            duty.unseen.clear()  # it is over: a picture of now would show something else
+            duty.phase = Phase.IDLE
 
     def refusal(self, device_id: str, act: Act) -> str:
         """Say why a device may not be asked something now; "" where it may."""
@@ -248,6 +266,8 @@ def _begin(standing: _Standing, condition: tuple[str, str], now_ms: int) -> None
     is_news = condition not in standing.raised
     standing.raised.add(condition)
     for duty in standing.duties:
+        if is_news and duty.reaction.act is LocalAction.ALARM_PICTURE and len(duty.unseen) < _UNSEEN_MAX:
+            duty.unseen.append(condition)
         if is_news and duty.phase in (Phase.IDLE, Phase.END_DUE):
             duty.phase, duty.began_ms, duty.next_ms, duty.failures = Phase.DUE, now_ms, now_ms, 0
             duty.is_told_done = False
@@ -262,8 +282,8 @@ def _end(standing: _Standing, condition: tuple[str, str], now_ms: int) -> None:
 
 
 def _let_go(duty: Duty, now_ms: int) -> None:
-    if duty.phase in (Phase.IDLE, Phase.END_DUE):
-        return
+    if duty.phase in (Phase.IDLE, Phase.END_DUE) or (duty.unseen and not duty.failures):
+        return  # idle, or a camera that is just about to see how a short alarm ended
     # Even where it was never confirmed it may have been done.
     duty.phase = Phase.IDLE if duty.reaction.ends is None else Phase.END_DUE
     duty.next_ms, duty.failures, duty.is_told_done = now_ms, 0, False

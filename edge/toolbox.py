@@ -12,6 +12,7 @@ import click
 from edge.cli import CONFIG, checked, run_async
 from edge.clock import Clock
 from edge.errors import EdgeError
+from edge.tools.find_cameras import find as find_cameras
 from protocol.fieldbus.annotation import Field
 from provisioning.config import Config
 
@@ -222,7 +223,7 @@ def doctor(config: Path, bundle: Path | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-COMMANDS = (doctor, explain, raw, read, scan, sniff, write)
+COMMANDS = (doctor, explain, find_cameras, raw, read, scan, sniff, write)
 
 
 def explained(

@@ -69,6 +69,8 @@ class Action(Enum):
     RELAY_CLOSE = "relay_close"
     RELAY_OPEN = "relay_open"
     SET_POINT = "set_point"
+    SHOW_LIVE = "show_live"
+    TAKE_PICTURE = "take_picture"
     VALVE_CLOSE = "valve_close"
     VALVE_OPEN = "valve_open"
 
@@ -77,9 +79,11 @@ class LocalAction(Enum):
     """What only the box itself decides, because of what its own devices say.
 
     It is no `Action`, so no command can carry it: a door is released by a fire and returned to its
-    reader when the fire is over, and nobody far away can do, or undo, either.
+    reader when the fire is over, and nobody far away can do, or undo, either. A picture of an alarm is
+    taken by the box as well, since the cloud may hear of the alarm a day later.
     """
 
+    ALARM_PICTURE = "alarm_picture"  # what a camera sees as something is raised
     DOOR_RELEASE = "door_release"  # open, and held open
     DOOR_RETURN = "door_return"  # under its reader or its own latch again
 
@@ -126,6 +130,13 @@ ACTION_RULES: Mapping[Action, ActionRule] = MappingProxyType(
             may_repeat=True,
             per_device_per_minute_max=10,
             parameters=frozenset({"point", "value"}),
+        ),
+        Action.SHOW_LIVE: ActionRule(
+            15_000, may_repeat=False, per_device_per_minute_max=4, parameters=frozenset({"seconds", "view"})
+        ),
+        # Sent twice it is taken twice under one id: the cloud keeps the first.
+        Action.TAKE_PICTURE: ActionRule(
+            30_000, may_repeat=True, per_device_per_minute_max=12, parameters=frozenset({"picture"})
         ),
         Action.VALVE_CLOSE: ActionRule(
             60_000, may_repeat=True, per_device_per_minute_max=4, confirmed_by=("valve_state", "closed")

@@ -7,6 +7,7 @@ from provisioning.lines import (
     ListenLine,
     ModbusTcpLine,
     MqttLine,
+    OnvifLine,
     OsdpLine,
     SerialLine,
     TcpLine,
@@ -27,6 +28,7 @@ SPOKEN_ON: Mapping[str, frozenset[type]] = {
     "mqtt-shelly": frozenset({MqttLine}),
     "mqtt-tasmota": frozenset({MqttLine}),
     "mqtt-zigbee2mqtt": frozenset({MqttLine}),
+    "onvif": frozenset({OnvifLine}),
     "osdp": frozenset({OsdpLine}),
     "sia-dc09": frozenset({ListenLine}),
     "sparkplug-b": frozenset({MqttLine}),
@@ -45,6 +47,10 @@ ADDRESS_FORMS: Mapping[str, tuple[str, str]] = {
     "sparkplug-b": (
         r"[^+#/\x00]{1,128}(/[^+#/\x00]{1,128}){1,2}",
         "group/node or group/node/device",
+    ),
+    "onvif": (
+        r"(?!.*[/@\s])([A-Za-z0-9][A-Za-z0-9.-]{0,252})(:\d{1,5})?",
+        "host or host:port, without http://",
     ),
     "osdp": (r"\d|[1-9]\d|1[01]\d|12[0-6]", "a reader's address, 0 to 126, in quotes"),
     "sia-dc09": (r"[0-9A-Fa-f]{1,16}", "the account, 1 to 16 hex digits in quotes"),

@@ -35,7 +35,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     on = ["fire_alarm", "manual_alarm"] # kinds of event: while one is raised
     at = ["fire-*/*"]                   # at these points; left out: anywhere
     devices = ["lock-1"]
-    act = "door_release"                # or valve_close, valve_open, relay_close, relay_open
+    act = "door_release"                # or alarm_picture, valve_close, valve_open, relay_close, relay_open
     [[reactions]]
     id = "siren"
     on = ["water_leak"]
@@ -50,7 +50,7 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
 
     [[lines]]                           # one physical bus; keys not given have the defaults shown
     id = "bus-1"
-    transport = "serial"                # and below: "tcp" "udp" "dial-in" "modbus-tcp" "mqtt" "listen" "osdp"
+    transport = "serial"  # and below: "tcp" "udp" "dial-in" "modbus-tcp" "mqtt" "listen" "onvif" "osdp"
     path = "/dev/serial/by-id/…"
     baud = 9600
     parity = "none"                     # "none" | "even" | "odd"; DL/T 645 and CJ/T 188 want "even"
@@ -118,6 +118,12 @@ a line share an address. Unknown keys are refused. Relative paths are relative t
     baud = 9600
     key_file = "osdp.key"               # 32 hex digits, secure channel key; without: in the clear
     card_key_file = "cards.key"         # at least 32 hex digits; cards are told as hashes under this key
+
+    [[lines]]
+    id = "cameras"
+    transport = "onvif"                 # cameras on the network; address is host or host:port
+    username = "gatehouse"
+    password_file = "cameras.password"  # stays in the box; cameras are told digests of it only
 
     [[devices]]
     id = "em-101"                       # points are "<id>/<point name>"

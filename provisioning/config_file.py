@@ -31,7 +31,7 @@ from provisioning.config import (
 )
 from provisioning.document import Document
 from provisioning.line_tables import Id, LineTable, Preamble, callers_confused, line_from_table
-from provisioning.lines import LineConfig, LineId, ListenLine, MqttLine, OsdpLine
+from provisioning.lines import BusLine, LineConfig, LineId, ListenLine, MqttLine
 from provisioning.profile import Profile
 from provisioning.profile_modbus import SWITCHED_STATES, value_to_write
 from provisioning.profiles import load_profile, parse_profile
@@ -258,7 +258,7 @@ class _Reader:
     def _preamble(self, count: int | None, line: LineConfig, profile: Profile, at: str) -> int | None:
         if count is not None and profile.protocol not in _WOKEN:
             self.problems.append(f"{at}.preamble: {profile.protocol} of profile {profile.name} knows none")
-        if count is None and not isinstance(line, ListenLine | MqttLine | OsdpLine):
+        if count is None and isinstance(line, BusLine):
             return line.bus.preamble_count
         return count
 

@@ -15,6 +15,7 @@ from provisioning.lines import (
     ListenLine,
     ModbusTcpLine,
     MqttLine,
+    OnvifLine,
     OsdpLine,
     Parity,
     SerialLine,
@@ -118,7 +119,14 @@ class _Osdp(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field=
     card_key_file: str
 
 
-LineTable: TypeAlias = _Serial | _Tcp | _Udp | _DialIn | _ModbusTcp | _Mqtt | _Listen | _Osdp
+class _Onvif(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="transport", tag="onvif"):
+    id: Id
+    # HTTP digest has no way to write a colon in a user's name (RFC 7616, 3.4.4).
+    username: Annotated[str, msgspec.Meta(pattern=r"^[^:\s]{1,64}$")]
+    password_file: str
+
+
+LineTable: TypeAlias = _Serial | _Tcp | _Udp | _DialIn | _ModbusTcp | _Mqtt | _Listen | _Onvif | _Osdp
 
 
 def line_from_table(line: LineTable, folder: Path, problems: list[str]) -> LineConfig:
@@ -145,6 +153,8 @@ def line_from_table(line: LineTable, folder: Path, problems: list[str]) -> LineC
             key_file = folder / line.key_file if line.key_file else None
             card_key_file = folder / line.card_key_file
             return OsdpLine(LineId(line.id), line.path, line.baud, key_file, card_key_file)
+        case _Onvif():
+            return OnvifLine(LineId(line.id), line.username, folder / line.password_file)
         case _Mqtt():
             secret = folder / line.password_file if line.password_file else None
             return MqttLine(

@@ -127,5 +127,14 @@ class OsdpLine:
     card_key_file: Path
 
 
+@dataclass(frozen=True, slots=True)
+class OnvifLine:
+    """Cameras on a network that know the same user and password."""
+
+    line_id: LineId
+    username: str
+    password_file: Path
+
+
 BusLine: TypeAlias = DialInLine | ModbusTcpLine | SerialLine | TcpLine | UdpLine
-LineConfig: TypeAlias = BusLine | ListenLine | MqttLine | OsdpLine
+LineConfig: TypeAlias = BusLine | ListenLine | MqttLine | OnvifLine | OsdpLine

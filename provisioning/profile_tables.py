@@ -201,6 +201,11 @@ class Gb26875Profile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag
     golden: list[GoldenFrames] = []
 
 
+class OnvifProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="onvif"):
+    points: list[PanelPoint]
+    golden: list[GoldenFrames] = []
+
+
 class OsdpProfile(ProfileTable, forbid_unknown_fields=True, kw_only=True, tag="osdp"):
     points: list[PanelPoint]
     golden: list[GoldenFrames] = []
@@ -246,6 +251,7 @@ AnyProfile: TypeAlias = (
     | JsonProfile
     | MbusProfile
     | ModbusProfile
+    | OnvifProfile
     | OsdpProfile
     | ShellyProfile
     | SiaDc09Profile

@@ -38,6 +38,7 @@ and no two points share a name. Adding a model is adding a file.
                       subunit, as `gatehouse decode frame` names them; or status_bit = 2; or counter = 1
     cjt188            data_identifier = "901F", field = "current_volume"; under [cjt188] the meter_type and,
                       where a maker has its own, valve_open, valve_close, valve_control and preamble
+    onvif             condition = "online" | "no_picture" | "wrong_clock"
     osdp              condition = "online" | "secure_channel" | "tamper" | "power" | "input_1" … | "output_1"
     gb26875.3         condition = "fire_alarm": true while the panel holds one raised; so for sia-dc09
     mqtt-tasmota, mqtt-shelly, mqtt-json
@@ -114,6 +115,7 @@ from provisioning.profile_tables import (
     MetricPoint,
     ModbusPoint,
     ModbusProfile,
+    OnvifProfile,
     OsdpProfile,
     PanelPoint,
     PathPoint,
@@ -191,6 +193,7 @@ class _Reader:
                 | Gb26875Profile()
                 | JsonProfile()
                 | MbusProfile()
+                | OnvifProfile()
                 | OsdpProfile()
                 | ShellyProfile()
                 | SiaDc09Profile()

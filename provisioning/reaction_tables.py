@@ -23,6 +23,7 @@ FIRE_KINDS = frozenset({"fire_alarm", "manual_alarm"})
 _ACTS: Mapping[str, Act] = {
     act.value: act
     for act in (
+        LocalAction.ALARM_PICTURE,
         LocalAction.DOOR_RELEASE,
         Action.RELAY_CLOSE,
         Action.RELAY_OPEN,
@@ -35,6 +36,7 @@ _ENDS: Mapping[Act, Act] = {
     LocalAction.DOOR_RELEASE: LocalAction.DOOR_RETURN,
     Action.RELAY_CLOSE: Action.RELAY_OPEN,
 }
+_CAMERA = "onvif"
 _HOME_SUPPLY = "dlt645"  # the protocols of meters that cut a home's power
 
 
@@ -57,7 +59,12 @@ class ReactionTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def is_fire(reaction: Reaction) -> bool:
-    """Tell whether it answers a fire: then it goes before all others, and is held while it lasts."""
+    """Tell whether it answers a fire: then it goes before all others, and is held while it lasts.
+
+    A picture of a fire is one all the same, but there is nothing to hold.
+    """
+    if reaction.act is LocalAction.ALARM_PICTURE:
+        return False
     return reaction.act is LocalAction.DOOR_RELEASE or bool(reaction.kinds & FIRE_KINDS)
 
 
@@ -125,6 +132,8 @@ def _device_problems(name: str, device: DeviceConfig | None, act: Act) -> list[s
     profile = device.profile
     if shown is not None and profile.point_named(shown[0]) is None:
         return [f"devices: {name} ({profile.name}) has no {shown[0]} by which {act.value} could be read back"]
+    if act is LocalAction.ALARM_PICTURE and profile.protocol != _CAMERA:
+        return [f"devices: {name} ({profile.name}) is no camera"]
     if act is Action.RELAY_CLOSE and profile.protocol.startswith(_HOME_SUPPLY):
         return [f"devices: {name} is a meter: the power of a home is switched on by a person only"]
     return []

@@ -37,6 +37,7 @@ class Action(Enum):
     HANDLE_PARCELS = "handle_parcels"
     INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
+    LOOK_AT_CAMERAS = "look_at_cameras"
     MANAGE_COMMUNITY = "manage_community"
     MANAGE_BADGES = "manage_badges"
     MANAGE_CONTACTS = "manage_contacts"
@@ -124,6 +125,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.HANDLE_PARCELS: _MANAGERS | {Role.GUARD},
         Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
+        Action.LOOK_AT_CAMERAS: _MANAGERS | {Role.GUARD},  # who looked is written down
         Action.MANAGE_COMMUNITY: _MANAGERS,
         Action.MANAGE_BADGES: _MANAGERS,
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`

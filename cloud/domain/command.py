@@ -49,6 +49,14 @@ _DOORS = CommandPolicy(
     frozenset({Purpose.ACCESS, Purpose.EMERGENCY, Purpose.MAINTENANCE, Purpose.TEST}),
 )
 
+_CAMERAS = CommandPolicy(
+    access.Action.LOOK_AT_CAMERAS,
+    frozenset({Purpose.ACCESS, Purpose.EMERGENCY, Purpose.MAINTENANCE, Purpose.TEST}),
+)
+
+# What is asked without showing anew who one is: nothing moves, and an alarm leaves no time for it.
+WITHOUT_STEP_UP = frozenset({access.Action.COMMAND_DEVICES, access.Action.LOOK_AT_CAMERAS})
+
 COMMAND_POLICIES: Mapping[Action, CommandPolicy] = MappingProxyType(
     {
         Action.BROADCAST_TIME: _DEVICES,
@@ -58,6 +66,8 @@ COMMAND_POLICIES: Mapping[Action, CommandPolicy] = MappingProxyType(
         Action.RELAY_CLOSE: _SUPPLY,
         Action.RELAY_OPEN: _SUPPLY,
         Action.SET_POINT: _DEVICES,
+        Action.SHOW_LIVE: _CAMERAS,
+        Action.TAKE_PICTURE: _CAMERAS,
         Action.VALVE_CLOSE: _SUPPLY,
         Action.VALVE_OPEN: _SUPPLY,
     }

@@ -52,6 +52,8 @@ def _can(device: DeviceConfig, action: Action) -> bool:
             return device.relay is not None
         case Action.SET_POINT:
             return any(point.write is not None for point in profile.points)
+        case Action.SHOW_LIVE | Action.TAKE_PICTURE:
+            return False  # pictures have a page of their own, where what is seen is kept or forgotten
         case Action.VALVE_CLOSE | Action.VALVE_OPEN:
             return profile.protocol == "cjt188" and profile.point_named("valve_state") is not None
 

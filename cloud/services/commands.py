@@ -16,6 +16,7 @@ from cloud.domain.command import (
     COMMAND_POLICIES,
     REASON_LENGTH_MAX,
     REASON_LENGTH_MIN,
+    WITHOUT_STEP_UP,
     CommandStep,
     IssuedCommand,
     Purpose,
@@ -48,7 +49,7 @@ def request(
     """Ask for an act; Conflict while the gateway is not there, for a command is never kept for later."""
     policy = COMMAND_POLICIES[action]
     require(actor, policy.allowed_by)
-    if policy.allowed_by is not Permission.COMMAND_DEVICES:
+    if policy.allowed_by not in WITHOUT_STEP_UP:
         require_recent(actor, tx.now_ms)
     if actor.person_id is None:
         raise Forbidden("only a person can ask a device to act")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from edge.actuator import Actuator
+from edge.actuators.camera import CameraShutter
 from edge.actuators.meter_clock import MeterClock
 from edge.actuators.meter_freeze import MeterFreeze
 from edge.actuators.mqtt_plug import PLUGS, MqttPlug
@@ -20,6 +21,7 @@ from edge.actuators.set_point import SetPoint
 from edge.actuators.switched_point import SwitchedPoint
 from edge.actuators.valve import Cjt188Valve
 from edge.actuators.zigbee_lock import ZigbeeLock
+from edge.cameras import CameraListener
 from edge.driver import Driver
 from edge.drivers.cjt188 import Cjt188Driver
 from edge.drivers.dlt645 import Dlt645Driver
@@ -78,10 +80,12 @@ ACTUATORS: Mapping[str, Callable[[Driver, ZoneInfo, Intake], Iterable[Doer]]] = 
 }
 
 
-def _unasked(device: DeviceConfig, listener: MqttListener | OsdpListener) -> Actuator | None:
+def _unasked(device: DeviceConfig, listener: CameraListener | MqttListener | OsdpListener) -> Actuator | None:
     """Return what makes a device act that speaks by itself."""
     profile = device.profile
     match listener, profile.protocol:
+        case CameraListener(), _:
+            return CameraShutter(device, listener)
         case OsdpListener(), _ if profile.point_named("lock_state") is not None:
             return OsdpDoor(device, listener)
         case MqttListener(), "mqtt-zigbee2mqtt" if profile.point_named("lock_state") is not None:
@@ -102,7 +106,7 @@ def actuators_of(
             doers = tuple(make(driver, zone, intake))
             found[driver.device.device_id] = PolledActuator(driver, doers, intake)
     for listener in listeners:
-        if isinstance(listener, MqttListener | OsdpListener):
+        if isinstance(listener, CameraListener | MqttListener | OsdpListener):
             for device in listener.devices:
                 actuator = _unasked(device, listener)
                 if actuator is not None:

@@ -10,14 +10,10 @@ import hmac
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edge.driver import point_key
 from edge.porter import Shown
 from protocol.access import BadgeKind, card_number
 from protocol.event import Event, EventState, Severity
-from protocol.quantity import MICRO
-from protocol.reading import ClockQuality, Quality, Reading
 from provisioning.config import DeviceConfig
-from provisioning.profile import PanelSource
 
 PROTOCOL = "osdp"
 
@@ -72,22 +68,6 @@ def keypad_event(device: DeviceConfig, keys: Mapping[str, object], at_ms: int) -
     data = keys.get("data")
     count = len(data) if isinstance(data, bytes) else 0
     return _event(KEYPAD_USED, device, at_ms, f"{count} keys were pressed", {"keys": str(count)})
-
-
-def state_readings(
-    device: DeviceConfig, states: Mapping[str, bool], at_ms: int, clock_quality: ClockQuality
-) -> list[Reading]:
-    """Return the points of a reader whose states are known."""
-    readings: list[Reading] = []
-    for point in device.profile.points:
-        assert isinstance(point.source, PanelSource)
-        if point.source.condition not in states:
-            continue
-        value_micro = states[point.source.condition] * MICRO
-        readings.append(
-            Reading(point_key(device, point), at_ms, value_micro, Quality.GOOD, "", clock_quality)
-        )
-    return readings
 
 
 def _event(kind: str, device: DeviceConfig, at_ms: int, message: str, attributes: Mapping[str, str]) -> Event:

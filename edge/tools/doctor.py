@@ -25,7 +25,7 @@ from edge.check import plan, report
 from edge.kernel_clock import is_kernel_clock_synced
 from provisioning.config import Config
 from provisioning.identity import IdentityError, read_credential
-from provisioning.lines import DialInLine, ListenLine, MqttLine, OsdpLine, SerialLine, UdpLine
+from provisioning.lines import DialInLine, ListenLine, MqttLine, OnvifLine, OsdpLine, SerialLine, UdpLine
 from provisioning.strict import Malformed
 
 _REACH_TIMEOUT_S = 3.0
@@ -108,6 +108,10 @@ def _lines(config: Config) -> Iterator[Finding]:
         subject = f"line {line_id}"
         if isinstance(line, OsdpLine | SerialLine):
             yield _serial(subject, Path(line.path))
+        elif isinstance(line, OnvifLine):
+            for camera in (one for one in config.devices if one.line_id == line_id):
+                host, _, port = camera.address.partition(":")
+                yield _reach(f"camera {camera.device_id}", host, int(port or 80))
         elif isinstance(line, ListenLine):
             yield Finding(subject, None, f"panels call port {line.port} of {line.host}")
         elif isinstance(line, DialInLine):
@@ -149,6 +153,8 @@ def _secret_files(config: Config) -> Iterator[Finding]:
         match line:
             case MqttLine():
                 files += [line.password_file] if line.password_file else []
+            case OnvifLine():
+                files.append(line.password_file)
             case OsdpLine():
                 files += [line.card_key_file, *([line.key_file] if line.key_file else [])]
             case ListenLine():

@@ -321,7 +321,10 @@ def test_reactions_are_read_from_the_file() -> None:
     ("written", "instead", "told"),
     [
         pytest.param(
-            '"door_release"', '"door_lock"', "act: 'door_lock' is none of door_release,", id="locking"
+            '"door_release"',
+            '"door_lock"',
+            "act: 'door_lock' is none of alarm_picture, door_release,",
+            id="locking",
         ),
         pytest.param('"lock-1"', '"lock-9"', "devices: there is no device 'lock-9'", id="device"),
         pytest.param('"lock-1"', '"lift-1"', "lift-1 (lift_gateway) has no lock_state", id="a lift"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from protocol import onvif
 from protocol.envelope import (
     ENVELOPE_VERSION,
     Batch,
@@ -27,6 +28,7 @@ from protocol.event import Event, EventState, Severity
 from protocol.evidence import Evidence
 from protocol.fieldbus import CODECS, cjt188, dlt645, gb26875, mbus, modbus, osdp, sia_dc09, sia_dc09_cipher
 from protocol.fieldbus.annotation import Codec, Message, check_cover
+from protocol.picture import PICTURE_VERSION, Picture, PictureCause, decode_picture, encode_picture
 from protocol.reading import Quality, Reading
 from protocol.sync import Stream
 from provisioning.authority import new_key, new_request, request_from_der
@@ -63,6 +65,8 @@ def targets() -> dict[str, Target]:
     found["envelope-batch"] = Target(partial(decode_batch, stream=Stream.HISTORY), (_batch(),))
     found["envelope-events"] = Target(partial(decode_events, count=2), (_events(),))
     found["envelope-readings"] = Target(partial(decode_readings, count=4), (_readings(),))
+    found["onvif"] = Target(_read_onvif, (_ONVIF_TIME, _ONVIF_PROFILES, _ONVIF_MATCH))
+    found["picture"] = Target(decode_picture, (_picture(),))
     found["certificate-request"] = Target(
         lambda data: request_from_der(decode_request(data)), (encode_request(new_request(new_key())),)
     )
@@ -149,6 +153,28 @@ def _read_sealed(data: bytes) -> None:
     sia_dc09_cipher.unsealed(sia_dc09.decode_message(data), b"A" * 16)
 
 
+def _read_onvif(data: bytes) -> None:
+    readers: tuple[Callable[[bytes], object], ...] = (
+        onvif.read_time_ms,
+        onvif.read_device_information,
+        onvif.read_media_address,
+        onvif.read_profiles,
+        onvif.read_snapshot_uri,
+        lambda datagram: onvif.read_matches(datagram, "1"),
+    )
+    readers[zlib.crc32(data) % len(readers)](data)
+
+
+def _picture() -> bytes:
+    content = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
+    told = ("water_leak", "leak-1/water_leak")
+    return encode_picture(
+        Picture(
+            PICTURE_VERSION, "1", "cam-1", 1_790_000_000_000, True, PictureCause.ALARM, "", *told, content
+        )
+    )
+
+
 def _read_token(data: bytes) -> None:
     text = data.decode("utf-8", errors="replace")
     token = parse_enrolment_token(text)
@@ -187,6 +213,24 @@ def _batch() -> bytes:
     return encode_batch(Batch(ENVELOPE_VERSION, "history", 17, "boot", 1_790_000_002_000, blocks))
 
 
+_ONVIF_OPEN = f'<s:Envelope xmlns:s="{onvif.SOAP}" xmlns:tt="{onvif.SCHEMA}"'.encode()
+_ONVIF_TIME = (
+    _ONVIF_OPEN + b"><s:Body><tt:UTCDateTime><tt:Time><tt:Hour>16</tt:Hour><tt:Minute>0</tt:Minute>"
+    b"<tt:Second>7</tt:Second></tt:Time><tt:Date><tt:Year>2026</tt:Year><tt:Month>8</tt:Month><tt:Day>31</tt:Day></tt:Date>"
+    b"</tt:UTCDateTime></s:Body></s:Envelope>"
+)
+_ONVIF_PROFILES = (
+    _ONVIF_OPEN
+    + f' xmlns:trt="{onvif.MEDIA}"><s:Body><trt:Profiles token="main"/><tt:Media><tt:XAddr>http://192.0.2.7/m'
+    "</tt:XAddr></tt:Media><tt:Uri>http://192.0.2.7/shot</tt:Uri></s:Body></s:Envelope>".encode()
+)
+_ONVIF_MATCH = (
+    _ONVIF_OPEN
+    + f' xmlns:a="{onvif.ADDRESSING}" xmlns:d="{onvif.DISCOVERY}"><s:Header><a:RelatesTo>1</a:RelatesTo>'
+    "</s:Header><s:Body><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:1</a:Address>"
+    "</a:EndpointReference><d:Scopes>onvif://www.onvif.org/name/A%E5%8F%B7</d:Scopes>"
+    "<d:XAddrs>http://192.0.2.7/onvif/device_service</d:XAddrs></d:ProbeMatch></s:Body></s:Envelope>".encode()
+)
 _SEALED = (
     b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
     b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
