@@ -87,6 +87,19 @@ def list_spaces(tx: Tx, site_id: SiteId, building_id: BuildingId | None = None) 
     return [_space_from_row(row) for row in rows]
 
 
+def building_names(tx: Tx, site_id: SiteId) -> dict[SpaceId, str]:
+    """Return the name of the building each space of a site is in."""
+    # Which building is each space in?
+    rows = tx.conn.execute(
+        sa.select(space.c.id, building.c.name)
+        .join(
+            building, sa.and_(building.c.tenant_id == space.c.tenant_id, building.c.id == space.c.building_id)
+        )
+        .where(space.c.tenant_id == tx.tenant_id, building.c.site_id == site_id)
+    )
+    return {SpaceId(row.id): row.name for row in rows}
+
+
 def find_space(tx: Tx, space_id: SpaceId) -> Space | None:
     """Return one space, or None."""
     return find_spaces(tx, [space_id]).get(space_id)

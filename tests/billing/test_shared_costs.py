@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from cloud.domain.apportionment import ShareBasis
+from cloud.domain.apportionment import PublicUsage, ShareBasis
+from cloud.domain.conservation import Balance, BalanceVerdict
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.invoice import Invoice
 from cloud.domain.premises import Commodity, ServicePointKind
 from cloud.domain.recompute import recompute, trace_from_json, trace_to_json
 from cloud.domain.tariff_document import parse_version
-from cloud.services import invoices, shared_costs
+from cloud.services import conservation, invoices, shared_costs
 from cloud.services.shared_costs import SharedCost
 from cloud.store import premises, tariffs
 from cloud.store.db import Tx
@@ -138,6 +139,51 @@ def test_common_usage_is_master_less_submeters(estate: Estate) -> None:
     assert measured.words() == (
         "master 700 - sub-meters 500 = 200 kWh (public meters 180, loss 20), by tariff cn-beijing-elec-res"
     )
+
+
+def balance(estate: Estate) -> Balance:
+    [found] = estate.database.read_now(TENANT, conservation.month_balances, SYSTEM, estate.site_id, "2026-09")
+    return found
+
+
+def test_balance_says_where_the_masters_quantity_went(estate: Estate) -> None:
+    build(estate)
+    add_point(estate, "E-MAIN", ServicePointKind.MASTER, ("1000", "1700"))
+    add_point(estate, "E-PUBLIC", ServicePointKind.PUBLIC, ("0", "180"))
+
+    found = balance(estate)
+
+    assert found.usage == PublicUsage(Decimal(700), Decimal(500), Decimal(180))
+    assert (found.verdict, found.missing) == (BalanceVerdict.IN_ORDER, ())
+    assert list(found.buildings.values()) == [500]
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ("1568", BalanceVerdict.IN_ORDER),
+        ("1569", BalanceVerdict.LOSS_HIGH),
+        ("1499", BalanceVerdict.NEGATIVE),
+    ],
+    ids=["just within 12 %", "just above", "less than the homes"],
+)
+def test_loss_is_judged(estate: Estate, ends: str, verdict: BalanceVerdict) -> None:
+    build(estate)
+    add_point(estate, "E-MAIN", ServicePointKind.MASTER, ("1000", ends))
+
+    assert balance(estate).verdict is verdict
+
+
+def test_balance_names_the_meter_that_cannot_be_measured_and_those_that_stand(estate: Estate) -> None:
+    build(estate)
+    add_point(estate, "E-MAIN", ServicePointKind.MASTER, ("1000", "3"))
+    add_point(estate, "E-PUMP", ServicePointKind.PUBLIC, ("7", "7"))
+
+    found = balance(estate)
+
+    assert (found.usage, found.verdict) == (None, BalanceVerdict.NOT_KNOWN)
+    assert [one.code for one in found.missing] == ["E-MAIN"]
+    assert [one.code for one in found.still] == ["E-PUMP"]
 
 
 def test_submeters_that_measure_more_than_the_master_are_a_fault(estate: Estate) -> None:

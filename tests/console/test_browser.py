@@ -27,7 +27,7 @@ _STAFF = (
     "/tariffs/cn-beijing-water-res", "/tariffs/cn-beijing-water-res/revise",
     "/premises?layer=arrears", "/premises/1-101", "/premises/new", "/accounts", "/accounts/A-00101?pay=1",
     "/payments", "/payments/day", "/payments/statement", "/tables", "/tables/migration",
-    "/reports", "/ledger", "/ledger?edit=1", "/reports/parallel",
+    "/reports", "/reports/balance", "/ledger", "/ledger?edit=1", "/reports/parallel",
     "/find?q=602", "/repairs", "/repairs/new", "/repairs/DG-R-2026-0001", "/technicians",
     "/people", "/people?q=1-101", "/people/new", "/guard", "/visitors", "/premises/1-101/move",
     "/audit?verify=1", "/staff", "/me", "/inbox", "/notifiers",
