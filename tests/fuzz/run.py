@@ -89,12 +89,16 @@ def fuzz(
     watch, annotating = Watch(), Watch()
     blocks_when_warm = annotated = grown = 0
     warm_after = max(WARM_AFTER, inputs // 10)
+    share = chance.random
     started = time.process_time()
     for number in range(inputs):
         if number == warm_after:
             blocks_when_warm = _blocks_held()
-        data = _damaged(chance.choice(target.seeds), chance) if chance.random() < 0.9 else _noise(chance)
-        if target.seal is not None and chance.random() < 0.7:
+        if share() < 0.9:
+            data = _damaged(target.seeds[int(share() * len(target.seeds))], chance)
+        else:
+            data = _noise(chance)
+        if target.seal is not None and share() < 0.7:
             data = target.seal(data)
         what = watch.look(target.read, data)
         if what:
@@ -167,27 +171,38 @@ def _peak_bytes(target: Target, data: bytes) -> int:
 
 
 def _damaged(seed: bytes, chance: random.Random) -> bytes:
+    """Return a seed with one to eight small damages.
+
+    A share of `random()` instead of `randrange`, which takes five times as long: of ten million inputs, half
+    the time would go into their making.
+    """
+    share = chance.random
     data = bytearray(seed)
-    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
+    for _ in range(_DAMAGES[int(share() * len(_DAMAGES))]):
+        at = int(share() * (len(data) + 1))
+        match int(share() * 6):
             case 0 if at < len(data):
-                data[at] ^= 1 << chance.randrange(8)
+                data[at] ^= 1 << int(share() * 8)
             case 1 if at < len(data):
-                data[at] = chance.choice((0x00, 0x7F, 0x80, 0xFE, 0xFF, chance.randrange(256)))
+                data[at] = _ODD_BYTES[int(share() * 5)] if share() < 0.8 else int(share() * 256)
             case 2:
-                data[at:at] = chance.randbytes(chance.randrange(1, 9))
+                data[at:at] = chance.randbytes(1 + int(share() * 8))
             case 3:
-                del data[at : at + chance.randrange(1, 9)]
+                del data[at : at + 1 + int(share() * 8)]
             case 4:
-                data[at:at] = data[: chance.randrange(1, 40)]
+                data[at:at] = data[: 1 + int(share() * 39)]
             case _:
                 del data[at:]
     return bytes(data[:BYTES_MAX])
 
 
+# How many damages one input has, and bytes at which counts, signs and fillers turn.
+_DAMAGES = (1, 1, 1, 2, 3, 8)
+_ODD_BYTES = (0x00, 0x7F, 0x80, 0xFE, 0xFF)
+
+
 def _noise(chance: random.Random) -> bytes:
-    return chance.randbytes(chance.randrange(300))
+    return chance.randbytes(int(chance.random() * 300))
 
 
 def _run(name: str, inputs: int, seed: int, annotate_every: int) -> Outcome:
