@@ -12,6 +12,13 @@ from zoneinfo import ZoneInfo
 
 from protocol.errors import FrameError
 from protocol.fieldbus import gb26875, sia_dc09
+from protocol.fieldbus.gb26875_units import (
+    ComponentStatus,
+    UnitType,
+    build_unit,
+    encode_component_status,
+    encode_time,
+)
 
 # GB/T 26875.3 §6.4: at most 10 s for a confirmation, three repetitions.
 CONFIRM_MAX_S = 10.0
@@ -45,15 +52,11 @@ def gb26875_message(saying: str, source: str, position: int, serial: int, now_ms
     unit = b""
     if saying != HEARTBEAT:
         # A smoke detector (type 40) of loop 3.
-        component = gb26875.ComponentStatus(
+        component = ComponentStatus(
             1, 1, 40, bytes((3, 0, position, 0)), _COMPONENT_STATUS[saying], f"3回路{position}号感烟", now
         )
-        unit = gb26875.build_unit(
-            gb26875.UnitType.COMPONENT_STATUS, [gb26875.encode_component_status(component)]
-        )
-    packet = gb26875.Packet(
-        serial, gb26875.Command.SEND, unit, gb26875.encode_time(now), bytes.fromhex(source)
-    )
+        unit = build_unit(UnitType.COMPONENT_STATUS, [encode_component_status(component)])
+    packet = gb26875.Packet(serial, gb26875.Command.SEND, unit, encode_time(now), bytes.fromhex(source))
 
     def confirms(heard: bytes) -> bool:
         answers = gb26875.PacketReader().feed(heard)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from protocol.fieldbus import gb26875
-from protocol.fieldbus.gb26875 import Command, Packet, UnitType, Wish
+from protocol.fieldbus.gb26875 import Command, Packet, Wish
+from protocol.fieldbus.gb26875_units import UnitType, build_unit, decode_time, encode_time
 from simulator.panel_caller import ATTEMPTS_MAX, CONFIRM_MAX_S, Message, NotConfirmed
 
 _READ_SIZE = 4096
@@ -86,7 +87,7 @@ class PanelLine:
             self._send(packet.serial, command, unit or b"")
         elif packet.command == Command.CONTROL:
             self._send(packet.serial, Command.CONFIRM, b"")
-            if packet.unit[0] == Wish.SYNCHRONISE_CLOCK and (told := gb26875.decode_time(packet.unit[2:])):
+            if packet.unit[0] == Wish.SYNCHRONISE_CLOCK and (told := decode_time(packet.unit[2:])):
                 self.clock_off = told - self._local()
             if packet.unit[0] == Wish.ROLL_CALL:
                 group.create_task(self._press())
@@ -96,12 +97,12 @@ class PanelLine:
         status = _MONITORING | _FIRE * ("fire" in stands) | _FAULT * ("fault" in stands)
         match asked[0]:
             case Wish.READ_TRANSMITTER_STATUS:
-                return gb26875.build_unit(UnitType.TRANSMITTER_STATUS, [bytes((status,)) + now])
+                return build_unit(UnitType.TRANSMITTER_STATUS, [bytes((status,)) + now])
             case Wish.READ_SYSTEM_STATUS if len(asked) == 4:
                 wanted = asked[2:] + status.to_bytes(2, "little") + now
-                return gb26875.build_unit(UnitType.SYSTEM_STATUS, [wanted])
+                return build_unit(UnitType.SYSTEM_STATUS, [wanted])
             case Wish.READ_TRANSMITTER_TIME:
-                return gb26875.build_unit(UnitType.TRANSMITTER_TIME, [now])
+                return build_unit(UnitType.TRANSMITTER_TIME, [now])
             case _:
                 return None
 
@@ -109,10 +110,10 @@ class PanelLine:
         await asyncio.sleep(GUARD_TAKES_S)
         pressed = bytes((_ROLL_CALL_ANSWER, _GUARD)) + self._now()
         self._serial += 1
-        self._send(self._serial, Command.SEND, gb26875.build_unit(UnitType.TRANSMITTER_OPERATION, [pressed]))
+        self._send(self._serial, Command.SEND, build_unit(UnitType.TRANSMITTER_OPERATION, [pressed]))
 
     def _now(self) -> bytes:
-        return gb26875.encode_time(self._local() + self.clock_off)
+        return encode_time(self._local() + self.clock_off)
 
     def _send(self, serial: int, command: Command, unit: bytes) -> None:
         if self._writer is not None:

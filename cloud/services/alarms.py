@@ -20,7 +20,7 @@ from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cur
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import User
 from cloud.services import commands, passages
-from cloud.store import alarms, audit, events, points, premises, readings
+from cloud.store import alarms, audit, events, points, premises, reading_batches
 from cloud.store.alarms import NewAlarm
 from cloud.store.db import Tx
 from cloud.store.numbers import next_number
@@ -37,7 +37,7 @@ def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened:
     event_id = events.insert_event(tx, gateway.gateway_id, epoch, seq, series_id, happened)
     if happened.evidence is not None:
         shown = [(seq, happened.evidence)]
-        readings.insert_evidence(tx, gateway.gateway_id, Stream.EVENT, epoch, shown)
+        reading_batches.insert_evidence(tx, gateway.gateway_id, Stream.EVENT, epoch, shown)
     if not happened.is_historical:
         tx.announce(_recorded(tx, gateway, event_id, happened))
     if happened.kind == COMMAND_RESULT:

@@ -13,7 +13,7 @@ from cloud.domain.usage import ProblemKind, Usage, UsageProblem, measure
 from cloud.domain.user import User
 from cloud.services.dials import read_dials
 from cloud.services.premises import site_of
-from cloud.store import periods, premises, subjects
+from cloud.store import installations, periods, premises
 from cloud.store.boundaries import Boundary
 from cloud.store.db import Tx
 
@@ -50,7 +50,9 @@ def _measure(tx: Tx, site: Site, dates: ServicePeriod, points: Sequence[ServiceP
     zone = time_zone(site.time_zone)
     start_ms, end_ms = dates.bounds_ms(zone)
     as_of_ms = tx.now_ms if end_ms > tx.now_ms else None
-    hung = subjects.installations_by_code(tx, site.site_id, [one.code for one in points], (start_ms, end_ms))
+    hung = installations.installations_by_code(
+        tx, site.site_id, [one.code for one in points], (start_ms, end_ms)
+    )
     tracks = [one for found in hung.values() for one in found]
     asked = dict.fromkeys((dates.start_on, dates.end_on), tracks)
     dials = read_dials(tx, zone, as_of_ms, asked, (), ())

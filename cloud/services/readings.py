@@ -20,10 +20,10 @@ from cloud.domain.user import User
 from cloud.services import alarms
 from cloud.services.opened_block import OpenedBlock
 from cloud.services.opened_block import open_blocks as open_blocks  # what `accept` is handed comes from it
-from cloud.store import gateways, ingest, points, readings
+from cloud.store import gateways, ingest, points, reading_batches, readings
 from cloud.store.db import Tx
 from cloud.store.ingest import ReceivedBlock, StreamKey
-from cloud.store.readings import CurrentRow, ReadingBatch
+from cloud.store.reading_batches import CurrentRow, ReadingBatch
 from protocol.envelope import Problem
 from protocol.evidence import Evidence
 from protocol.sync import Stream
@@ -216,11 +216,11 @@ def _take_readings(tx: Tx, gateway: GatewayIdentity, epoch: int, fresh: Sequence
         assert opened.columns is not None, "a fresh history block has been read"
         shown_at = _evidence_seqs(opened)
         shown = [(seq, opened.columns.evidence[index]) for index, seq in shown_at.items()]
-        readings.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, shown)
+        reading_batches.insert_evidence(tx, gateway.gateway_id, Stream.HISTORY, epoch, shown)
         _append(batch, opened, series, shown_at)
-    readings.insert_readings(tx, batch)
+    reading_batches.insert_readings(tx, batch)
     newest = newest_of(batch, tx.now_ms + AHEAD_MS_MAX)
-    readings.move_current(tx, newest)
+    reading_batches.move_current(tx, newest)
     names = {series_id: key for key, series_id in series.items()}
     news = tuple(
         PointChange(SeriesId(row[0]), names[SeriesId(row[0])], row[1], row[2], row[3])

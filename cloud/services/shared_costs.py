@@ -29,7 +29,7 @@ from cloud.domain.user import User
 from cloud.services import tariffs as tariff_service
 from cloud.services.dials import read_dials
 from cloud.services.premises import site_of
-from cloud.store import audit, bearers, invoices, periods, subjects, tariffs
+from cloud.store import audit, bearers, installations, invoices, periods, tariffs
 from cloud.store.boundaries import Boundary
 from cloud.store.db import Tx
 
@@ -189,7 +189,7 @@ def measure_cost(
 def _measure(tx: Tx, site: Site, period: BillingPeriod, codes: Collection[str]) -> dict[str, Decimal]:
     zone = time_zone(site.time_zone)
     start_ms, end_ms = period.dates.bounds_ms(zone)
-    hung = subjects.installations_by_code(tx, site.site_id, codes, (start_ms, end_ms))
+    hung = installations.installations_by_code(tx, site.site_id, codes, (start_ms, end_ms))
     if missing := sorted(set(codes) - set(hung)):
         raise NotFound(f"site {site.code} has no service point {missing[0]!r}")
     tracks = [one for found in hung.values() for one in found]

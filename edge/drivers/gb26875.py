@@ -23,8 +23,22 @@ from edge.panel import Condition, Panel, RecentMessages, Report, Round, Stranger
 from protocol.errors import FrameError
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875
-from protocol.fieldbus.gb26875 import UnitType, Wish
+from protocol.fieldbus.gb26875 import Wish
 from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
+from protocol.fieldbus.gb26875_units import (
+    COMPONENT_STATUS,
+    DESCRIBES,
+    OPERATIONS,
+    SYSTEM_STATUS,
+    TRANSMITTER_STATUS,
+    ComponentStatus,
+    UnitType,
+    bits_named,
+    decode_component_status,
+    decode_time,
+    encode_time,
+    split_unit,
+)
 from provisioning.config import DeviceConfig
 
 log = logging.getLogger(__name__)
@@ -152,7 +166,7 @@ class FirePanels:
     def _note_clock(self, packet: gb26875.Packet, panel: Panel) -> None:
         """Tell in the log of a device whose clock is wrong although it was set."""
         shown = gb26875.time_told(packet)
-        ours = gb26875.decode_time(self._local_time())
+        ours = decode_time(self._local_time())
         if shown is None or ours is None or abs(shown - ours) <= _CLOCK_RIGHT_WITHIN:
             return
         seconds = round((shown - ours).total_seconds())
@@ -215,7 +229,7 @@ class FirePanels:
         local = datetime.fromtimestamp(self._clock.wall_ms() / 1000, self._zone)
         if local.year < _FIRST_YEAR:
             return bytes(6)  # a box without a battery begins in 1970: confirm without a time
-        return gb26875.encode_time(local.replace(tzinfo=None))
+        return encode_time(local.replace(tzinfo=None))
 
 
 class _Conversation:
@@ -232,7 +246,7 @@ class _Conversation:
 def systems_of(packet: gb26875.Packet) -> set[tuple[int, int]]:
     """Return type and address of the systems a packet is about."""
     try:
-        kind, items = gb26875.split_unit(packet.unit)
+        kind, items = split_unit(packet.unit)
     except FrameError:
         return set()
     of_systems = (UnitType.SYSTEM_STATUS, UnitType.COMPONENT_STATUS, UnitType.SYSTEM_OPERATION)
@@ -244,7 +258,7 @@ def conditions_of(packet: gb26875.Packet, panel: Panel) -> list[Condition]:
     if len(packet.unit) <= _HEARTBEAT_UNIT_MAX:
         return []
     try:
-        kind, items = gb26875.split_unit(packet.unit)
+        kind, items = split_unit(packet.unit)
     except FrameError as error:
         return [
             Condition(
@@ -263,13 +277,13 @@ def conditions_of(packet: gb26875.Packet, panel: Panel) -> list[Condition]:
 
 
 def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Condition]:
-    if kind in gb26875.DESCRIBES:
+    if kind in DESCRIBES:
         return []  # a version, a description or a clock: no condition
     match kind:
         case UnitType.COMPONENT_STATUS:
-            return _component(gb26875.decode_component_status(item))
+            return _component(decode_component_status(item))
         case UnitType.SYSTEM_STATUS:
-            names = gb26875.bits_named(int.from_bytes(item[2:4], "little"), gb26875.SYSTEM_STATUS)
+            names = bits_named(int.from_bytes(item[2:4], "little"), SYSTEM_STATUS)
             attributes = {"system_type": str(item[0]), "system_address": str(item[1])}
             attributes |= _panel_time(item[4:])
             place = f"system-{item[0]}-{item[1]}"
@@ -277,7 +291,7 @@ def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Conditio
             title = f"{type_named(item[0], SYSTEM_TYPES)} {item[1]}"
             return ends + _statuses(names, place, title, attributes)
         case UnitType.TRANSMITTER_STATUS:
-            names = gb26875.bits_named(item[0], gb26875.TRANSMITTER_STATUS)
+            names = bits_named(item[0], TRANSMITTER_STATUS)
             return _statuses(names, "transmitter", "transmitter", _panel_time(item[1:]))
         case UnitType.SYSTEM_OPERATION:
             attributes = {"system_type": str(item[0]), "system_address": str(item[1])}
@@ -288,8 +302,8 @@ def _item_conditions(kind: UnitType, item: bytes, panel: Panel) -> list[Conditio
             return []  # a measured value of a detector: no condition
 
 
-def _component(component: gb26875.ComponentStatus) -> list[Condition]:
-    names = gb26875.bits_named(component.status, gb26875.COMPONENT_STATUS)
+def _component(component: ComponentStatus) -> list[Condition]:
+    names = bits_named(component.status, COMPONENT_STATUS)
     address = component.component_address
     zone, position = (int.from_bytes(address[at : at + 2], "little") for at in (0, 2))
     attributes = {
@@ -323,7 +337,7 @@ def _operations(
     flags: int, operator: int, attributes: dict[str, str], panel: Panel | None
 ) -> list[Condition]:
     found: list[Condition] = []
-    for name in gb26875.bits_named(flags, gb26875.OPERATIONS):
+    for name in bits_named(flags, OPERATIONS):
         kind, severity = _OPERATION_KINDS.get(name, ("panel_operation", Severity.INFO))
         where = "transmitter" if panel is None else "system"
         if name == "reset" and panel is not None:
@@ -338,15 +352,13 @@ def _is_roll_call_answer(packet: gb26875.Packet) -> bool:
     if len(packet.unit) <= _HEARTBEAT_UNIT_MAX:
         return False
     try:
-        kind, items = gb26875.split_unit(packet.unit)
+        kind, items = split_unit(packet.unit)
     except FrameError:
         return False
     at = {UnitType.TRANSMITTER_OPERATION: 0, UnitType.SYSTEM_OPERATION: 2}.get(kind)
-    return at is not None and any(
-        _ROLL_CALL_ANSWER in gb26875.bits_named(item[at], gb26875.OPERATIONS) for item in items
-    )
+    return at is not None and any(_ROLL_CALL_ANSWER in bits_named(item[at], OPERATIONS) for item in items)
 
 
 def _panel_time(wire: bytes) -> dict[str, str]:
-    time = gb26875.decode_time(wire)
+    time = decode_time(wire)
     return {} if time is None else {"panel_time": time.isoformat()}

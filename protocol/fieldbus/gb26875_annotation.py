@@ -5,22 +5,21 @@ from decimal import Decimal
 
 from protocol.errors import FrameError
 from protocol.fieldbus.annotation import Cursor, Fact, Facts, Field, Message, Role
-from protocol.fieldbus.gb26875 import (
+from protocol.fieldbus.gb26875 import Packet, decode_packet
+from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
+from protocol.fieldbus.gb26875_units import (
     ANALOG_QUANTITIES,
     COMPONENT_STATUS,
     DESCRIBES,
     OPERATIONS,
     SYSTEM_STATUS,
     TRANSMITTER_STATUS,
-    Packet,
     UnitType,
     bits_named,
-    decode_packet,
     decode_text,
     decode_time,
     split_unit,
 )
-from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, SYSTEM_TYPES, type_named
 
 _COMMAND_NAMES: Mapping[int, str] = {
     1: "control",

@@ -21,7 +21,14 @@ from edge.reception import PanelReceiver
 from edge.rules.offline import Offline
 from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import gb26875, sia_dc09
-from protocol.fieldbus.gb26875 import UnitType
+from protocol.fieldbus.gb26875_units import (
+    ComponentStatus,
+    UnitType,
+    build_unit,
+    decode_time,
+    encode_component_status,
+    encode_time,
+)
 from protocol.fieldbus.sia_dc09_cipher import sealed, unsealed
 from protocol.quantity import MICRO
 from protocol.reading import ClockQuality, Reading
@@ -45,7 +52,7 @@ SEALED_FOR_NOBODY = (
     b'\nE61C0078"*ADM-CID"0002R1L1#1234[7F220946CB72C62355401D7007862F27'
     b"1BF2614E81C30C02556E3080E3344AA628D0D10F8AB8F7AAE8353A055E96933F\r"
 )
-SENT = gb26875.encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
+SENT = encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
 
 
 @dataclass
@@ -158,10 +165,10 @@ def fire_station(clock: ToldClock | None = None) -> FirePanels:
 
 
 def component(serial: int, status: int, position: int = 1, text: str = "三层走廊") -> bytes:
-    item = gb26875.ComponentStatus(
+    item = ComponentStatus(
         1, 1, 42, bytes((3, 0, position, 0)), status, text, datetime(2012, 6, 1, 3, 17, 37, tzinfo=ZONE)
     )
-    unit = gb26875.build_unit(gb26875.UnitType.COMPONENT_STATUS, [gb26875.encode_component_status(item)])
+    unit = build_unit(UnitType.COMPONENT_STATUS, [encode_component_status(item)])
     return packet(serial, unit)
 
 
@@ -190,7 +197,7 @@ async def test_a_captured_fire_is_told_with_its_component_and_confirmed() -> Non
     assert event.evidence.reply == CAPTURED
     assert (answer.command, answer.serial, answer.version) == (gb26875.Command.CONFIRM, 20, (16, 0))
     assert answer.destination == SOURCE
-    assert answer.sent == gb26875.encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
+    assert answer.sent == encode_time(datetime(2026, 9, 1, tzinfo=ZONE))
 
 
 async def test_a_box_that_does_not_know_the_year_confirms_all_the_same() -> None:
@@ -259,7 +266,7 @@ async def test_recovery_ends_the_component_and_the_point_only_with_the_last_one(
 
 async def test_a_reset_of_the_panel_ends_everything_it_held() -> None:
     disk = Disk()
-    operation = gb26875.build_unit(gb26875.UnitType.SYSTEM_OPERATION, [bytes((1, 1, 0x01, 9)) + SENT])
+    operation = build_unit(UnitType.SYSTEM_OPERATION, [bytes((1, 1, 0x01, 9)) + SENT])
     async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
         panel.send(component(1, 0x06))
         await panel.packet()
@@ -275,8 +282,8 @@ async def test_a_reset_of_the_panel_ends_everything_it_held() -> None:
 
 async def test_system_and_transmitter_faults_are_told() -> None:
     disk = Disk()
-    system = gb26875.build_unit(gb26875.UnitType.SYSTEM_STATUS, [bytes((1, 1, 0x00, 0x01)) + SENT])
-    transmitter = gb26875.build_unit(gb26875.UnitType.TRANSMITTER_STATUS, [bytes((0x11,)) + SENT])
+    system = build_unit(UnitType.SYSTEM_STATUS, [bytes((1, 1, 0x00, 0x01)) + SENT])
+    transmitter = build_unit(UnitType.TRANSMITTER_STATUS, [bytes((0x11,)) + SENT])
     async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
         for serial, unit in enumerate((system, transmitter)):
             panel.send(packet(serial, unit))
@@ -662,7 +669,7 @@ async def test_who_calls_is_greeted_with_the_time_and_asked_how_it_stands() -> N
     units = {p.unit[0]: p for p in packets if p.unit}
     assert packets[0].command == gb26875.Command.CONFIRM
     assert units[90].command == gb26875.Command.CONTROL
-    assert gb26875.decode_time(units[90].unit[2:]) == datetime(2026, 9, 1)  # noqa: DTZ001  # local, as panels have it
+    assert decode_time(units[90].unit[2:]) == datetime(2026, 9, 1)  # noqa: DTZ001  # local, as panels have it
     assert (units[81].command, units[81].unit, units[81].destination) == (
         gb26875.Command.REQUEST,
         bytes((81, 1, 0)),
@@ -732,9 +739,9 @@ def test_a_system_is_asked_how_it_stands_when_heard_of_and_whenever_the_device_r
 
 def test_a_clock_that_stays_wrong_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     station = asking_station(ToldClock(), greets=True)
-    late = gb26875.build_unit(
+    late = build_unit(
         UnitType.TRANSMITTER_TIME,
-        [gb26875.encode_time(datetime(2026, 8, 31, 23, 58))],  # noqa: DTZ001
+        [encode_time(datetime(2026, 8, 31, 23, 58))],  # noqa: DTZ001
     )
 
     station.report(gb26875.decode_packet(packet(3, late, command=gb26875.Command.RESPONSE)))
@@ -744,7 +751,7 @@ def test_a_clock_that_stays_wrong_is_told_in_the_log(caplog: pytest.LogCaptureFi
 
 async def test_the_answer_to_our_question_is_taken_as_what_it_sends_unasked() -> None:
     disk = Disk()
-    status = gb26875.build_unit(UnitType.TRANSMITTER_STATUS, [bytes((0b1001,)) + SENT])
+    status = build_unit(UnitType.TRANSMITTER_STATUS, [bytes((0b1001,)) + SENT])
     async with receiving(fire_station(), disk) as receiver, calling(receiver) as panel:
         panel.send(packet(2, status, command=gb26875.Command.RESPONSE))
         await until(lambda: disk.events)
@@ -774,7 +781,7 @@ def test_the_guard_is_called_once_at_the_hour_and_told_as_missing_until_a_call_i
     clock.at_ms += 10 * 60_000
     (late,) = [one for one in station.rounds({"fire-2"}) if one.events]
     again = [one for one in station.rounds({"fire-2"}) if one.events]
-    pressed = gb26875.build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
+    pressed = build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
     answered = station.report(gb26875.decode_packet(packet(9, pressed)))
 
     assert [(p.command, p.unit) for p in called] == [(gb26875.Command.CONTROL, bytes((91, 1, 10)))]
@@ -789,7 +796,7 @@ def test_a_guard_who_answers_in_time_is_not_missing() -> None:
     clock = ToldClock(MIDNIGHT_MS + 2 * 3_600_000)
     station = asking_station(clock, [120])
     station.rounds({"fire-2"})
-    pressed = gb26875.build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
+    pressed = build_unit(UnitType.TRANSMITTER_OPERATION, [bytes((0b100000, 7)) + SENT])
     station.report(gb26875.decode_packet(packet(9, pressed)))
     clock.at_ms += 11 * 60_000
 

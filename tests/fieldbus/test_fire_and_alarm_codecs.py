@@ -12,20 +12,22 @@ from protocol.fieldbus.annotation import Message as Frame
 from protocol.fieldbus.contact_id import Event, check_digit, decode_event, encode_event
 from protocol.fieldbus.gb26875 import (
     Command,
-    ComponentStatus,
     Packet,
     PacketReader,
-    UnitType,
-    build_unit,
     confirmation_of,
-    decode_component_status,
     decode_packet,
-    encode_component_status,
     encode_packet,
-    split_unit,
 )
 from protocol.fieldbus.gb26875_annotation import GB26875
 from protocol.fieldbus.gb26875_table import COMPONENT_TYPES, type_named
+from protocol.fieldbus.gb26875_units import (
+    ComponentStatus,
+    UnitType,
+    build_unit,
+    decode_component_status,
+    encode_component_status,
+    split_unit,
+)
 from protocol.fieldbus.sia_dc09 import (
     Message,
     acknowledgement_of,

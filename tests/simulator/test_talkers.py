@@ -11,6 +11,7 @@ from edge.driver import EvidenceKeeper
 from edge.drivers.mqtt_topics import TopicDevice
 from edge.drivers.sparkplug import SparkplugNode, sparkplug_nodes
 from protocol.fieldbus import gb26875, sia_dc09
+from protocol.fieldbus.gb26875_units import decode_component_status, split_unit
 from provisioning.profiles import load_profile
 from simulator.building import ALARM_CALLS, DEVICE_BY_ID, FIRE_CALLS, Device
 from simulator.clock import Clock
@@ -129,7 +130,7 @@ async def test_panels_call_with_signs_of_life_and_with_what_is_wrong() -> None:
 
     packets = [gb26875.decode_packet(wire) for wire in heard[FIRE_CALLS][:3]]
     assert packets[0].unit == b""
-    fires = [gb26875.decode_component_status(gb26875.split_unit(p.unit)[1][0]).is_fire for p in packets[1:]]
+    fires = [decode_component_status(split_unit(p.unit)[1][0]).is_fire for p in packets[1:]]
     assert fires == [True, False]
     assert sia_dc09.decode_message(heard[ALARM_CALLS][0]).id == "NULL"
 
