@@ -1,13 +1,15 @@
 """The door for gateways: batches in, acknowledgements out (`protocol.sync`, `protocol.envelope`).
 
 The invariant: an acknowledgement leaves only after what it names is committed, and who a gateway is
-comes from its certificate alone (`cloud.web.peer`). The two streams are two lanes: events are written
-ahead of every waiting backlog. Errors are problem documents (RFC 9457) whose `detail` a person can act on.
+comes from its certificate alone (`cloud.web.peer`). The two streams are two lanes: an event waits for one
+small piece of a backlog at most, on whatever thread. Errors are problem documents (RFC 9457) whose `detail`
+a person can act on.
 """
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -28,9 +30,12 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.keys import AUTHORITY, DATABASE, REQUEST_ID
 from cloud.services import gateways, readings
 from cloud.services.opened_block import OpenedBlock, open_blocks
+from cloud.services.readings import Accepted
+from cloud.store.db import Database
+from cloud.turns import Turns
 from cloud.web.door import Door
 from cloud.web.peer import certificate_of
-from protocol.envelope import Ack, Problem, decode_batch
+from protocol.envelope import Ack, Batch, Problem, decode_batch
 from protocol.errors import EnvelopeError
 from protocol.greeting import Hello, Welcome
 from protocol.sync import (
@@ -46,8 +51,12 @@ from protocol.sync import (
 HELLO_BYTES_MAX = 64 * 1024
 # Bodies in memory at a time, for each stream: 256 of the largest are 1 GiB, a usual one has 20 KiB.
 BODIES_MAX = 256
-# A flood of events is taken in pieces of some tenths of a second, between which other buildings' come in.
-EVENTS_PER_TRANSACTION = 500
+# Rows to a transaction, for each stream. A flood of events is taken in pieces of some tenths of a second,
+# between which other buildings' come in; a backlog in pieces of some hundredths, between which events do.
+ROWS_PER_TRANSACTION = {Stream.EVENT: 500, Stream.HISTORY: 4_000}
+# One backlog's batch is written while the next one is read: more at once would only take the interpreter
+# from each other, and from the loop that an event comes in by. Of PostgreSQL's connections half stay free.
+HISTORY_TURNS_MIN = 2
 # Decoding more than this would hold up the event loop for a millisecond; a thread does it.
 DECODE_INLINE_BYTES_MAX = 16 * 1024
 
@@ -55,6 +64,7 @@ _PROBLEM_TYPE = "application/problem+json"
 _PROBLEM_PREFIX = "/problems/"
 
 _GATES: web.AppKey[dict[Stream, asyncio.Semaphore]] = web.AppKey("ingest_gates", dict)
+_HISTORY_TURNS: web.AppKey[Turns] = web.AppKey("ingest_history_turns", Turns)
 
 
 class Malformed(GatehouseError):
@@ -106,6 +116,7 @@ def mount(app: web.Application) -> None:
     app.router.add_post(HELLO_PATH, _hello)
     app.router.add_post(BATCH_PATH, _batch)
     app[CONNECTIONS] = Connections()
+    app.cleanup_ctx.append(_history_turns)
     app.cleanup_ctx.append(keep_watch)
 
 
@@ -162,31 +173,21 @@ async def _batch(request: web.Request) -> web.Response:
         return _json(await _taken(request, gateway, stream))
 
 
+async def _history_turns(app: web.Application) -> AsyncIterator[None]:
+    # Half of what the sender waits at most: the other half is for the way there and back.
+    count = max(HISTORY_TURNS_MIN, app[DATABASE].writers // 2)
+    app[_HISTORY_TURNS] = Turns(count, patience_s=ATTEMPT_TIMEOUT_S / 2)
+    yield
+
+
 async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream) -> Ack:
     body = await body_of(request, BATCH_BYTES_MAX)
     try:
         batch = decode_batch(body, stream)
     except EnvelopeError as error:
         raise Malformed(str(error)) from error
-    if len(body) <= DECODE_INLINE_BYTES_MAX:
-        opened = open_blocks(stream, batch.blocks, batch.told_through, batch.sent_at_ms)
-    else:
-        opened = await asyncio.to_thread(
-            open_blocks, stream, batch.blocks, batch.told_through, batch.sent_at_ms
-        )
-    database = request.app[DATABASE]
-    problems: list[Problem] = []
-    if stream is Stream.HISTORY:
-        accepted = await database.write_bulk(
-            gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, opened
-        )
-        problems += accepted.problems
-    else:
-        for part in _parts(opened):
-            accepted = await database.write(
-                gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, part
-            )
-            problems += accepted.problems
+    async with request.app[_HISTORY_TURNS].turn() if stream is Stream.HISTORY else contextlib.nullcontext():
+        problems, accepted = await _accepted(request.app[DATABASE], gateway, stream, batch, len(body))
     return Ack(
         stream.value,
         batch.epoch,
@@ -198,17 +199,34 @@ async def _taken(request: web.Request, gateway: GatewayIdentity, stream: Stream)
     )
 
 
-def _parts(opened: Sequence[OpenedBlock]) -> list[list[OpenedBlock]]:
-    """Return the blocks in parts of so many events that one transaction keeps nobody waiting for long."""
-    parts: list[list[OpenedBlock]] = [[]]
+async def _accepted(
+    database: Database, gateway: GatewayIdentity, stream: Stream, batch: Batch, body_bytes: int
+) -> tuple[list[Problem], Accepted]:
+    """Take a batch in, piece by piece; return all that was wrong with it, and how far it came in the end."""
+    told = (stream, batch.blocks, batch.told_through, batch.sent_at_ms)
+    if body_bytes <= DECODE_INLINE_BYTES_MAX:
+        opened = open_blocks(*told)
+    else:
+        opened = await asyncio.to_thread(open_blocks, *told)
+    write = database.write_bulk if stream is Stream.HISTORY else database.write
+    problems: list[Problem] = []
+    for piece in _pieces(opened, ROWS_PER_TRANSACTION[stream]):
+        accepted = await write(gateway.tenant_id, readings.accept, gateway, stream, batch.epoch, piece)
+        problems += accepted.problems
+    return problems, accepted
+
+
+def _pieces(opened: Sequence[OpenedBlock], rows_max: int) -> list[list[OpenedBlock]]:
+    """Return the blocks in pieces of so many rows that one transaction keeps nobody waiting for long."""
+    pieces: list[list[OpenedBlock]] = [[]]
     count = 0
     for block in opened:
-        if parts[-1] and count + len(block.events) > EVENTS_PER_TRANSACTION:
-            parts.append([])
+        if pieces[-1] and count + block.block.count > rows_max:
+            pieces.append([])
             count = 0
-        parts[-1].append(block)
-        count += len(block.events)
-    return parts
+        pieces[-1].append(block)
+        count += block.block.count
+    return pieces
 
 
 async def gateway_of(request: web.Request) -> GatewayIdentity:

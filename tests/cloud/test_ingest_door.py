@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -21,8 +22,9 @@ from cloud.config import Commands, Config, DatabaseConfig
 from cloud.domain.errors import NotFound
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.user import system_user
+from cloud.ingest import ROWS_PER_TRANSACTION
 from cloud.keys import AUTHORITY
-from cloud.services import gateways
+from cloud.services import gateways, readings
 from cloud.store import ingest, points, schema
 from cloud.store.db import Database, Tx
 from cloud.store.ingest import StreamKey
@@ -165,6 +167,31 @@ async def test_an_event_does_not_wait_for_a_backlog_of_the_same_gateway(
         go_on.set()
 
     assert (answer.status, (await slow).status) == (200, 200)
+
+
+async def test_a_backlog_is_written_in_pieces_between_which_an_event_comes_in(
+    client: Client, database: Database, box: ssl.SSLContext
+) -> None:
+    minutes = 60
+    blocks = [
+        history_block(1 + 200 * at, [energy(101, START_MS + k, k) for k in range(200)])
+        for at in range(minutes)
+    ]
+    began: list[int] = []
+    accept = readings.accept
+
+    def noting(tx: Tx, gateway: GatewayIdentity, stream: Stream, *more: Any) -> readings.Accepted:
+        began.append(sum(len(opened.seqs) for opened in more[-1]))
+        return accept(tx, gateway, stream, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readings, "accept", noting)
+        answer = await client.post(_HISTORY, data=_body(*blocks), headers=_headers(), ssl=box)
+
+    ack = msgspec.json.decode(await answer.read(), type=Ack)
+    assert ack.acked_through == count(database, schema.reading) == 200 * minutes
+    # Whole blocks, and no transaction of more rows than an event may wait for.
+    assert began == [ROWS_PER_TRANSACTION[Stream.HISTORY]] * 3
 
 
 async def test_a_gateway_says_hello_and_hears_what_is_held_of_it(client: Client, box: ssl.SSLContext) -> None:
