@@ -6,10 +6,9 @@ acknowledgement, again when told to come again). Twenty times a second one of th
 lane; its way is measured from before it is sent until the stream of changes tells a manager's screen. Polling
 the contact and the edge's own commit come before that and are measured in `polling`.
 
-`drain` runs a tenth; `drain=1` the whole day. Then one gateway's whole day, of some gateways one after the
-other, and, where strace can slow the disk, both again (a part of the hundred's) with 30 ms added to each sync,
-as on an SD card. Ends with 1 if a day would take longer than it may, or an alarm, and if there were too few
-alarms to say so.
+`drain` runs a tenth; `drain=1` the whole day. Then one gateway's whole day, of some one after the other,
+and, where strace can slow the disk, both again (a part of the hundred's) with 30 ms added to each sync, as on
+an SD card. Ends with 1 if a day would take longer than it may, or an alarm, and if too few alarms say so.
 """
 
 import asyncio
