@@ -203,7 +203,7 @@ async def _accepted(
     database: Database, gateway: GatewayIdentity, stream: Stream, batch: Batch, body_bytes: int
 ) -> tuple[list[Problem], Accepted]:
     """Take a batch in, piece by piece; return all that was wrong with it, and how far it came in the end."""
-    told = (stream, batch.blocks, batch.told_through, batch.sent_at_ms)
+    told = (stream, batch.blocks, batch.told_through, batch.sent_at_ms, batch.over)
     if body_bytes <= DECODE_INLINE_BYTES_MAX:
         opened = open_blocks(*told)
     else:

@@ -30,7 +30,7 @@ from edge.stamping import Stamping
 from protocol.envelope import Block
 from protocol.event import Event
 from protocol.reading import ClockQuality, Reading
-from protocol.sync import Stream
+from protocol.sync import ROWS_PER_BATCH_MAX, Stream
 from provisioning.config import BufferSettings
 
 log = logging.getLogger(__name__)
@@ -235,6 +235,16 @@ class Buffer:
             )
 
         return await self._thread.on_store(look)
+
+    async def peek_behind(
+        self, stream: Stream, after: int, *, blocks_max: int, bytes_max: int
+    ) -> list[Block]:
+        """Return the oldest blocks above a number, within the limits: what will be sent later."""
+        return await self._thread.on_store(
+            lambda store: store.peek(
+                stream, blocks_max=blocks_max, rows_max=ROWS_PER_BATCH_MAX, bytes_max=bytes_max, after=after
+            )
+        )
 
     async def acknowledge(self, stream: Stream, through: int) -> int:
         """Take the cloud's word that it has everything up to number `through`; return those that are new."""

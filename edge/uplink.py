@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from edge.buffer import Buffer
 from edge.clock import Clock
 from edge.cloud_client import CloudClient, TooSlow
+from edge.endings import Endings
 from edge.errors import CloudFault
 from edge.greeter import Greeter
 from protocol.envelope import ENVELOPE_VERSION, Ack, Batch, Block, encode_batch
@@ -49,6 +50,8 @@ _BATCH_OVERHEAD_BYTES = 1024
 # Batches shrink on a link that times out and grow again while it keeps up.
 _ROWS_MIN = 100
 _ROWS_GROWTH = 1000
+# Events behind a batch that are looked through for the ends of what begins in it: some 20 ms of the loop.
+_BLOCKS_FORESEEN = 2_000
 
 _ack_decoder = msgspec.json.Decoder(Ack)
 
@@ -95,6 +98,7 @@ class Lane:
         self._clock = clock
         self._random = rng
         self._rows_max = ROWS_PER_BATCH_MAX
+        self._endings = Endings()
         self._in_flight: _InFlight | None = None
         self._failures = 0
         self._reached = asyncio.Event()
@@ -165,9 +169,16 @@ class Lane:
         if not blocks:
             return None
         self._buffer.in_flight[self._stream] = blocks[-1].last_seq
-        return self._packed(blocks)
+        over: list[int] = []
+        # One event alone is the present: it waits for no look at what comes behind it.
+        if self._stream is Stream.EVENT and len(blocks) > 1:
+            behind = await self._buffer.peek_behind(
+                self._stream, blocks[-1].last_seq, blocks_max=_BLOCKS_FORESEEN, bytes_max=BATCH_BYTES_MAX
+            )
+            over = self._endings.over_in(blocks, behind)
+        return self._packed(blocks, over)
 
-    def _packed(self, blocks: list[Block]) -> _InFlight:
+    def _packed(self, blocks: list[Block], over: Sequence[int] = ()) -> _InFlight:
         body = encode_batch(
             Batch(
                 ENVELOPE_VERSION,
@@ -177,6 +188,7 @@ class Lane:
                 self._clock.wall_ms(),
                 blocks,
                 self._buffer.acked_through[self._stream],
+                list(over),
             )
         )
         encoding, content = ("zstd", zstd.compress(body)) if zstd else ("gzip", gzip.compress(body, 6))

@@ -103,7 +103,8 @@ class Batch(msgspec.Struct, array_like=True, frozen=True):
     """Consecutive blocks of one stream and epoch. `epoch` changes when an edge store is begun anew.
 
     Rows up to `told_through` had been acknowledged before: the cloud has lost them, and whoever had to hear
-    of them has heard.
+    of them has heard. `over` are the numbers of events that were over when the batch was made, though their
+    end, or their beginning, is in another one.
     """
 
     version: int
@@ -113,6 +114,7 @@ class Batch(msgspec.Struct, array_like=True, frozen=True):
     sent_at_ms: int
     blocks: list[Block]
     told_through: int = 0
+    over: list[int] = []
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ thrown away: the whole block is kept aside beside the rows that were.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from cloud.domain.gateway import BlockState
@@ -62,30 +62,38 @@ class OpenedBlock:
 
 
 def open_blocks(
-    stream: Stream, blocks: Sequence[Block], told_through: int = 0, sent_at_ms: int | None = None
+    stream: Stream,
+    blocks: Sequence[Block],
+    told_through: int = 0,
+    sent_at_ms: int | None = None,
+    over: Collection[int] = (),
 ) -> list[OpenedBlock]:
     """Read each block's rows; events numbered up to `told_through` are of the past, and make no noise.
 
-    So are those of a condition that had begun and ended long before it could be sent, at `sent_at_ms`.
+    So are those of a condition that had begun and ended long before it could be sent, at `sent_at_ms`: both
+    in these blocks, or one of them in another batch, as the sender says of the numbers in `over`.
     """
     opened = [_opened(stream, block) for block in blocks]
     opened = [_as_history(block) if block.block.last_seq <= told_through else block for block in opened]
-    return opened if sent_at_ms is None else _with_outages_as_history(opened, sent_at_ms)
+    return opened if sent_at_ms is None else _with_outages_as_history(opened, sent_at_ms, frozenset(over))
 
 
-def _with_outages_as_history(opened: Sequence[OpenedBlock], sent_at_ms: int) -> list[OpenedBlock]:
+def _with_outages_as_history(
+    opened: Sequence[OpenedBlock], sent_at_ms: int, said_over: Collection[int]
+) -> list[OpenedBlock]:
     """Mark beginnings and ends of conditions that were over before anybody could be told."""
     open_since: dict[tuple[str, str], list[tuple[int, int]]] = {}
     over: set[tuple[int, int]] = set()
     for number, block in enumerate(opened):
-        for place, event in enumerate(block.events):
+        for place, (seq, event) in enumerate(zip(block.seqs, block.events, strict=False)):
+            if seq in said_over and _was_held_up(event, sent_at_ms):
+                over.add((number, place))
             condition = (event.point_key, event.kind)
             if event.state is EventState.RAISED:
                 open_since.setdefault(condition, []).append((number, place))
             elif event.state is EventState.CLEARED:
                 raised = open_since.pop(condition, [])
-                age_ms = sent_at_ms - event.occurred_at_ms
-                if raised and HELD_UP_FROM_MS <= age_ms <= _BELIEVED_AGE_MS_MAX:
+                if raised and _was_held_up(event, sent_at_ms):
                     over |= {*raised, (number, place)}
     return [
         replace(
@@ -99,6 +107,10 @@ def _with_outages_as_history(opened: Sequence[OpenedBlock], sent_at_ms: int) -> 
         else block
         for number, block in enumerate(opened)
     ]
+
+
+def _was_held_up(event: Event, sent_at_ms: int) -> bool:
+    return HELD_UP_FROM_MS <= sent_at_ms - event.occurred_at_ms <= _BELIEVED_AGE_MS_MAX
 
 
 def _as_history(opened: OpenedBlock) -> OpenedBlock:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -191,6 +192,20 @@ def test_what_began_and_ended_in_an_outage_is_of_the_past(
     first, *others = [event for block in opened for event in block.events]
     assert first == before
     assert {event.is_historical for event in others} == {is_history}
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "is_history"),
+    [pytest.param(600_000, True, id="held up"), pytest.param(5_000, False, id="new")],
+)
+def test_what_ended_in_another_batch_is_of_the_past_if_it_was_held_up(age_ms: int, is_history: bool) -> None:
+    ended = leak(_RAISED, START_MS - age_ms)
+    events = [ended, replace(ended, point_key="leak-2/water_leak")]
+    blocks = [event_block(number, [event]) for number, event in enumerate(events, start=7)]
+
+    opened = open_blocks(Stream.EVENT, blocks, sent_at_ms=START_MS, over=[7])
+
+    assert [event.is_historical for block in opened for event in block.events] == [is_history, False]
 
 
 def test_the_present_is_told_once_it_is_committed(

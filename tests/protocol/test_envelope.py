@@ -148,7 +148,7 @@ def test_a_batch_that_does_not_add_up_says_how(batch: Batch, reason: str):
 
 
 def test_a_batch_from_a_newer_edge_with_further_fields_is_read():
-    known = [1, "history", 1, "boot", 0, [[1, 1, b"x", "later"]], 0, {"later": True}]
+    known = [1, "history", 1, "boot", 0, [[1, 1, b"x", "later"]], 0, [], {"later": True}]
 
     batch = decode_batch(msgspec.msgpack.encode(known), Stream.HISTORY)
 
