@@ -11,7 +11,7 @@ from cloud.console.bill_check import problem_text
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.pictures.flow import Flow, draw_flow
-from cloud.console.tariffs import charge_name
+from cloud.console.tariffs import commodity_name
 from cloud.domain.conservation import LOSS_MOST, Balance, BalanceVerdict, PointUse
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import SiteId
@@ -105,7 +105,7 @@ def _balance_view(balance: Balance, fmt: Format) -> BalanceView:
     looks = missing + ([] if is_in_order else still)
     return BalanceView(
         balance,
-        charge_name(balance.commodity.value, fmt),
+        commodity_name(balance.commodity.value, fmt),
         balance.verdict.value,
         _sentence(balance, fmt),
         parts,

@@ -22,6 +22,8 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
         "announcement-published": mark("Published to %(count)s homes"),
         "announcement-taken-back": mark("Taken back; no resident sees it any more"),
+        "cost-shared": mark("%(name)s shared among %(count)s accounts"),
+        "cost-withdrawn": mark("Taken back; nobody bears it"),
         "bill-run-approved": mark("%(code)s approved: its invoices may be issued"),
         "bill-run-refused": mark("%(code)s refused; check it again when it is put right"),
         "ballot-cancelled": mark("Cancelled; everybody who may vote reads why"),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cloud.console.access_sayings import ACCESS_SHAPES
+from cloud.console.charge_sayings import CHARGE_SHAPES
 from cloud.console.command_sayings import COMMAND_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.equipment_sayings import EQUIPMENT_SHAPES
@@ -341,6 +342,7 @@ def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
             *ACCESS_SHAPES,
             *COMMAND_SHAPES,
             *COMMUNITY_SHAPES,
+            *CHARGE_SHAPES,
             *EQUIPMENT_SHAPES,
             *FIRE_SHAPES,
             *SECURITY_SHAPES,

@@ -66,3 +66,37 @@ def insert_subscriptions(tx: Tx, added: Sequence[Subscription]) -> None:
                 for one in added
             ],
         )
+
+
+def tariffs_of_period(tx: Tx, site_id: SiteId, period: ServicePeriod, prefix: str) -> list[str]:
+    """Return the tariffs of a prefix that accounts of a site are tied to for exactly these dates."""
+    # What was shared for this month?
+    rows = tx.conn.execute(
+        sa.select(subscription.c.tariff_code)
+        .distinct()
+        .join(
+            account,
+            sa.and_(
+                account.c.tenant_id == subscription.c.tenant_id, account.c.id == subscription.c.account_id
+            ),
+        )
+        .where(
+            subscription.c.tenant_id == tx.tenant_id,
+            account.c.site_id == site_id,
+            subscription.c.from_on == period.start_on,
+            subscription.c.to_on == period.end_on,
+            subscription.c.tariff_code.startswith(prefix, autoescape=True),
+        )
+        .order_by(subscription.c.tariff_code)
+    )
+    return [row.tariff_code for row in rows]
+
+
+def delete_subscriptions(tx: Tx, tariff_code: str) -> None:
+    """Untie every account from a tariff nobody was billed by yet."""
+    # Nobody bears this any more.
+    tx.conn.execute(
+        sa.delete(subscription).where(
+            subscription.c.tenant_id == tx.tenant_id, subscription.c.tariff_code == tariff_code
+        )
+    )

@@ -17,13 +17,14 @@ from cloud.api import (
     provider_statements,
     refunds,
     reports,
+    shared_costs,
     tariffs,
 )
 from cloud.api.route import Route
 
 _MODULES = (
     bill_runs, corrections, dunning, imports, ledger, payment_orders, payments, periods, print_runs,
-    provider_statements, refunds, reports, tariffs,
+    provider_statements, refunds, reports, shared_costs, tariffs,
 )  # fmt: skip
 
 # What is done once whoever asks how often, and why.
@@ -45,6 +46,8 @@ _BY_NATURE: Mapping[str, str] = {
     "POST /api/v1/sites/{site_id}/bill_prints": "writes nothing but the file",
     "POST /api/v1/sites/{site_id}/notice_prints": "writes nothing but the file",
     "POST /api/v1/print_runs/{print_run_id}/stop": "stopped is stopped",
+    "POST /api/v1/periods/{period_id}/shared_costs/preview": "writes nothing",
+    "POST /api/v1/periods/{period_id}/shared_costs/withdrawal": "taken back once: again is not found",
     "POST /api/v1/tariffs": "a version of a code is there once, and a draft is replaced",
     "POST /api/v1/tariffs/{tariff_code}/versions/{version}/activate": "one in force stays so",
     "POST /api/v1/tariffs/{tariff_code}/versions/{version}/retire": "one out of use stays so",

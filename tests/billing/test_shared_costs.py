@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from cloud.domain.premises import Commodity, ServicePointKind
 from cloud.domain.recompute import recompute, trace_from_json, trace_to_json
 from cloud.domain.tariff_document import parse_version
 from cloud.services import conservation, invoices, shared_costs
-from cloud.services.shared_costs import SharedCost
+from cloud.services.shared_costs import CostToShare, SharedCost
 from cloud.store import premises, tariffs
 from cloud.store.db import Tx
 from tests.billing.estate import ELECTRICITY, SYSTEM, Estate, at
@@ -44,11 +45,11 @@ def add_point(estate: Estate, code: str, kind: ServicePointKind, values: tuple[s
         estate.read(code, at(on), value)
 
 
-def share(estate: Estate, total_fen: int, basis: ShareBasis = ShareBasis.AREA, **how: object) -> SharedCost:
-    return estate.database.write_now(
-        TENANT, shared_costs.share_cost, SYSTEM, estate.period("2026-09"), "lift", ("电梯公摊电费", "Lift"),
-        "electricity", total_fen, basis, from_what="电网账单 2026-09", **how,
-    )  # fmt: skip
+def share(estate: Estate, total_fen: int, basis: ShareBasis = ShareBasis.AREA, **how: Any) -> SharedCost:
+    cost = CostToShare(
+        "lift", "电梯公摊电费", "Lift", "electricity", total_fen, basis, "电网账单 2026-09", **how
+    )
+    return estate.database.write_now(TENANT, shared_costs.share_cost, SYSTEM, estate.period("2026-09"), cost)
 
 
 def documents(estate: Estate) -> list[Invoice]:
@@ -98,13 +99,14 @@ async def test_share_recomputes_from_its_trace_and_shows_everybodys(estate: Esta
         (ShareBasis.ROOM, {}, [2000, 2000, 2000, 2000, 2000]),
         (ShareBasis.HEADCOUNT, {}, [1111, 1111, 2222, 2222, 3334]),
         (ShareBasis.ROOM, {"excluded": ["A-00101", "A-00102"]}, [3334, 3333, 3333]),
+        (ShareBasis.ROOM, {"excluded_floors": [1]}, [3334, 3333, 3333]),
         (
             ShareBasis.FLOOR_COEFFICIENT,
             {"coefficients": {1: Decimal("0.5")}},
             [1111, 1496, 1614, 3558, 2221],
         ),
     ],
-    ids=["room", "headcount", "without the ground floor", "floor coefficient"],
+    ids=["room", "headcount", "without two", "without the ground floor", "floor coefficient"],
 )
 def test_bases(estate: Estate, basis: ShareBasis, how: dict[str, object], expected: list[int]) -> None:
     build(estate)
@@ -135,7 +137,7 @@ def test_common_usage_is_master_less_submeters(estate: Estate) -> None:
         [f"E-{flat}" for flat in AREAS], ["E-PUBLIC"], ELECTRICITY,
     )  # fmt: skip
 
-    assert (measured.quantity, measured.usage.loss, measured.total_fen) == (200, 20, 9766)
+    assert (measured.quantity, measured.usage.loss, measured.total_fen) == (Decimal(200), Decimal(20), 9766)
     assert measured.words() == (
         "master 700 - sub-meters 500 = 200 kWh (public meters 180, loss 20), by tariff cn-beijing-elec-res"
     )
@@ -238,6 +240,39 @@ def test_cost_that_cannot_be_shared_is_refused(
 
     with pytest.raises(Invalid, match=message):
         share(estate, total, basis, **how)
+
+
+async def test_cost_shared_wrong_is_taken_back_and_shared_anew(estate: Estate) -> None:
+    build(estate)
+    first = share(estate, 10000)
+    period = estate.period("2026-09")
+
+    estate.database.write_now(TENANT, shared_costs.withdraw_cost, SYSTEM, period, first.tariff_code)
+    share(estate, 12000, ShareBasis.ROOM)
+
+    [stands] = estate.database.read_now(TENANT, shared_costs.costs_of_period, SYSTEM, period)
+    assert (stands.total_fen, stands.basis, set(stands.shares.values())) == (12000, "room", {2400})
+    report = await estate.close("2026-09")
+    assert report.issued_fen == 5 * 4883 + 12000
+    with pytest.raises(Conflict, match="has 5 invoices"):
+        estate.database.write_now(TENANT, shared_costs.withdraw_cost, SYSTEM, period, first.tariff_code)
+
+
+def test_common_usage_of_a_site_is_priced(estate: Estate) -> None:
+    build(estate)
+    add_point(estate, "E-MAIN", ServicePointKind.MASTER, ("1000", "1700"))
+    add_point(estate, "E-PUBLIC", ServicePointKind.PUBLIC, ("0", "180"))
+
+    measured = estate.database.read_now(
+        TENANT,
+        shared_costs.measure_site_cost,
+        SYSTEM,
+        estate.period("2026-09"),
+        Commodity.ELECTRICITY,
+        ELECTRICITY,
+    )
+
+    assert (measured.quantity, measured.total_fen) == (Decimal(200), 9766)
 
 
 def test_share_that_does_not_follow_from_its_weight_is_refused(estate: Estate) -> None:

@@ -22,7 +22,7 @@ _STAFF = (
     "/commands", "/devices/gw-1/lock-1?ask=door_unlock", "/devices/gw-1/wm-302",
     "/gateways/gw-1/configuration", "/gateways/gw-1/configuration/3", "/gateways/gw-1/configuration/draft",
     "/billing", "/billing/2026-10",
-    "/billing/2026-11", "/invoices", "/invoices/DG-2026-10-0022",
+    "/billing/2026-11", "/billing/2026-11/shared", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
     "/tariffs/cn-beijing-water-res", "/tariffs/cn-beijing-water-res/revise",
     "/premises?layer=arrears", "/premises/1-101", "/premises/new", "/accounts", "/accounts/A-00101?pay=1",
