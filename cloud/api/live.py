@@ -209,8 +209,10 @@ def is_visible(actor: User, change: Change) -> bool:
     if actor.role is not Role.RESIDENT:
         return True
     match change:
-        case InvoiceIssued() | RepairChanged() | RunningChargeChanged():
+        case RepairChanged():
             return change.account_id in actor.account_ids
+        case InvoiceIssued() | RunningChargeChanged():
+            return change.account_id in actor.bill_account_ids
         case _:
             return False
 

@@ -7,6 +7,13 @@ from cloud.console.language import mark
 
 ACT_WORDS: Mapping[str, str] = MappingProxyType(
     {
+        "confirm_registration": mark("registration confirmed"),
+        "end_household_access": mark("access to a home ended"),
+        "invite_to_household": mark("invited to a home"),
+        "refuse_registration": mark("registration refused"),
+        "revoke_household_invitation": mark("invitation to a home taken back"),
+        "set_household_role": mark("what is seen of a home changed"),
+        "take_up_household": mark("registered for a home"),
         "accept_invitation": mark("invitation accepted"),
         "acknowledge_alarm": mark("alarm acknowledged"),
         "activate_tariff": mark("tariff put in force"),

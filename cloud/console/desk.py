@@ -13,6 +13,7 @@ from aiohttp import web
 
 from cloud.console.formats import Format
 from cloud.console.language import Language, language_of
+from cloud.console.login import frame_of
 from cloud.console.navigation import MENU, Count, Group, counts_of, is_long, menu_for, section_of
 from cloud.console.notices import COOKIE as NOTICE_COOKIE
 from cloud.console.notices import leave_notice, notice_of
@@ -25,7 +26,7 @@ from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Locale, Role, User
 from cloud.keys import CLOCK, DATABASE
-from cloud.services import notices, overview, premises
+from cloud.services import households, notices, overview, premises
 from cloud.store.db import Tx
 from cloud.web.door import Handler
 from cloud.web.identity import require_actor, require_permission
@@ -163,9 +164,18 @@ def at_desk(handler: PageHandler, action: Action) -> Handler:
         sites = await request.app[DATABASE].read(actor.tenant_id, _sites_of, actor)
         if not sites and may(actor, Action.MANAGE_SITES):
             return web.Response(status=303, headers={"Location": "/sites/new"})
+        if not sites and actor.role is Role.RESIDENT:
+            return await _without_home(request, actor)
         return await handler(Desk(request, actor, preferences_of(request, actor), sites))
 
     return answer
+
+
+async def _without_home(request: web.Request, actor: User) -> web.StreamResponse:
+    """Return what somebody sees who registered and was not let in yet, or belongs to no home any more."""
+    waiting = await request.app[DATABASE].read(actor.tenant_id, households.waits, actor)
+    frame = frame_of(request)
+    return render(request, frame.language, "home/none.html", {"page": frame, "view": waiting})
 
 
 def at_front_door(handler: Handler, action: Action) -> Handler:

@@ -12,6 +12,7 @@ from cloud.console.formats import Format
 from cloud.console.invoices import TraceView, trace_view
 from cloud.console.pictures.curve import Bar, draw_bars
 from cloud.console.running import LadderNow, RunningPart, ladder_now, running_parts
+from cloud.domain.access import sees_bills
 from cloud.domain.errors import NotFound
 from cloud.domain.invoice import Invoice, InvoiceSummary
 from cloud.domain.payment import Receipt
@@ -36,6 +37,7 @@ class HomeView:
 
     accounts: tuple[Account, ...]
     account: Account
+    sees_bills: bool
     owed_fen: int
     bill: InvoiceSummary | None
     bill_month: date | None
@@ -117,14 +119,20 @@ def _home(tx: Tx, actor: User, number: str, fmt: Format) -> HomeView:
     if not accounts:
         raise NotFound("no home is tied to this login: ask the property office")
     account = next((one for one in accounts if one.number == number), accounts[0])
-    charge = running.running_charge(tx, actor, account.account_id)
-    bills = invoices.list_invoices(tx, actor, account_id=account.account_id, limit=1).items
-    bill = bills[0] if bills else None
+    with_bills = sees_bills(actor, account.account_id)
+    charge, bill, owed_fen = None, None, 0
+    if with_bills:
+        charge = running.running_charge(tx, actor, account.account_id)
+        bill = next(
+            iter(invoices.list_invoices(tx, actor, account_id=account.account_id, limit=1).items), None
+        )
+        owed_fen = ledger.balance(tx, actor, account.account_id)
     days, bars = _days_of_use(tx, actor, account, fmt)
     return HomeView(
         accounts,
         account,
-        ledger.balance(tx, actor, account.account_id),
+        with_bills,
+        owed_fen,
         bill,
         None if bill is None else billing_month(bill.period_code).start_on,
         None if charge is None else charge.as_of_ms,
@@ -183,7 +191,7 @@ def _bills(tx: Tx, actor: User, fmt: Format) -> BillsView:
     oldest_first = list(reversed(rows))[-6:]
     received = [
         receipt
-        for account in premises.own_accounts(tx, actor)
+        for account in premises.billed_accounts(tx, actor)
         for receipt in payments.list_payments(tx, actor, account.account_id)
     ]
     return BillsView(

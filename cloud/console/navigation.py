@@ -131,6 +131,7 @@ MENU: Sequence[Group] = (
 _BELONGS: Mapping[str, str] = {
     "/checklists": "/equipment",
     "/devices": "/commands",
+    "/households": "/people",
     "/imports": "/tables",
     "/patrol": "/patrols",
     "/register": "/equipment",

@@ -45,6 +45,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "configuration-drafted": mark("Kept in the draft; nothing is sent yet"),
         "configuration-sent": mark("Configuration %(number)s is on its way"),
         "configuration-withdrawn": mark("Configuration %(number)s was taken back"),
+        "home-joined": mark("%(home)s is yours to see"),
         "import-undone": mark("%(name)s was undone: what it brought is gone, what it changed is as before"),
         "alarm-handled": mark("Noted with the alarm"),
         "invoice-corrected": mark("Taken back by %(note)s; this is the new invoice %(number)s"),

@@ -117,7 +117,7 @@ def _pay(
 ) -> PayView:
     account = _own(tx, actor, number)
     items = tuple(payments.open_items(tx, actor, account.account_id, fmt.today))
-    view = PayView(account, tuple(premises.own_accounts(tx, actor)), items, methods, typed, error)
+    view = PayView(account, tuple(premises.billed_accounts(tx, actor)), items, methods, typed, error)
     if typed or not view.owed_fen:
         return view
     owed = f"{Decimal(view.owed_fen) / 100:.2f}"
@@ -125,7 +125,7 @@ def _pay(
 
 
 def _own(tx: Tx, actor: User, number: str) -> Account:
-    accounts = premises.own_accounts(tx, actor)
+    accounts = premises.billed_accounts(tx, actor)
     if not accounts:
         raise NotFound("no home is tied to this login: ask the property office")
     return next((one for one in accounts if one.number == number), accounts[0])

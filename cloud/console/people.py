@@ -11,6 +11,7 @@ from cloud.console.formats import Format
 from cloud.console.typed import day_of
 from cloud.domain.access import Action, may
 from cloud.domain.errors import Conflict, Invalid, NotFound
+from cloud.domain.household import HouseholdInvitation
 from cloud.domain.ids import PersonId, SiteId, VehicleId, is_uuid
 from cloud.domain.person import (
     ConsentPurpose,
@@ -21,7 +22,7 @@ from cloud.domain.person import (
     RequestKind,
 )
 from cloud.domain.user import User
-from cloud.services import persons, premises, privacy
+from cloud.services import households, persons, premises, privacy
 from cloud.services.persons import PersonDetail
 from cloud.store.db import Tx
 
@@ -37,6 +38,7 @@ class PeopleView:
     query: str
     next_cursor: str | None
     requests: tuple[PrivacyRequest, ...]
+    registrations: tuple[HouseholdInvitation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,11 @@ async def act_own(desk: Desk) -> web.StreamResponse:
 def _list(tx: Tx, actor: User, site_id: SiteId, search: str, cursor: str | None) -> PeopleView:
     page = persons.list_people(tx, actor, site_id, search, cursor, _ROWS)
     waiting: tuple[PrivacyRequest, ...] = ()
+    registered: tuple[HouseholdInvitation, ...] = ()
     if may(actor, Action.MANAGE_PEOPLE):
         waiting = tuple(privacy.open_requests(tx, actor))
-    return PeopleView(page.items, search, page.next_cursor, waiting)
+        registered = tuple(households.waiting(tx, actor, site_id))
+    return PeopleView(page.items, search, page.next_cursor, waiting, registered)
 
 
 def _one(

@@ -37,6 +37,7 @@ from cloud.console import (
     home,
     home_announcements,
     home_repairs,
+    households,
     imports,
     installable,
     invitation,
@@ -61,6 +62,7 @@ from cloud.console import (
     print_runs,
     provider_statements,
     register,
+    registration,
     repairs,
     reports,
     response_plans,
@@ -157,6 +159,8 @@ PAGES: Sequence[Page] = (
     Page("POST", "/complaints/{complaint}", complaints.act, Action.MANAGE_COMMUNITY),
     Page("GET", "/devices/{code}/{device}", commands.show_device, Action.READ_COMMANDS),
     Page("POST", "/devices/{code}/{device}", commands.ask, Action.READ_COMMANDS),
+    Page("GET", "/households/{account}", households.show_office, Action.MANAGE_PEOPLE),
+    Page("POST", "/households/{account}", households.act_office, Action.MANAGE_PEOPLE),
     Page("GET", "/duty", duty.show, Action.READ_DUTY),
     Page("POST", "/duty", duty.act, Action.READ_DUTY),
     Page("GET", "/equipment", equipment.show_board, Action.READ_EQUIPMENT),
@@ -224,6 +228,8 @@ PAGES: Sequence[Page] = (
     Page("GET", "/home/pay", paying.show, Action.PAY_OWN_ACCOUNTS),
     Page("POST", "/home/pay", paying.submit, Action.PAY_OWN_ACCOUNTS),
     Page("GET", f"/home/receipts/{_NUMBER}/pdf", papers.print_receipt, Action.READ_OWN_ACCOUNTS),
+    Page("GET", "/home/household", households.show, Action.USE_OWN_PRIVACY),
+    Page("POST", "/home/household", households.act, Action.USE_OWN_PRIVACY),
     Page("GET", "/home/privacy", people.show_own, Action.USE_OWN_PRIVACY),
     Page("GET", "/home/privacy/copy", people.copy_own, Action.USE_OWN_PRIVACY),
     Page("POST", "/home/privacy", people.act_own, Action.USE_OWN_PRIVACY),
@@ -380,6 +386,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/sites/new", sites.submit)
     app.router.add_get("/contractor/{secret}", service_sheets.show_work)
     app.router.add_post("/contractor/{secret}", service_sheets.sign_work)
+    app.router.add_get("/household/{token}", registration.show)
+    app.router.add_post("/household/{token}", registration.submit)
     app.router.add_get("/invitation/{token}", invitation.show)
     app.router.add_post("/invitation/{token}", invitation.submit)
     app.router.add_get("/manifest.webmanifest", installable.show_manifest)

@@ -15,6 +15,7 @@ from cloud.console.command_sayings import COMMAND_SHAPES
 from cloud.console.community_sayings import COMMUNITY_SHAPES
 from cloud.console.equipment_sayings import EQUIPMENT_SHAPES
 from cloud.console.fire_sayings import FIRE_SHAPES
+from cloud.console.household_sayings import HOUSEHOLD_SHAPES
 from cloud.console.language import Language, mark
 from cloud.console.security_sayings import SECURITY_SHAPES
 from cloud.console.staff_sayings import STAFF_SHAPES
@@ -345,6 +346,7 @@ def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
             *CHARGE_SHAPES,
             *EQUIPMENT_SHAPES,
             *FIRE_SHAPES,
+            *HOUSEHOLD_SHAPES,
             *SECURITY_SHAPES,
             *STAFF_SHAPES,
         )

@@ -46,6 +46,7 @@ class Action(Enum):
     MANAGE_ENTRANCES = "manage_entrances"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_GATEWAYS = "manage_gateways"
+    MANAGE_HOUSEHOLDS = "manage_households"
     MANAGE_MAINTENANCE = "manage_maintenance"
     MANAGE_PEOPLE = "manage_people"
     MANAGE_METERS = "manage_meters"
@@ -134,6 +135,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.MANAGE_ENTRANCES: _MANAGERS,
         Action.MANAGE_EQUIPMENT: _TECHNICAL,
         Action.MANAGE_GATEWAYS: _MANAGERS | {Role.PLATFORM},
+        Action.MANAGE_HOUSEHOLDS: _MANAGERS | {Role.RESIDENT},  # a resident: of own homes
         Action.MANAGE_MAINTENANCE: _MANAGERS,
         Action.MANAGE_PEOPLE: _MANAGERS,
         Action.MANAGE_METERS: _TECHNICAL,
@@ -240,6 +242,25 @@ def require_account(actor: User, account_id: AccountId) -> None:
     """Refuse a resident any account but their own; NotFound, as if it did not exist."""
     if not sees_account(actor, account_id):
         raise NotFound("there is no such account")
+
+
+def sees_bills(actor: User, account_id: AccountId) -> bool:
+    """Tell whether the account's bills exist for the actor: for a resident only where they may see them."""
+    return actor.role is not Role.RESIDENT or account_id in actor.bill_account_ids
+
+
+def require_bills(actor: User, account_id: AccountId) -> None:
+    """Refuse a resident the money of any account but those whose bills they may see."""
+    require_account(actor, account_id)
+    if not sees_bills(actor, account_id):
+        raise Forbidden("the bills of this home are not shown to you: who invited you can change that")
+
+
+def require_head(actor: User, account_id: AccountId) -> None:
+    """Refuse a resident to say who belongs to a home, unless they are its head."""
+    require_account(actor, account_id)
+    if actor.role is Role.RESIDENT and account_id not in actor.head_account_ids:
+        raise Forbidden("only who heads this home lets others in: ask them or the property office")
 
 
 def require_may_grant(actor: User, role: Role) -> None:

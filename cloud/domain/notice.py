@@ -63,6 +63,10 @@ class Topic(Enum):
     TEST = "test"
 
 
+# What says what a home owes or paid: for those alone who see its bills.
+MONEY_TOPICS = frozenset({Topic.DUNNING, Topic.INVOICE, Topic.PAYMENT, Topic.REFUND})
+
+
 class NoticeState(Enum):
     """Where one delivery of a notice stands."""
 

@@ -10,6 +10,7 @@ from datetime import date
 from enum import Enum
 
 from cloud.domain.complaint import REPEATED_FROM, REPEATED_WITHIN_MS, Complaint, ComplaintKind
+from cloud.domain.errors import Invalid
 from cloud.domain.ids import AccountId, OccupancyId, PersonId, SiteId, SpaceId, UserId, VehicleId
 from cloud.domain.invoice import InvoiceSummary
 from cloud.domain.repair import Repair, RepairState
@@ -18,6 +19,14 @@ NAME_LENGTH_MAX = 50
 NOTE_LENGTH_MAX = 500
 # Copies within a month, deletion within fifteen days: what a request is answered by (PIPL §45, §47, §50).
 REQUEST_DUE_MS = 15 * 24 * 3600 * 1000
+
+
+def checked_name(name: str) -> str:
+    """Return a name without needless blanks; Invalid if it is empty or too long."""
+    checked = " ".join(name.split())
+    if not 1 <= len(checked) <= NAME_LENGTH_MAX:
+        raise Invalid(f"the name has {len(checked)} characters, expected 1 to {NAME_LENGTH_MAX}")
+    return checked
 
 
 class Relation(Enum):
@@ -43,6 +52,7 @@ class ConsentPurpose(Enum):
     CONTACT = "contact"  # to be told of bills, repairs and notices by telephone, SMS and mail
     FACE_ACCESS = "face_access"  # the face as one way among others to open a door
     METER_DETAIL = "meter_detail"  # usage finer than a day shown to the household
+    REGISTRATION = "registration"  # name and number kept so that they sign in for their home
 
 
 class RequestKind(Enum):

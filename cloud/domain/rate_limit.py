@@ -65,6 +65,8 @@ RENEW_PER_GATEWAY = Limit("renew_gateway", burst=5, interval_ms=3600 * 1000)
 VISIT_CODE_PER_USER = Limit("visit_code", burst=10, interval_ms=3_000, forgiven=10)
 # Six digits and a shelf of some dozens: ten tries are a slip of the finger, more are guessing.
 PARCEL_CODE_PER_USER = Limit("parcel_code", burst=10, interval_ms=3_000, forgiven=10)
+# Six digits that only the holder of one link may try: the tenth wrong one is no slip of the finger.
+HOUSEHOLD_CODE_PER_LINK = Limit("household_code", burst=5, interval_ms=60_000, forgiven=5)
 # Six digits and a handful of slips that let out.
 GOODS_CODE_PER_USER = Limit("goods_code", burst=10, interval_ms=3_000, forgiven=10)
 # Six digits of which three are good at a time: ten tries, then ever more slowly.

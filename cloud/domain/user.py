@@ -54,6 +54,8 @@ EVERYWHERE = Scope()
 class User:
     """An actor. `account_ids` are the accounts a resident may see; empty for staff, who see their scope's.
 
+    Of `payer_of` they see the bills and let nobody in, of `member_of` not even the bills (`HouseholdRole`).
+
     `authenticated_at_ms` is when they last showed who they are; None for whoever acts without a session.
     """
 
@@ -65,6 +67,18 @@ class User:
     account_ids: frozenset[AccountId] = frozenset()
     scope: Scope = EVERYWHERE
     authenticated_at_ms: int | None = field(default=None, compare=False)
+    payer_of: frozenset[AccountId] = frozenset()
+    member_of: frozenset[AccountId] = frozenset()
+
+    @property
+    def bill_account_ids(self) -> frozenset[AccountId]:
+        """Return the accounts whose bills a resident sees."""
+        return self.account_ids - self.member_of
+
+    @property
+    def head_account_ids(self) -> frozenset[AccountId]:
+        """Return the accounts to whose homes a resident lets others in."""
+        return self.account_ids - self.member_of - self.payer_of
 
     @property
     def person_id(self) -> UserId | None:

@@ -6,7 +6,7 @@ itself.
 
 from datetime import date
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import AccountId, DepositId
 from cloud.domain.ledger import DEPOSIT
@@ -79,13 +79,13 @@ def use_deposit(tx: Tx, actor: User, account_id: AccountId, amount_fen: int, rea
 def held(tx: Tx, actor: User, account_id: AccountId) -> int:
     """Return what is held for an account, in fen."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return -ledger.balance_of(tx, account_id, [DEPOSIT])
 
 
 def list_deposits(tx: Tx, actor: User, account_id: AccountId) -> list[Deposit]:
     """Return an account's deposits, newest first."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     account_and_site(tx, account_id)
     return refunds.deposits_of(tx, account_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import structs
 
-from cloud.domain.access import Action, require, require_account, sees_account
+from cloud.domain.access import Action, require, require_bills, sees_bills
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, InvoiceId, ServicePointId, SiteId
 from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
@@ -67,10 +67,10 @@ def list_invoices(
     require(actor, Action.READ_INVOICES)
     checked_limit(limit)
     if account_id is not None:
-        require_account(actor, account_id)
+        require_bills(actor, account_id)
     accounts = None if account_id is None else [account_id]
     if actor.role is Role.RESIDENT and accounts is None:
-        accounts = sorted(actor.account_ids)
+        accounts = sorted(actor.bill_account_ids)
     before = None if not cursor else InvoiceId(str(key_from_cursor(cursor, str)[0]))
     found = invoices.list_summaries(
         tx,
@@ -88,7 +88,7 @@ def get_invoice(tx: Tx, actor: User, invoice_id: InvoiceId) -> Invoice:
     """Return one document with its lines."""
     require(actor, Action.READ_INVOICES)
     found = invoices.find_invoice(tx, invoice_id)
-    if found is None or not sees_account(actor, found.account_id):
+    if found is None or not sees_bills(actor, found.account_id):
         raise NotFound(f"there is no invoice {invoice_id}")
     return found
 
@@ -99,7 +99,7 @@ def get_by_number(tx: Tx, actor: User, number: str) -> Invoice:
     found = invoices.find_by_number(tx, number)
     if found is None:
         raise NotFound(f"there is no invoice {number!r}")
-    require_account(actor, found.account_id)
+    require_bills(actor, found.account_id)
     return found
 
 

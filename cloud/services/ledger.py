@@ -1,6 +1,6 @@
 """The ledger as people ask for it: a customer's balance and statement, and whether the books balance."""
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.ids import AccountId, LedgerEntryId
 from cloud.domain.journal import subject_of
 from cloud.domain.ledger import PREPAYMENT, RECEIVABLE, EntryKind, StatementRow, TrialBalance, running_balance
@@ -18,14 +18,14 @@ _CUSTOMER = (PREPAYMENT, RECEIVABLE)
 def balance(tx: Tx, actor: User, account_id: AccountId) -> int:
     """Return what an account owes in fen, always a sum of postings; negative is credit."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return ledger.balance_of(tx, account_id, _CUSTOMER)
 
 
 def statement(tx: Tx, actor: User, account_id: AccountId) -> list[StatementRow]:
     """Return what happened on an account, oldest first, with the balance after each entry."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     rows = ledger.statement_rows(tx, account_id, _CUSTOMER)
     balances = running_balance([int(row.amount_fen) for row in rows])
     return [

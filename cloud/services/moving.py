@@ -20,7 +20,7 @@ from cloud.domain.premises import ServicePoint, Site, Space
 from cloud.domain.space_history import SpaceStatus
 from cloud.domain.usage import DialReading
 from cloud.domain.user import User
-from cloud.services import badges, ledger, manual_readings, persons, spaces
+from cloud.services import badges, households, ledger, manual_readings, persons, spaces
 from cloud.services.premises import site_of
 from cloud.store import audit, invoices, meters, people, premises
 from cloud.store import persons as person_store
@@ -140,6 +140,7 @@ def _leave(tx: Tx, actor: User, site_id: SiteId, planned: MovePlan) -> Account |
         return None
     people.close_account(tx, planned.account_id, planned.on)
     people.end_supplies(tx, planned.account_id, planned.on)
+    households.end_with_account(tx, actor, planned.account_id)
     badges.end_of_account(tx, actor, planned.account_id, site_id)
     audit.record(tx, actor.user_id, "close_account", "account", planned.account_id)
     return people.find_account(tx, planned.account_id)

@@ -7,12 +7,13 @@ down holds up nobody, because nothing here waits for one. What no longer holds i
 from collections.abc import Iterable
 from uuid import UUID
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_account, require_bills
 from cloud.domain.change import NoticeWritten
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, NotifierId, SiteId
 from cloud.domain.notice import (
     GROUP_CHANNELS,
+    MONEY_TOPICS,
     PERSONAL_CHANNELS,
     REPLY_LENGTH_MAX,
     Channel,
@@ -86,7 +87,9 @@ def list_received(
     checked_limit(limit)
     before = NoticeId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     of_site = None if actor.role is Role.RESIDENT else site_id
-    rows = notices.notices_for(tx, actor.user_id, sorted(actor.account_ids), of_site, before, limit + 1)
+    rows = notices.notices_for(
+        tx, actor.user_id, sorted(actor.account_ids), sorted(actor.member_of), of_site, before, limit + 1
+    )
     found = []
     for row in rows[:limit]:
         topic = Topic(row.topic)
@@ -187,7 +190,7 @@ def add_contact(
 ) -> Contact:
     """Reach an account's people at a number or a mailbox; one that is known is returned as it is."""
     require(actor, Action.MANAGE_CONTACTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     _known(tx, account_id)
     checked = _personal(channel, address)
     known = contacts.contacts_of_account(tx, account_id)
@@ -204,7 +207,7 @@ def add_contact(
 def remove_contact(tx: Tx, actor: User, account_id: AccountId, contact_id: str) -> None:
     """Reach an account's people there no longer."""
     require(actor, Action.MANAGE_CONTACTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     if not contacts.remove_contact(tx, contact_id, account_id):
         raise NotFound(f"there is no contact {contact_id}")
     audit.record(tx, actor.user_id, "remove_contact", "account", account_id)
@@ -264,7 +267,9 @@ def count_unread(tx: Tx, actor: User, site_id: SiteId | None = None) -> int:
     """Return how many notices the actor has not looked at, up to a hundred."""
     require(actor, Action.READ_NOTICES)
     of_site = None if actor.role is Role.RESIDENT else site_id
-    return notices.count_unread(tx, actor.user_id, sorted(actor.account_ids), of_site, UNREAD_MAX)
+    return notices.count_unread(
+        tx, actor.user_id, sorted(actor.account_ids), sorted(actor.member_of), of_site, UNREAD_MAX
+    )
 
 
 def has_due(tx: Tx) -> bool:
@@ -291,7 +296,7 @@ def report(tx: Tx, due: DueNotice, failure: str | None) -> NoticeState:
 
 def _addresses(tx: Tx, new: NewNotice) -> list[tuple[Channel, str, Locale]]:
     if new.account_id is not None:
-        found = contacts.reachable_for_account(tx, new.account_id)
+        found = contacts.reachable_for_account(tx, new.account_id, is_money=new.topic in MONEY_TOPICS)
         return [(one.channel, one.address, one.locale) for one in found]
     if new.user_id is not None:
         found = contacts.contacts_of_user(tx, new.user_id)

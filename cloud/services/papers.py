@@ -6,7 +6,7 @@ a document was issued with this code, for how much, and whether it still holds.
 
 from datetime import date
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.authenticity import DocumentKind, Standing, Verdict, is_code
 from cloud.domain.bill import invoice_code
 from cloud.domain.errors import NotFound
@@ -29,7 +29,7 @@ def receipt_of(tx: Tx, actor: User, payment_id: PaymentId) -> PaidReceipt:
     found = payment_store.find_payment(tx, payment_id)
     if found is None:
         raise NotFound(f"there is no payment {payment_id}")
-    require_account(actor, found.account_id)
+    require_bills(actor, found.account_id)
     return _receipt(tx, found)
 
 
@@ -39,7 +39,7 @@ def receipt_by_number(tx: Tx, actor: User, number: str) -> PaidReceipt:
     found = payment_store.find_by_number(tx, number)
     if found is None:
         raise NotFound(f"there is no receipt {number!r}")
-    require_account(actor, found.account_id)
+    require_bills(actor, found.account_id)
     return _receipt(tx, found)
 
 

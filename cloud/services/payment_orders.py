@@ -4,7 +4,7 @@ The invariant: a provider's signed word becomes exactly one payment, however oft
 whichever way (its callback, or our asking); another amount than was asked for books nothing.
 """
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, PaymentOrderId, TenantId
 from cloud.domain.notice import NewNotice, Topic
@@ -40,7 +40,7 @@ def begin_order(tx: Tx, actor: User, account_id: AccountId, method: Method, amou
     `pay_url` is empty until `set_pay_url`.
     """
     require(actor, Action.PAY_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     checked_order(method, amount_fen)
     _, site = _account(tx, account_id)
     known = payment_orders.open_order_of(tx, account_id, method, amount_fen)
@@ -80,14 +80,14 @@ def find_order(tx: Tx, actor: User, number: str) -> PaymentOrder:
     order = payment_orders.find_order(tx, number)
     if order is None:
         raise NotFound(f"there is no order {number}")
-    require_account(actor, order.account_id)
+    require_bills(actor, order.account_id)
     return order
 
 
 def list_orders(tx: Tx, actor: User, account_id: AccountId) -> list[PaymentOrder]:
     """Return an account's newest orders."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     _account(tx, account_id)
     return payment_orders.orders_of(tx, [account_id], _LISTED_MAX)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.allocation import allocate
 from cloud.domain.dunning import dunning_subject
 from cloud.domain.errors import Conflict, Invalid, NotFound
@@ -249,7 +249,7 @@ def release_invoice(tx: Tx, account_id: AccountId, invoice_id: InvoiceId, number
 def open_items(tx: Tx, actor: User, account_id: AccountId, as_of: date) -> list[OpenItem]:
     """Return what an account has to pay, first due first, with the late fees as of a day, day by day."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     books = _books(tx, account_id)
     items = []
     for found in payments.open_invoices(tx, [account_id]).get(account_id, []):
@@ -262,14 +262,14 @@ def open_items(tx: Tx, actor: User, account_id: AccountId, as_of: date) -> list[
 def credit_of(tx: Tx, actor: User, account_id: AccountId) -> int:
     """Return what an account has prepaid and not used, in fen."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return payments.prepaid_balances(tx, [account_id]).get(account_id, 0)
 
 
 def list_payments(tx: Tx, actor: User, account_id: AccountId) -> list[Receipt]:
     """Return an account's payments, newest first, those taken back and what took them back included."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return payments.payments_of(tx, _books(tx, account_id).account.account_id)
 
 

@@ -31,6 +31,7 @@ from cloud.domain.person import (
     Relation,
     Tag,
     Vehicle,
+    checked_name,
     tags_of,
 )
 from cloud.domain.repair import Repair, RepairState
@@ -76,7 +77,7 @@ def add_person(
     """Add a person; Conflict if the site knows somebody of this identity number."""
     require(actor, Action.MANAGE_PEOPLE)
     site_of(tx, site_id)
-    checked = _checked_name(name), phone and mobile_number(phone), identity and identity_number(identity)
+    checked = checked_name(name), phone and mobile_number(phone), identity and identity_number(identity)
     person_id = persons.insert_person(tx, site_id, *checked, _checked_note(note))
     if person_id is None:
         raise Conflict("somebody with this identity number is known already: look for them by it")
@@ -99,7 +100,7 @@ def edit_person(
     persons.update_person(
         tx,
         person_id,
-        _checked_name(name),
+        checked_name(name),
         _checked_note(note),
         mobile_number(phone) if phone else phone,
         identity_number(identity) if identity else identity,
@@ -297,13 +298,6 @@ def _living(tx: Tx, person_id: PersonId) -> Person:
     if found.erased_at_ms is not None:
         raise Conflict("this person's data was deleted at their request")
     return found
-
-
-def _checked_name(name: str) -> str:
-    checked = " ".join(name.split())
-    if not 1 <= len(checked) <= NAME_LENGTH_MAX:
-        raise Invalid(f"the name has {len(checked)} characters, expected 1 to {NAME_LENGTH_MAX}")
-    return checked
 
 
 def _checked_note(note: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_account, sees_bills
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, BuildingId, SiteId, SpaceId
 from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
@@ -145,6 +145,11 @@ def account_numbered(tx: Tx, actor: User, site_id: SiteId, number: str) -> Accou
     if found is None:
         raise NotFound(f"the site has no account {number!r}")
     return found
+
+
+def billed_accounts(tx: Tx, actor: User) -> list[Account]:
+    """Return those of the actor's accounts whose bills they may see, by number."""
+    return [one for one in own_accounts(tx, actor) if sees_bills(actor, one.account_id)]
 
 
 def own_accounts(tx: Tx, actor: User) -> list[Account]:

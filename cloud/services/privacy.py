@@ -25,7 +25,7 @@ from cloud.domain.person import (
 from cloud.domain.repair import RepairState
 from cloud.domain.user import User
 from cloud.services.premises import site_of
-from cloud.store import audit, invoices, people, persons, privacy, repairs
+from cloud.store import audit, households, invoices, people, persons, privacy, repairs
 from cloud.store.db import Tx
 from cloud.store.repairs import RepairFilter
 
@@ -100,6 +100,9 @@ def withdraw(tx: Tx, actor: User, purpose: ConsentPurpose) -> None:
     own = _me(tx, actor)
     if not privacy.withdraw_consent(tx, own.person_id, purpose):
         raise Conflict("this was not agreed to")
+    if purpose is ConsentPurpose.REGISTRATION:  # without it there is no ground to keep a login tied to homes
+        for account_id in actor.account_ids:
+            households.end_access(tx, account_id, actor.user_id)
     audit.record(tx, actor.user_id, "withdraw_consent", "person", own.person_id, {"purpose": purpose.value})
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from cloud.domain import money
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.change import RunningChargeChanged
 from cloud.domain.ids import AccountId, SeriesId, ServicePointId, SiteId
 from cloud.domain.periods import PeriodState, billing_month, local_date, month_code, time_zone
@@ -39,7 +39,7 @@ class DirtyAccounts:
 def running_charge(tx: Tx, actor: User, account_id: AccountId) -> RunningCharge | None:
     """Return an account's charge so far in the running period, or None before the first reading."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return running_charges.find_charge(tx, account_id)
 
 
@@ -49,7 +49,7 @@ def running_charges_of(
     """Return the charges so far of some accounts of a site, in the period that is running there."""
     require(actor, Action.READ_INVOICES)
     for account_id in account_ids:
-        require_account(actor, account_id)
+        require_bills(actor, account_id)
     code = month_code(local_date(tx.now_ms, time_zone(site_of(tx, site_id).time_zone)))
     return running_charges.list_charges(tx, account_ids, code)
 

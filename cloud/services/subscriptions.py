@@ -7,7 +7,7 @@ invoice covers, else the invoice must be corrected first.
 from datetime import date
 from decimal import Decimal
 
-from cloud.domain.access import Action, require, require_account
+from cloud.domain.access import Action, require, require_bills
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, SubscriptionId
 from cloud.domain.rating import asks_usage
@@ -82,7 +82,7 @@ def end_subscription(tx: Tx, actor: User, subscription_id: SubscriptionId, to_on
 def list_subscriptions(tx: Tx, actor: User, account_id: AccountId) -> list[Subscription]:
     """Return what an account is and was charged for without a meter, oldest first."""
     require(actor, Action.READ_OWN_ACCOUNTS)
-    require_account(actor, account_id)
+    require_bills(actor, account_id)
     return subscriptions.subscriptions_of(tx, account_id)
 
 

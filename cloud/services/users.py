@@ -236,8 +236,7 @@ def create_user(
     """
     require(actor, Action.MANAGE_USERS)
     require_recent(actor, tx.now_ms)
-    if not _LOGIN.fullmatch(login):
-        raise Invalid(f"the login {login!r} is not 1 to 64 characters without spaces")
+    checked_login(login)
     if not 1 <= len(display_name) <= DISPLAY_NAME_LENGTH_MAX:
         raise Invalid(f"the display name has {len(display_name)} characters, expected 1 to 100")
     if role is Role.SYSTEM:
@@ -255,6 +254,13 @@ def create_user(
     users.add_accounts(tx, user_id, wanted)
     audit.record(tx, actor.user_id, "create_user", "user", user_id, {"role": role.value})
     return user_id
+
+
+def checked_login(login: str) -> str:
+    """Return what somebody wants to sign in by, if it may be that."""
+    if not _LOGIN.fullmatch(login):
+        raise Invalid(f"the login {login!r} is not 1 to 64 characters without spaces")
+    return login
 
 
 def tie_accounts(tx: Tx, actor: User, user_id: UserId, account_ids: Iterable[AccountId]) -> None:

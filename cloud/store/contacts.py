@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloud.domain.household import HouseholdRole
 from cloud.domain.ids import AccountId, NotifierId, SiteId, UserId
 from cloud.domain.notice import Channel, Contact, Notifier, Topic
 from cloud.domain.user import Locale
@@ -40,11 +41,13 @@ def contacts_of_user(tx: Tx, user_id: UserId) -> list[Contact]:
     return _contacts(tx, _C.user_id == user_id)
 
 
-def reachable_for_account(tx: Tx, account_id: AccountId) -> list[Contact]:
-    """Return an account's contacts and those of the users tied to it."""
+def reachable_for_account(tx: Tx, account_id: AccountId, *, is_money: bool = False) -> list[Contact]:
+    """Return an account's contacts and those of the users tied to it; of money, who sees its bills."""
     tied = sa.select(user_account.c.user_id).where(
         user_account.c.tenant_id == tx.tenant_id, user_account.c.account_id == account_id
     )
+    if is_money:
+        tied = tied.where(user_account.c.role != HouseholdRole.MEMBER.value)
     return _contacts(tx, sa.or_(_C.account_id == account_id, _C.user_id.in_(tied)))
 
 

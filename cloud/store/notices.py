@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, SiteId, UserId
 from cloud.domain.notice import (
+    MONEY_TOPICS,
     Channel,
     DueNotice,
     NewNotice,
@@ -163,6 +164,7 @@ def notices_for(
     tx: Tx,
     user_id: UserId,
     account_ids: Sequence[AccountId],
+    without_bills: Sequence[AccountId],
     site_id: SiteId | None,
     before_id: NoticeId | None,
     limit: int,
@@ -171,7 +173,7 @@ def notices_for(
     # What has this reader been told?
     query = (
         sa.select(_N.id, _N.topic, _N.words, _N.link, _N.created_at_ms, _N.read_at_ms)
-        .where(_of_reader(tx, user_id, account_ids, site_id))
+        .where(_of_reader(tx, user_id, account_ids, without_bills, site_id))
         .order_by(_N.id.desc())
         .limit(limit)
     )
@@ -181,13 +183,18 @@ def notices_for(
 
 
 def count_unread(
-    tx: Tx, user_id: UserId, account_ids: Sequence[AccountId], site_id: SiteId | None, limit: int
+    tx: Tx,
+    user_id: UserId,
+    account_ids: Sequence[AccountId],
+    without_bills: Sequence[AccountId],
+    site_id: SiteId | None,
+    limit: int,
 ) -> int:
     """Return how many of a reader's notices nobody has looked at, up to a limit."""
     # How much is there to read?
     unread = (
         sa.select(_N.id)
-        .where(_of_reader(tx, user_id, account_ids, site_id), _N.read_at_ms.is_(None))
+        .where(_of_reader(tx, user_id, account_ids, without_bills, site_id), _N.read_at_ms.is_(None))
         .limit(limit)
         .subquery()
     )
@@ -243,9 +250,17 @@ def list_deliveries(tx: Tx, before_id: NoticeDeliveryId | None, limit: int) -> l
 
 
 def _of_reader(
-    tx: Tx, user_id: UserId, account_ids: Sequence[AccountId], site_id: SiteId | None
+    tx: Tx,
+    user_id: UserId,
+    account_ids: Sequence[AccountId],
+    without_bills: Sequence[AccountId],
+    site_id: SiteId | None,
 ) -> sa.ColumnElement[bool]:
-    mine: list[sa.ColumnElement[bool]] = [_N.user_id == user_id, _N.account_id.in_(account_ids)]
+    of_home: sa.ColumnElement[bool] = _N.account_id.in_(account_ids)
+    if without_bills:
+        of_money = _N.topic.in_(sorted(topic.value for topic in MONEY_TOPICS))
+        of_home = sa.and_(of_home, sa.not_(sa.and_(of_money, _N.account_id.in_(without_bills))))
+    mine: list[sa.ColumnElement[bool]] = [_N.user_id == user_id, of_home]
     if site_id is not None:
         mine.append(_N.site_id == site_id)
     return sa.and_(_N.tenant_id == tx.tenant_id, _N.withdrawn_at_ms.is_(None), sa.or_(*mine))

@@ -96,6 +96,25 @@ def find_by_user(tx: Tx, user_id: UserId) -> Person | None:
     return found[0] if found else None
 
 
+def find_unsigned(tx: Tx, person_ids: Collection[PersonId], phone: str) -> PersonId | None:
+    """Return which of some people has this number and no login yet, or None."""
+    # Who of them is it?
+    found = tx.conn.scalars(
+        sa.select(person.c.id).where(
+            person.c.tenant_id == tx.tenant_id,
+            person.c.id.in_(sorted(person_ids)),
+            person.c.phone_blind == blind(tx, "phone", phone),
+            person.c.user_id.is_(None),
+        )
+    ).first()
+    return None if found is None else PersonId(found)
+
+
+def tie_user(tx: Tx, person_id: PersonId, user_id: UserId) -> None:
+    """Note by which login somebody signs in."""
+    _update(tx, person_id, {"user_id": user_id})
+
+
 def reveal(tx: Tx, person_id: PersonId, field: PersonField) -> str:
     """Return a number of a person whole; nothing if there is none."""
     column = person.c[_COLUMNS[field]]

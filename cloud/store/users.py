@@ -1,10 +1,11 @@
 """Users and which accounts they may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from cloud.domain.household import HouseholdRole
 from cloud.domain.ids import AccountId, BuildingId, SiteId, TenantId, UserId
 from cloud.domain.user import EVERYWHERE, Locale, Role, Scope, User, UserRecord
 from cloud.store.db import Tx
@@ -102,10 +103,18 @@ def insert_user(
     return user_id if added else None
 
 
-def add_accounts(tx: Tx, user_id: UserId, account_ids: Iterable[AccountId]) -> None:
+def add_accounts(
+    tx: Tx, user_id: UserId, account_ids: Iterable[AccountId], role: HouseholdRole = HouseholdRole.HEAD
+) -> None:
     """Let the user see these accounts too."""
     rows = [
-        {"tenant_id": tx.tenant_id, "user_id": user_id, "account_id": account_id}
+        {
+            "tenant_id": tx.tenant_id,
+            "user_id": user_id,
+            "account_id": account_id,
+            "role": role.value,
+            "since_ms": tx.now_ms,
+        }
         for account_id in sorted(account_ids)
     ]
     if rows:
@@ -184,13 +193,13 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
         .order_by(app_user.c.login)
         .limit(limit)
     ).all()
-    accounts: dict[str, set[AccountId]] = {row.id: set() for row in rows}
+    accounts: dict[str, dict[AccountId, str]] = {row.id: {} for row in rows}
     # Which accounts may they see?
-    ties = sa.select(user_account.c.user_id, user_account.c.account_id).where(
+    ties = sa.select(user_account.c.user_id, user_account.c.account_id, user_account.c.role).where(
         user_account.c.tenant_id == tx.tenant_id, user_account.c.user_id.in_(list(accounts))
     )
     for tie in tx.conn.execute(ties):
-        accounts[tie.user_id].add(AccountId(tie.account_id))
+        accounts[tie.user_id][AccountId(tie.account_id)] = tie.role
     scopes = _scopes(tx, list(accounts))
     return [
         UserRecord(
@@ -202,6 +211,8 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
                 Locale(row.locale),
                 frozenset(accounts[row.id]),
                 scopes.get(row.id, EVERYWHERE),
+                payer_of=_of_role(accounts[row.id], HouseholdRole.PAYER),
+                member_of=_of_role(accounts[row.id], HouseholdRole.MEMBER),
             ),
             row.login,
             row.created_at_ms,
@@ -209,6 +220,10 @@ def _records(tx: Tx, which: sa.ColumnElement[bool], limit: int | None = None) ->
         )
         for row in rows
     ]
+
+
+def _of_role(ties: Mapping[AccountId, str], role: HouseholdRole) -> frozenset[AccountId]:
+    return frozenset(account_id for account_id, word in ties.items() if word == role.value)
 
 
 def _scopes(tx: Tx, user_ids: Iterable[str]) -> dict[str, Scope]:

@@ -112,6 +112,10 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         assert reply.status == 204, reply.body
     known = await homes.get(path)
     now_ms = homes.cloud.clock.now_ms
+    invited = await homes.post(
+        f"/api/v1/accounts/{account['account_id']}/household/invitations",
+        {"relation": "family", "role": "member"},
+    )
     visit = await homes.post(
         f"/api/v1/accounts/{account['account_id']}/visits",
         {"name": "李阿姨", "from_ms": now_ms, "until_ms": now_ms + 3_600_000},
@@ -200,6 +204,7 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         "goods_slip_id": slip["slip_id"],
         "import_id": table.json["summary"]["import_id"],
         "installation_id": meter["installation_id"],
+        "invitation_id": invited["invitation"]["invitation_id"],
         "invoice_id": invoice["invoice_id"],
         "kind_code": "accounts",
         "line_no": 1,
@@ -238,6 +243,7 @@ _OF_A_HOME = {
     "booking_id",
     "complaint_id",
     "installation_id",
+    "invitation_id",
     "invoice_id",
     "repair_id",
     "series_id",

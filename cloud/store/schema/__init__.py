@@ -64,6 +64,7 @@ from cloud.store.schema.field import (
     reading_day,
 )
 from cloud.store.schema.goods import goods_slip
+from cloud.store.schema.household import household_invitation
 from cloud.store.schema.money import (
     allocation,
     day_close,
@@ -231,6 +232,7 @@ __all__ = [
     "gateway_enrolment",
     "gateway_identity",
     "goods_slip",
+    "household_invitation",
     "idempotency_key",
     "import_run",
     "ingest_block",

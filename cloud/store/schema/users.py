@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from cloud.domain.household import HouseholdRole
 from cloud.domain.user import Locale, Role
 from cloud.store.schema.columns import (
     check,
@@ -53,8 +54,12 @@ user_account = sa.Table(
     tenant(),
     sa.Column("user_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("account_id", sa.Uuid(as_uuid=False), primary_key=True),
+    # What they see and may do there; since when is not known of ties older than that was asked.
+    sa.Column("role", sa.Text, nullable=False, server_default=HouseholdRole.HEAD.value),
+    integer("since_ms", nullable=True),
     refers("app_user", "user_id"),
     refers("account", "account_id"),
+    one_of("role", HouseholdRole),
     sa.Index("ix_user_account_account", "tenant_id", "account_id"),
 )
 
