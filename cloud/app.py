@@ -49,6 +49,7 @@ from cloud.notice_lane import NoticeLane
 from cloud.offers import OFFERS
 from cloud.order_watch import OrderWatch
 from cloud.outbox import Outbox
+from cloud.picture_door import PICTURES
 from cloud.press.room import PressRoom
 from cloud.provider_door import PROVIDER_DOOR
 from cloud.providers import providers_of
@@ -78,6 +79,7 @@ DOORS: Mapping[str, Door] = MappingProxyType(
         "ingest": INGEST,
         "providers": PROVIDER_DOOR,
         "offers": OFFERS,
+        "pictures": PICTURES,
     }
 )
 
@@ -85,7 +87,7 @@ _DOORS_OF_ROLE: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.ALL: tuple(DOORS),
         Role.API: ("api", "console", "health", "providers"),
-        Role.INGEST: ("dispatch", "enrolment", "health", "ingest", "offers"),
+        Role.INGEST: ("dispatch", "enrolment", "health", "ingest", "offers", "pictures"),
         Role.JOBS: ("health",),
     }
 )

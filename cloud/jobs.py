@@ -22,6 +22,7 @@ from cloud.services import (
     announcements,
     audit,
     calendar,
+    cameras,
     commands,
     dispatching,
     gateways,
@@ -44,6 +45,8 @@ ALARMS_INTERVAL_S = 5
 REPAIRS_INTERVAL_S = 30
 # A checkpoint nobody was at is told of at most this long after the round.
 PATROLS_INTERVAL_S = 60
+# What a live view showed last is gone at most this long after its time.
+PICTURES_INTERVAL_S = 300
 # The notices of an announcement follow it at most this long after.
 ANNOUNCEMENTS_INTERVAL_S = 10
 # Soon enough after midnight, wherever in the world a site is.
@@ -84,6 +87,7 @@ class Jobs:
             (self.escalate_alarms, ALARMS_INTERVAL_S),
             (self.escalate_repairs, REPAIRS_INTERVAL_S),
             (self.judge_patrols, PATROLS_INTERVAL_S),
+            (self.erase_pictures, PICTURES_INTERVAL_S),
             (self.tell_announcements, ANNOUNCEMENTS_INTERVAL_S),
             (self.keep_statistics, STATISTICS_INTERVAL_S),
         ):
@@ -130,6 +134,12 @@ class Jobs:
         """Tell of the checkpoints nobody was at."""
         for tenant_id in await self._tenants():
             await self.database.write(tenant_id, patrols.judge)
+
+    async def erase_pictures(self) -> None:
+        """Erase what pictures of cameras show when their days are over."""
+        for tenant_id in await self._tenants():
+            while await self.database.write(tenant_id, cameras.erase_due):
+                pass
 
     async def tell_announcements(self) -> None:
         """Hand the notices of announcements to the outbox, some homes at a time."""

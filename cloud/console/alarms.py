@@ -14,13 +14,14 @@ from cloud.console.states import state_words
 from cloud.domain.access import Action, may
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
 from cloud.domain.alarm_handling import AlarmAct, Handling
+from cloud.domain.camera import CameraNow, CameraPicture
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, SeriesId, UserId, is_uuid
 from cloud.domain.repair import RepairCategory
 from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarm_evidence, alarm_handling, alarms, gateways, response_plans
+from cloud.services import alarm_evidence, alarm_handling, alarms, cameras, gateways, response_plans
 from cloud.store.db import Tx
 from cloud.web.alarm_evidence import evidence_response
 from cloud.web.origin import is_own_path
@@ -60,6 +61,8 @@ class AlarmView:
     acts: tuple[AlarmAct, ...]
     helpers: tuple[User, ...]
     plan: PlanAtAlarm
+    pictures: tuple[CameraPicture, ...]
+    cameras: tuple[CameraNow, ...]  # that see its device
     error: str = ""
 
 
@@ -145,6 +148,7 @@ async def tick(desk: Desk) -> web.StreamResponse:
 
 async def _one(desk: Desk, error: str = "") -> AlarmView:
     alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
+    pictures, seeing = await desk.read(cameras.of_alarm, alarm)
     handling, acts = await desk.read(alarm_handling.handling, alarm.alarm_id)
     helpers: list[User] = []
     if may(desk.actor, Action.ACKNOWLEDGE_ALARM):
@@ -160,6 +164,8 @@ async def _one(desk: Desk, error: str = "") -> AlarmView:
         tuple(acts),
         tuple(helpers),
         await desk.read(response_plans.at_alarm, alarm),
+        tuple(pictures),
+        tuple(seeing),
         error,
     )
 

@@ -11,15 +11,16 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.domain.alarm import Alarm, AlarmState
 from cloud.domain.alarm_handling import Handling
+from cloud.domain.camera import CameraPicture
 from cloud.domain.ids import AlarmId, SiteId
 from cloud.domain.overview import EventLine
 from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.user import User
-from cloud.services import alarm_handling, alarms, duty, response_plans
+from cloud.services import alarm_handling, alarms, cameras, duty, response_plans
 from cloud.services.duty import NamedTurn
 from cloud.store.db import Tx
 
-_QUEUE_MAX, _EVENTS_READ, _EVENTS_SHOWN = 12, 60, 8
+_QUEUE_MAX, _EVENTS_READ, _EVENTS_SHOWN, _PICTURES_SHOWN = 12, 60, 8, 3
 _DOOR_KINDS = frozenset({"access_denied", "access_granted", "door_locked", "door_open", "door_unlocked"})
 
 
@@ -33,6 +34,7 @@ class GuardView:
     queue: tuple[Alarm, ...]
     shelved: int
     doors: tuple[EventLine, ...]
+    pictures: tuple[CameraPicture, ...]
     on_duty: tuple[NamedTurn, ...]
     sound: str
 
@@ -60,6 +62,7 @@ def _view(tx: Tx, actor: User, site_id: SiteId) -> GuardView:
         tuple(shown[1 : _QUEUE_MAX + 1]),
         len(still) - len(shown),
         tuple(one for one in events if one.kind in _DOOR_KINDS)[:_EVENTS_SHOWN],
+        () if first is None else tuple(cameras.of_alarm(tx, actor, first)[0][-_PICTURES_SHOWN:]),
         tuple(duty.on_duty(tx, actor, site_id)),
         _sound(first),
     )

@@ -61,6 +61,7 @@ MENU: Sequence[Group] = (
         mark("Security"),
         (
             Entry("/guard", "access", mark("On duty"), Action.ACKNOWLEDGE_ALARM, "d"),
+            Entry("/cameras", "camera", mark("Cameras"), Action.LOOK_AT_CAMERAS),
             Entry("/duty", "calendar", mark("Duty roster"), Action.READ_DUTY),
             Entry("/response-plans", "list", mark("Response plans"), Action.READ_ALARMS),
             Entry("/patrols", "place", mark("Patrols"), Action.READ_PATROLS),

@@ -80,6 +80,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "password-chosen": mark("Your password is set; sign in as %(login)s"),
         "parcel-handed-out": mark("The parcel of %(place)s, shelf %(shelf)s"),
         "parcel-taken-in": mark("On the shelf; %(place)s has been told"),
+        "camera-changed": mark("Noted"),
         "patrol-changed": mark("Noted"),
         "patrol-marked": mark("Noted: you were at %(name)s"),
         "payment-credited": mark("%(number)s: %(amount)s recorded, %(credit)s of it is credit now"),

@@ -57,5 +57,12 @@ SECURITY_SHAPES = (
     mark("no picture: {}"),
     mark("no answer within {} s"),
     mark("a picture of {} kB"),
+    mark("a camera's name has {} to {} characters, not {}"),
+    mark("a place has at most {} characters, not {}"),
+    mark("pictures are kept {} to {} days, not {}"),
+    mark("a camera sees at most {} devices, not {}"),
+    mark("the camera's gateway has no device {}"),
+    mark("{} of {} is a camera already"),
+    mark("choose which device it is"),
     mark("shown for {} s"),
 )

@@ -38,6 +38,7 @@ class Action(Enum):
     INVITE_VISITORS = "invite_visitors"
     IMPORT_TABLES = "import_tables"
     LOOK_AT_CAMERAS = "look_at_cameras"
+    MANAGE_CAMERAS = "manage_cameras"
     MANAGE_COMMUNITY = "manage_community"
     MANAGE_BADGES = "manage_badges"
     MANAGE_CONTACTS = "manage_contacts"
@@ -127,6 +128,7 @@ POLICY: Mapping[Action, frozenset[Role]] = MappingProxyType(
         Action.INVITE_VISITORS: _MANAGERS | {Role.RESIDENT},  # a resident: to own homes
         Action.IMPORT_TABLES: _MONEY | {Role.MAINTENANCE},  # each table asks for its own action besides
         Action.LOOK_AT_CAMERAS: _MANAGERS | {Role.GUARD},  # who looked is written down
+        Action.MANAGE_CAMERAS: _MANAGERS,
         Action.MANAGE_COMMUNITY: _MANAGERS,
         Action.MANAGE_BADGES: _MANAGERS,
         Action.MANAGE_CONTACTS: _MONEY | {Role.RESIDENT},  # of own accounts: `require_account`

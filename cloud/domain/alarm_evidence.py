@@ -58,10 +58,17 @@ class ToldNotice:
 
 @dataclass(frozen=True, slots=True)
 class SeenPhoto:
-    """A photo taken at the repair of the alarm, or by a camera: JPEG."""
+    """A photo taken at the repair of the alarm, or a picture by a camera: JPEG.
+
+    Of a picture there is which camera took it when, and the SHA-256 of the bytes the camera gave; what is
+    kept was decoded and written anew.
+    """
 
     name: str
     content: bytes
+    camera: str = ""
+    taken_at_ms: int | None = None
+    sha256_at_camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Purpose(Enum):
     MAINTENANCE = "maintenance"  # work on the device or the pipe
     OWNER_REQUEST = "owner_request"  # whose supply it is has asked for it
     TEST = "test"
+    WATCH = "watch"  # to see what goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ _DOORS = CommandPolicy(
 
 _CAMERAS = CommandPolicy(
     access.Action.LOOK_AT_CAMERAS,
-    frozenset({Purpose.ACCESS, Purpose.EMERGENCY, Purpose.MAINTENANCE, Purpose.TEST}),
+    frozenset({Purpose.EMERGENCY, Purpose.MAINTENANCE, Purpose.TEST, Purpose.WATCH}),
 )
 
 # What is asked without showing anew who one is: nothing moves, and an alarm leaves no time for it.

@@ -36,6 +36,7 @@ def evidence_sheet(found: AlarmEvidence, language: Locale, said: Callable[[str],
             "other",
             _plan(found, words, language),
         ),
+        _section(words, "evidence.pictures", _pictures(found, words)),
         _section(words, "evidence.told", _told(found, words)),
         _section(words, "evidence.doors", _doors(found, words)),
     )
@@ -95,6 +96,14 @@ def _plan(found: AlarmEvidence, words: Words, language: Locale) -> tuple[Row, ..
         else:
             rows.append(Row((words.exact(done.at_ms), words.say("evidence.done", text), done.user_name)))
     return tuple(rows)
+
+
+def _pictures(found: AlarmEvidence, words: Words) -> tuple[Row, ...]:
+    return tuple(
+        Row((words.exact(one.taken_at_ms), one.camera, f"photos/{one.name}"))
+        for one in found.photos
+        if one.taken_at_ms is not None
+    )
 
 
 def _told(found: AlarmEvidence, words: Words) -> tuple[Row, ...]:

@@ -121,6 +121,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "evidence.staff": ("值班渠道", "the site's notifiers"),
         "evidence.still": ("未结束", "not over"),
         "evidence.time": ("时间", "Time"),
+        "evidence.pictures": ("摄像机抓拍", "Pictures by cameras"),
         "evidence.told": ("通知", "Who was told"),
         "evidence.undone": ("未做：%s", "not done: %s"),
         "evidence.unshelved": ("恢复处理", "taken up again"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from cloud.domain.access import Action, require
+from cloud.domain.alarm import Alarm
 from cloud.domain.alarm_evidence import PHOTOS_MAX, AlarmEvidence, SeenPhoto
 from cloud.domain.errors import NotFound
 from cloud.domain.ids import AlarmId, RepairId
@@ -10,7 +11,7 @@ from cloud.domain.photo import PhotoSubject
 from cloud.domain.user import User
 from cloud.services import response_plans
 from cloud.services.premises import site_of
-from cloud.store import alarm_acts, alarm_evidence, alarms, audit, photos
+from cloud.store import alarm_acts, alarm_evidence, alarms, audit, cameras, photos
 from cloud.store.db import Tx
 
 
@@ -35,8 +36,18 @@ def gather(tx: Tx, actor: User, alarm_id: AlarmId) -> AlarmEvidence:
         events=tuple(alarm_evidence.events_of(tx, alarm, alarm.cleared_at_ms or tx.now_ms)),
         doors=tuple(reversed(alarm_evidence.doors_between(tx, alarm, bare.from_ms, bare.until_ms))),
         told=tuple(alarm_evidence.told_of(tx, alarm)),
-        photos=_photos(tx, alarm_evidence.repairs_of(tx, alarm)),
+        photos=(*_pictures(tx, alarm), *_photos(tx, alarm_evidence.repairs_of(tx, alarm))),
     )
+
+
+def _pictures(tx: Tx, alarm: Alarm) -> list[SeenPhoto]:
+    found: list[SeenPhoto] = []
+    for picture in cameras.pictures_of_alarm(tx, alarm):
+        content = cameras.content_of(tx, picture.picture_id)
+        if content is not None and picture.taken_at_ms is not None:
+            name = f"camera-{len(found) + 1:02d}.jpg"
+            found.append(SeenPhoto(name, content, picture.camera_name, picture.taken_at_ms, picture.sha256))
+    return found
 
 
 def _photos(tx: Tx, repairs: list[tuple[RepairId, str]]) -> tuple[SeenPhoto, ...]:

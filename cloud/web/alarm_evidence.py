@@ -71,6 +71,16 @@ def files_of(found: AlarmEvidence, report: bytes) -> dict[str, bytes]:
         told["events"].append(line)
     for photo in found.photos:
         files[f"photos/{photo.name}"] = photo.content
+    told["pictures"] = [
+        {
+            "file": f"photos/{photo.name}",
+            "camera": photo.camera,
+            "taken_at_ms": photo.taken_at_ms,
+            "sha256_at_camera": photo.sha256_at_camera,
+        }
+        for photo in found.photos
+        if photo.camera
+    ]
     files["alarm.json"] = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True).encode()
     return files
 

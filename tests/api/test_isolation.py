@@ -5,15 +5,18 @@ Every route of the table is tried with ids that are real, and somebody else's.
 
 import asyncio
 import re
+import uuid
 from typing import Any
 
 from cloud.api.route import PATH_NUMBERS, Open, Route
 from cloud.api.routes import ROUTES
 from cloud.config import DEFAULT_TENANT
 from cloud.domain.access import POLICY
-from cloud.domain.ids import TenantId
+from cloud.domain.ids import CameraId, CameraPictureId, TenantId
 from cloud.domain.user import Role
 from cloud.services import tenants
+from cloud.store import cameras
+from cloud.store.db import Tx
 from protocol.event import EventState
 from tests.api.conftest import PASSWORD, Cloud
 from tests.api.homes import ELECTRICITY, Homes, build_homes, fire, october_readings, picture
@@ -40,7 +43,19 @@ async def _company(cloud: Cloud, tenant_id: TenantId) -> Homes:
     return homes
 
 
-async def _ids(homes: Homes) -> dict[str, Any]:
+async def _picture_of(homes: Homes, camera_id: str, tenant_id: TenantId) -> str:
+    picture_id = str(uuid.uuid4())
+
+    def work(tx: Tx) -> None:
+        about, now_ms = ("water_leak", "leak-1/water_leak"), homes.cloud.clock.now_ms
+        ids = (CameraPictureId(picture_id), CameraId(camera_id))
+        cameras.insert_taken(tx, *ids, about, now_ms, picture(), "", is_clock_set=True)
+
+    await homes.cloud.database.write(tenant_id, work)
+    return picture_id
+
+
+async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
     """Return one real value for every parameter a path of the API has."""
     site = f"/api/v1/sites/{homes.site_id}"
     [gateway] = (await homes.get("/api/v1/gateways"))["items"]
@@ -177,7 +192,14 @@ async def _ids(homes: Homes) -> dict[str, Any]:
         f"{site}/patrol_routes",
         {"name": "夜巡", "starts": [60], "checkpoints": [{"name": "泵房"}]},
     )
+    devices = (await homes.get(f"/api/v1/gateways/{gateway['gateway_id']}/devices"))["items"]
+    camera = await homes.post(
+        f"{site}/cameras",
+        {"gateway_id": gateway["gateway_id"], "device_code": devices[0]["code"], "name": "大堂"},
+    )
     return {
+        "camera_id": camera["camera_id"],
+        "camera_picture_id": await _picture_of(homes, camera["camera_id"], tenant_id),
         "account_id": account["account_id"],
         "badge_id": badge["badge_id"],
         "barring_id": barring["barring_id"],
@@ -276,7 +298,7 @@ async def _everything(homes: Homes, ids: dict[str, Any]) -> dict[str, Any]:
 
 async def test_another_company_s_things_do_not_exist(any_cloud: Cloud) -> None:
     theirs = await _company(any_cloud, OTHER_COMPANY)
-    ids = await _ids(theirs)
+    ids = await _ids(theirs, OTHER_COMPANY)
     before = await _everything(theirs, ids)
     # A company without anything of its own, so that nothing can be found by accident.
     token = await any_cloud.token_of(await any_cloud.add_user("intruder", tenant_id=DEFAULT_TENANT))
@@ -299,7 +321,7 @@ async def test_another_company_s_things_do_not_exist(any_cloud: Cloud) -> None:
 
 async def test_another_company_s_ids_are_unknown_in_bodies_and_filters(any_cloud: Cloud) -> None:
     theirs = await _company(any_cloud, OTHER_COMPANY)
-    ids = await _ids(theirs)
+    ids = await _ids(theirs, OTHER_COMPANY)
     token = await any_cloud.token_of(await any_cloud.add_user("intruder", tenant_id=DEFAULT_TENANT))
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/api/v1/gateways", {"site_id": ids["site_id"], "code": "gw-9"}),
@@ -331,7 +353,7 @@ async def test_another_company_s_ids_are_unknown_in_bodies_and_filters(any_cloud
 
 async def test_a_neighbour_s_home_does_not_exist(any_cloud: Cloud) -> None:
     homes = await _company(any_cloud, DEFAULT_TENANT)
-    neighbour = await _ids(homes)
+    neighbour = await _ids(homes, DEFAULT_TENANT)
     signed_in = await any_cloud.call("POST", "/api/v1/sessions", json={"login": "101", "password": PASSWORD})
     token = signed_in.json["token"]
 
@@ -353,7 +375,7 @@ async def test_a_neighbour_s_home_does_not_exist(any_cloud: Cloud) -> None:
 
 async def test_a_resident_sees_all_of_their_own_home(any_cloud: Cloud) -> None:
     homes = await _company(any_cloud, DEFAULT_TENANT)
-    own = await _ids(homes)
+    own = await _ids(homes, DEFAULT_TENANT)
     signed_in = await any_cloud.call("POST", "/api/v1/sessions", json={"login": "102", "password": PASSWORD})
 
     for route in ROUTES:

@@ -38,7 +38,7 @@ from simulator.site_document import Occasion, site_document
 from tests.console.garden_commands import ask
 from tests.console.garden_community import announce
 from tests.console.garden_configurations import configure
-from tests.console.garden_security import keep_watch
+from tests.console.garden_security import hang_cameras, keep_watch
 
 TENANT = TenantId(1)
 PASSWORD = "garden gate 2026"
@@ -126,6 +126,7 @@ def fill(database: Database, clock_ms: int = NOW_MS) -> GatewayIdentity:
     _tell_of_repairs(database, site_id)
     announce(database, site_id)
     keep_watch(database, site_id, clock_ms)
+    hang_cameras(database, gateway, clock_ms)
     return gateway
 
 

@@ -2,13 +2,17 @@
 
 from datetime import date
 
+from cloud.domain.camera import CameraSettings
 from cloud.domain.dispatch import Shift
+from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.goods import items_of
 from cloud.domain.ids import SiteId, TenantId, UserId
 from cloud.domain.user import Locale, Role
-from cloud.services import barrings, duty, goods, patrols
-from cloud.store import users
+from cloud.services import barrings, cameras, duty, goods, patrols, photos
+from cloud.store import points, premises, users
 from cloud.store.db import Database, Tx
+from protocol.picture import PICTURE_VERSION, Picture, PictureCause
+from simulator.scenes import View, picture
 from tests.console.garden_community import user_of
 
 _TENANT = TenantId(1)
@@ -42,6 +46,33 @@ def keep_watch(database: Database, site_id: SiteId, now_ms: int) -> None:
         places = [(name, None) for name in ("大门", "泵房", "地下车库", "1 号楼天台")]
         patrols.add_route(tx, office, site_id, "夜间巡更", _EVERY_DAY, [1320, 120], 60, places)
         barrings.bar(tx, office, site_id, "刘某", "京B88888", "冒充燃气检查入户推销")
+
+    database.write_now(_TENANT, work)
+
+
+def hang_cameras(database: Database, gateway: GatewayIdentity, now_ms: int) -> None:
+    """Three cameras that have seen something, one of them the leak, and a fourth nobody has named yet."""
+    codes = {"cam-1": "lobby", "cam-2": "pump_room", "cam-3": "garage", "cam-4": ""}
+
+    def work(tx: Tx) -> None:
+        keys = [f"{code}/{point}" for code in codes for point in ("availability", "picture_fault")]
+        points.register_keys(tx, gateway.gateway_id, keys)
+        office = user_of(tx, "manager")
+        [building, *_] = premises.list_buildings(tx, gateway.site_id)
+        for code, name, place, sees in (
+            ("cam-1", "1 号楼大堂", "一层", ("lock-1",)),
+            ("cam-2", "水泵房", "地下一层", ("leak-1", "pump-1")),
+            ("cam-3", "地下车库 A 区", "地下二层", ()),
+        ):
+            own = building.building_id if code != "cam-3" else None
+            said = CameraSettings(name, place, own, tuple(one for one in sees if one != "pump-1"))
+            cameras.add_camera(tx, office, gateway.site_id, gateway.gateway_id, code, said)
+            shown = picture(View(name, codes[code]), now_ms - 600_000)
+            told = ("water_leak", "leak-1/water_leak") if code == "cam-2" else ("fire_alarm", "fire-1/zone_3")
+            sent = Picture(
+                PICTURE_VERSION, tx.new_id(), code, now_ms - 600_000, True, PictureCause.ALARM, "", *told, shown
+            )
+            assert not cameras.accept(tx, gateway, sent, photos.clean(shown))
 
     database.write_now(_TENANT, work)
 

@@ -34,7 +34,7 @@ _STAFF = (
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
     "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
-    "/duty", "/response-plans", "/goods", "/patrols",
+    "/cameras", "/duty", "/response-plans", "/goods", "/patrols",
 )  # fmt: skip
 _RESIDENT = (
     "/home",

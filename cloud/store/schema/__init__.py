@@ -22,6 +22,7 @@ from cloud.store.schema.billing import (
     tariff,
     usage,
 )
+from cloud.store.schema.camera import camera, camera_picture
 from cloud.store.schema.columns import ExactDecimal, metadata
 from cloud.store.schema.command import command, command_step
 from cloud.store.schema.complaint import complaint, complaint_entry
@@ -200,6 +201,8 @@ __all__ = [
     "booking",
     "booking_slot",
     "building",
+    "camera",
+    "camera_picture",
     "checklist",
     "command",
     "command_step",
