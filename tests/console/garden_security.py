@@ -70,7 +70,15 @@ def hang_cameras(database: Database, gateway: GatewayIdentity, now_ms: int) -> N
             shown = picture(View(name, codes[code]), now_ms - 600_000)
             told = ("water_leak", "leak-1/water_leak") if code == "cam-2" else ("fire_alarm", "fire-1/zone_3")
             sent = Picture(
-                PICTURE_VERSION, tx.new_id(), code, now_ms - 600_000, True, PictureCause.ALARM, "", *told, shown
+                PICTURE_VERSION,
+                tx.new_id(),
+                code,
+                now_ms - 600_000,
+                True,
+                PictureCause.ALARM,
+                "",
+                *told,
+                shown,
             )
             assert not cameras.accept(tx, gateway, sent, photos.clean(shown))
 
