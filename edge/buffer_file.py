@@ -53,6 +53,8 @@ def open_store(
         (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
         store = Store(connection, epoch, boot_id)
         store.check()
+        if version == SCHEMA_VERSION:
+            fold_log(connection)
     except sqlite3.OperationalError as error:
         connection.close()
         if _is_damage(error, path):
@@ -66,6 +68,21 @@ def open_store(
         connection.close()
         raise
     return store
+
+
+def fold_log(connection: sqlite3.Connection) -> None:
+    """Fold the log into the file and begin it anew, so that what a power cut undid stays undone.
+
+    Pieces of a transaction that was found undone lie in the log still. The next one is written over
+    them, and if that is cut off as well, its pieces may complete theirs: they are alike where their
+    pages are. A log that is begun anew has another salt, by which SQLite knows its own.
+    """
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        # Without room it stays as it is: worse than an old log is a store that does not open.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+            raise
 
 
 def _is_damage(error: sqlite3.OperationalError, path: Path) -> bool:

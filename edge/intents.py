@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.buffer_file import connect_file, fold_log
 from edge.errors import StorageFault
 from protocol.command import FINAL_STATES, Command, CommandState
 
@@ -51,20 +52,17 @@ class Open:
     action: str
 
 
-def _connect_file(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
-
 class Intents:
     """The open book. One per box; used from one thread."""
 
-    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection] = _connect_file) -> None:
+    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection] = connect_file) -> None:
         self._db = connect(path)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             for statement in (_SCHEMA, _OPENINGS, _OPENINGS_INDEX):
                 self._db.execute(statement)
+            fold_log(self._db)
         except BaseException:
             self._db.close()
             raise

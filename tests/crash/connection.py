@@ -159,6 +159,6 @@ def _translated(work: Callable[[], _T]) -> _T:
         raise sqlite3.IntegrityError(str(error)) from error
     except apsw.Error as error:
         failure = sqlite3.OperationalError(f"{type(error).__name__}: {error}")
-        is_statement = isinstance(error, apsw.SQLError)
-        failure.sqlite_errorcode = sqlite3.SQLITE_ERROR if is_statement else sqlite3.SQLITE_IOERR
+        codes = {apsw.SQLError: sqlite3.SQLITE_ERROR, apsw.FullError: sqlite3.SQLITE_FULL}
+        failure.sqlite_errorcode = codes.get(type(error), sqlite3.SQLITE_IOERR)
         raise failure from error

@@ -146,6 +146,10 @@ class Disk(apsw.VFS):
         """Lay a file on the platter."""
         self._files[name] = _Content(bytearray(content), bytearray(content))
 
+    def read(self, name: str) -> bytes:
+        """Return what is seen in a file; nothing if there is none."""
+        return bytes(self._files[name].seen) if name in self._files else b""
+
     def size_bytes(self) -> int:
         """Return what all files take."""
         return sum(len(content.seen) for content in self._files.values())
