@@ -21,6 +21,7 @@ _STAFF = (
     "/gateways", "/gateways/gw-1", "/gateways/new",
     "/commands", "/devices/gw-1/lock-1?ask=door_unlock", "/devices/gw-1/wm-302",
     "/gateways/gw-1/configuration", "/gateways/gw-1/configuration/3", "/gateways/gw-1/configuration/draft",
+    "/gateways/gw-1/history",
     "/billing", "/billing/2026-10",
     "/billing/2026-11", "/billing/2026-11/shared", "/invoices", "/invoices/DG-2026-10-0022",
     "/invoices/DG-2026-10-0022/correct", "/invoices/DG-2026-10-0022/lines/1/trace", "/tariffs",
