@@ -9,12 +9,12 @@ _TEST = re.compile(r"`(tests/[a-z_/0-9]+\.py)::(test_[a-z_0-9]+)`")
 
 
 def test_every_requirement_names_tests_that_exist() -> None:
-    rows = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
+    table = TABLE.read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if re.match(r"\| \d+ \|", line)]
 
     missing = [
         f"{path}::{name}"
-        for row in rows
-        for path, name in _TEST.findall(row)
+        for path, name in _TEST.findall(table)
         if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")
     ]
 
