@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Annotated
 
+from aiohttp import web
 from msgspec import Meta
 
 from cloud.api.route import Call, Nothing, Request, Route, View
@@ -41,13 +42,20 @@ class RemindedView(View, frozen=True):
 
 async def get_schedule(call: Call[Nothing, Nothing]) -> ScheduleView:
     """Show when a site reminds."""
-    found = await call.read(dunning.get_schedule, SiteId(call.id("site_id")))
-    return ScheduleView(days=found.days)
+    return _schedule_view(await call.read(dunning.get_schedule, SiteId(call.id("site_id"))))
 
 
-async def set_schedule(call: Call[Nothing, NewSchedule]) -> None:
+async def set_schedule(call: Call[Nothing, NewSchedule]) -> web.Response:
     """Set when a site reminds."""
-    await call.write(dunning.set_schedule, SiteId(call.id("site_id")), DunningSchedule(call.body.days))
+    site_id, schedule = SiteId(call.id("site_id")), DunningSchedule(call.body.days)
+    return await call.change_seen(
+        lambda tx, actor: _schedule_view(dunning.get_schedule(tx, actor, site_id)),
+        lambda tx, actor: dunning.set_schedule(tx, actor, site_id, schedule),
+    )
+
+
+def _schedule_view(found: DunningSchedule) -> ScheduleView:
+    return ScheduleView(days=found.days)
 
 
 async def remind(call: Call[Nothing, Nothing]) -> RemindedView:
@@ -66,7 +74,14 @@ _SITE = "/api/v1/sites/{site_id}/dunning"
 ROUTES = (
     Route("GET", _SITE, "Show the dunning schedule", Action.READ_LEDGER, get_schedule, ScheduleView),
     Route(
-        "PUT", _SITE, "Set the dunning schedule", Action.MANAGE_DUNNING, set_schedule, None, body=NewSchedule
+        "PUT",
+        _SITE,
+        "Set the dunning schedule",
+        Action.MANAGE_DUNNING,
+        set_schedule,
+        None,
+        body=NewSchedule,
+        is_guarded=True,
     ),
     Route("POST", _SITE + "/run", "Remind who is due", Action.MANAGE_DUNNING, remind, RemindedView),
     Route(

@@ -19,7 +19,7 @@ from cloud.api.readings import PointValueView, point_value_view
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.api.space_views import AttachmentQuery, AttachmentView
 from cloud.domain.access import Action
-from cloud.domain.attachment import ATTACHMENT_BYTES_MAX
+from cloud.domain.attachment import ATTACHMENT_BYTES_MAX, ATTACHMENT_TYPES
 from cloud.domain.equipment import (
     CODE_LENGTH_MAX,
     PRICE_FEN_MAX,
@@ -282,6 +282,7 @@ ROUTES = (
         attach_to_equipment,
         EquipmentDetailView,
         query=AttachmentQuery,
+        uploads=ATTACHMENT_TYPES,
         body_bytes_max=ATTACHMENT_BYTES_MAX,
         description="The body is the file: PDF, JPEG or PNG, at most 10 MB.",
     ),
@@ -291,7 +292,7 @@ ROUTES = (
         "Fetch a paper about a piece of equipment",
         _READ,
         get_equipment_attachment,
-        "application/octet-stream",
+        ", ".join(ATTACHMENT_TYPES),
     ),
     Route(
         "DELETE",

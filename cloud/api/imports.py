@@ -17,7 +17,7 @@ from cloud.domain.imports.run import ImportRun, ImportState
 from cloud.domain.user import Locale
 from cloud.services import imports
 from cloud.services.imports import CheckedImport
-from cloud.web.workbooks import XLSX, workbook_response
+from cloud.web.workbooks import TABLES, XLSX, workbook_response
 from cloud.workbook.reading import FILE_BYTES_MAX
 from cloud.workbook.writing import faults_text, rejected_workbook, table_workbook
 
@@ -278,6 +278,7 @@ ROUTES = (
         check_import,
         ImportDetailView,
         query=FileQuery,
+        uploads=TABLES,
         body_bytes_max=FILE_BYTES_MAX,
         status=201,
         description="The body is the file: .xlsx, .xls, .ods, or CSV in UTF-8 or GBK. Nothing is written.",

@@ -27,6 +27,7 @@ from cloud.domain.user import Role
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
+_ANY_FILE = "application/octet-stream"
 _PROBLEM = "application/problem+json"
 
 
@@ -123,6 +124,14 @@ def _operation(route: Route, schema_of: dict[str, Any], components: dict[str, An
     if route.body is not None:
         content = {_JSON: {"schema": schema_of[_identity(route.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if route.uploads:
+        # What a file is, its bytes say: whoever does not know its media type sends none in particular.
+        schema = {"type": "string", "format": "binary"}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {media_type: {"schema": schema} for media_type in (*route.uploads, _ANY_FILE)},
+            "description": f"The file itself, at most {route.body_bytes_max} bytes.",
+        }
     return operation
 
 

@@ -12,6 +12,7 @@ from cloud.domain.ids import SiteId
 from cloud.domain.payment import Method
 from cloud.domain.provider_statement import Direction, Match, Matched
 from cloud.services import provider_statements
+from cloud.web.workbooks import TABLES
 from cloud.workbook.reading import FILE_BYTES_MAX
 
 ROWS_TOLD_MAX = 5_000
@@ -93,6 +94,7 @@ ROUTES = (
         compare_provider_statement,
         ComparisonView,
         query=StatementQuery,
+        uploads=TABLES,
         body_bytes_max=FILE_BYTES_MAX,
         description="WeChat Pay's 交易账单 or Alipay's 业务明细 as downloaded, or saved as a workbook. "
         "Nothing is booked.",

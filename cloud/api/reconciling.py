@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from aiohttp import web
+
 from cloud.api.route import Call, Nothing, Request, Route, View
 from cloud.domain.access import Action
-from cloud.domain.errors import Invalid
+from cloud.domain.errors import Invalid, Problem
 from cloud.domain.ids import SiteId
 from cloud.domain.reconciling import Figure, Reconciled, figure_from_decimal, places_of
 from cloud.services import reconciling
@@ -37,17 +39,32 @@ async def reconcile(call: Call[Nothing, Nothing]) -> ReconciliationView:
     return _view(await call.read(reconciling.reconcile, SiteId(call.id("site_id"))))
 
 
-async def note_former(call: Call[Nothing, FormerFigures]) -> ReconciliationView:
+async def note_former(call: Call[Nothing, FormerFigures]) -> web.Response:
     """Note what the old system had."""
-    said = {}
-    for name, value in call.body.figures.items():
+    site_id, said = SiteId(call.id("site_id")), _figures(call.body.figures)
+    return await call.change_seen(
+        lambda tx, actor: _view(reconciling.reconcile(tx, actor, site_id)),
+        lambda tx, actor: _view(reconciling.note_former(tx, actor, site_id, said)),
+    )
+
+
+def _figures(told: Mapping[str, Decimal]) -> dict[Figure, int]:
+    """Return figures in their smallest units; Invalid names each that cannot be."""
+    said: dict[Figure, int] = {}
+    problems: list[Problem] = []
+    for name, value in told.items():
         try:
             figure = Figure(name)
-        except ValueError as error:
+            said[figure] = figure_from_decimal(figure, value)
+        except ValueError:
             known = ", ".join(one.value for one in Figure)
-            raise Invalid(f"there is no figure {name!r}; there are {known}") from error
-        said[figure] = figure_from_decimal(figure, value)
-    return _view(await call.write(reconciling.note_former, SiteId(call.id("site_id")), said))
+            problems.append(Problem(f"/figures/{name}", f"there is no figure {name!r}; there are {known}"))
+        except Invalid as error:
+            problems.append(Problem(f"/figures/{name}", str(error)))
+    if problems:
+        first = problems[0]
+        raise Invalid(f"{first.pointer.removeprefix('/figures/')}: {first.detail}", problems)
+    return said
 
 
 def _view(found: list[Reconciled]) -> ReconciliationView:
@@ -79,5 +96,6 @@ ROUTES = (
         note_former,
         ReconciliationView,
         body=FormerFigures,
+        is_guarded=True,
     ),
 )

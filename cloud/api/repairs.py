@@ -231,6 +231,7 @@ ROUTES = (
         _ASK,
         add_repair_photo,
         RepairDetailView,
+        uploads=photos.PHOTO_TYPES,
         body_bytes_max=PHOTO_BYTES_MAX,
         description="The body is the picture: JPEG, PNG or WebP, at most 12 MB. Kept without metadata.",
     ),

@@ -125,10 +125,13 @@ async def list_subjects(call: Call[Nothing, Nothing]) -> SubjectsView:
     return _subjects_view(await call.read(journal.chart_subjects))
 
 
-async def set_subjects(call: Call[Nothing, SubjectsBody]) -> SubjectsView:
+async def set_subjects(call: Call[Nothing, SubjectsBody]) -> web.Response:
     """Say what some ledger accounts are in the finance department's chart."""
     said = {code: Subject(one.code, one.name) for code, one in call.body.subjects.items()}
-    return _subjects_view(await call.write(journal.set_subjects, said))
+    return await call.change_seen(
+        lambda tx, actor: _subjects_view(journal.chart_subjects(tx, actor)),
+        lambda tx, actor: _subjects_view(journal.set_subjects(tx, actor, said)),
+    )
 
 
 async def get_month_report(call: Call[ReportQuery, Nothing]) -> MonthReportView:
@@ -190,6 +193,8 @@ ROUTES = (
         set_subjects,
         SubjectsView,
         body=SubjectsBody,
+        is_guarded=True,
+        description="A code stands for one subject: under two names it is refused.",
     ),
     Route(
         "GET",

@@ -164,14 +164,31 @@ class Call(Generic[QueryT, BodyT]):
         **kwargs: _P.kwargs,
     ) -> web.Response:
         """Change a thing, if it still is as `If-Match` says the caller saw it; all in one transaction."""
+        return await self.change_seen(
+            lambda tx, actor: view(find(tx, actor, thing_id)),
+            lambda tx, actor: view(work(tx, actor, thing_id, *args, **kwargs)),
+        )
+
+    async def change_seen(
+        self, seen: Callable[[Tx, User], View], work: Callable[[Tx, User], View | None]
+    ) -> web.Response:
+        """Do `work`, if what `seen` shows still is as `If-Match` says the caller saw it; in one transaction.
+
+        The answer carries the name of what is to be seen now, so that the next change needs no reading.
+        """
         wanted = self.request.headers.get(hdrs.IF_MATCH, "")
 
-        def changed(tx: Tx, actor: User) -> bytes:
-            if wanted and not is_etag_in(wanted, etag_of(json_bytes(view(find(tx, actor, thing_id))))):
+        def changed(tx: Tx, actor: User) -> tuple[View | None, str]:
+            if wanted and not is_etag_in(wanted, etag_of(json_bytes(seen(tx, actor)))):
                 raise ChangedMeanwhile("it was changed since you read it: read it again, then decide anew")
-            return json_bytes(view(work(tx, actor, thing_id, *args, **kwargs)))
+            return work(tx, actor), etag_of(json_bytes(seen(tx, actor)))
 
-        return json_response(Answer(self.route.status, await self.write(changed)), has_etag=True)
+        answer, etag = await self.write(changed)
+        if answer is None:
+            return web.Response(status=204, headers={hdrs.ETAG: etag})
+        response = json_response(Answer(self.route.status, json_bytes(answer)))
+        response.headers[hdrs.ETAG] = etag
+        return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +198,8 @@ class Route:
     `response` is a View, a Page of one, None for "no content", or the media type of a stream. `creates`
     says that the handler answers by `Call.create` and so honours Idempotency-Key
     (`needs_key`: insists on it and keeps it for ever),
-    `is_guarded` that it answers by `Call.change` and so honours If-Match.
+    `is_guarded` that it answers by `Call.change` or `Call.change_seen` and so honours If-Match. `uploads`
+    are the media types of a body that is a file, which the handler reads itself.
     """
 
     method: str
@@ -196,6 +214,7 @@ class Route:
     creates: bool = False
     needs_key: bool = False
     is_guarded: bool = False
+    uploads: tuple[str, ...] = ()
     body_bytes_max: int = JSON_BODY_BYTES_MAX
     description: str = ""
 

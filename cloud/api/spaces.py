@@ -25,7 +25,7 @@ from cloud.api.space_views import (
     record_view,
 )
 from cloud.domain.access import Action
-from cloud.domain.attachment import ATTACHMENT_BYTES_MAX
+from cloud.domain.attachment import ATTACHMENT_BYTES_MAX, ATTACHMENT_TYPES
 from cloud.domain.ids import AttachmentId, BuildingId, SiteId, SpaceId
 from cloud.domain.space_history import (
     FACT_NAMES,
@@ -220,6 +220,7 @@ ROUTES = (
         attach_to_space,
         SpaceDetailView,
         query=AttachmentQuery,
+        uploads=ATTACHMENT_TYPES,
         body_bytes_max=ATTACHMENT_BYTES_MAX,
         description="The body is the file: PDF, JPEG or PNG, at most 10 MB.",
     ),
@@ -229,7 +230,7 @@ ROUTES = (
         "Fetch a paper about a space",
         Action.READ_LEDGER,
         get_space_attachment,
-        "application/octet-stream",
+        ", ".join(ATTACHMENT_TYPES),
     ),
     Route(
         "DELETE",

@@ -1,13 +1,17 @@
 """Tariffs: prices as documents, taken in as drafts and put in force by a person."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from cloud.api.route import Call, Nothing, Page, PageQuery, Route, View, cut, view_of
 from cloud.domain.access import Action
+from cloud.domain.user import User
 from cloud.services import tariffs
+from cloud.store.db import Tx
 from cloud.store.tariffs import StoredTariff, TariffState, TariffSummary
 
 
@@ -47,8 +51,7 @@ async def list_tariffs(call: Call[PageQuery, Nothing]) -> Page[TariffView]:
 
 async def get_tariff(call: Call[Nothing, Nothing]) -> TariffDetailView:
     """Show a version with its document."""
-    found = await call.read(tariffs.get_tariff, call.code("tariff_code"), call.number("version"))
-    return TariffDetailView(tariff=_tariff_view(found), document=dict(found.version.document))
+    return _detail_view(await call.read(tariffs.get_tariff, call.code("tariff_code"), call.number("version")))
 
 
 async def import_tariff(call: Call[Nothing, msgspec.Raw]) -> TariffsView:
@@ -57,14 +60,28 @@ async def import_tariff(call: Call[Nothing, msgspec.Raw]) -> TariffsView:
     return TariffsView(items=tuple(_tariff_view(one) for one in found))
 
 
-async def activate_tariff(call: Call[Nothing, Nothing]) -> TariffView:
+async def activate_tariff(call: Call[Nothing, Nothing]) -> web.Response:
     """Put a draft in force from its first day."""
-    return _tariff_view(await call.write(tariffs.activate, call.code("tariff_code"), call.number("version")))
+    return await _move(call, tariffs.activate)
 
 
-async def retire_tariff(call: Call[Nothing, Nothing]) -> TariffView:
+async def retire_tariff(call: Call[Nothing, Nothing]) -> web.Response:
     """Take a version out of use for new bills."""
-    return _tariff_view(await call.write(tariffs.retire, call.code("tariff_code"), call.number("version")))
+    return await _move(call, tariffs.retire)
+
+
+async def _move(
+    call: Call[Nothing, Nothing], work: Callable[[Tx, User, str, int], StoredTariff]
+) -> web.Response:
+    code, version = call.code("tariff_code"), call.number("version")
+    return await call.change_seen(
+        lambda tx, actor: _detail_view(tariffs.get_tariff(tx, actor, code, version)),
+        lambda tx, actor: _tariff_view(work(tx, actor, code, version)),
+    )
+
+
+def _detail_view(found: StoredTariff) -> TariffDetailView:
+    return TariffDetailView(tariff=_tariff_view(found), document=dict(found.version.document))
 
 
 def _tariff_view(stored: StoredTariff) -> TariffView:
@@ -97,6 +114,22 @@ ROUTES = (
         description="Its versions become drafts. The format is that of the files in cloud/tariffs.",
     ),
     Route("GET", _ONE, "Show a version of a tariff", _READ, get_tariff, TariffDetailView),
-    Route("POST", _ONE + "/activate", "Put a version in force", _MANAGE, activate_tariff, TariffView),
-    Route("POST", _ONE + "/retire", "Take a version out of use", _MANAGE, retire_tariff, TariffView),
+    Route(
+        "POST",
+        _ONE + "/activate",
+        "Put a version in force",
+        _MANAGE,
+        activate_tariff,
+        TariffView,
+        is_guarded=True,
+    ),
+    Route(
+        "POST",
+        _ONE + "/retire",
+        "Take a version out of use",
+        _MANAGE,
+        retire_tariff,
+        TariffView,
+        is_guarded=True,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -36,6 +37,7 @@ class FigureLine:
     said: str
     difference: str
     state: str  # open, agrees, differs
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class MigrationView:
     done: int
     agreeing: int
     differing: int
-    error: str = ""
+    is_refused: bool
 
 
 async def show(desk: Desk) -> web.StreamResponse:
@@ -69,22 +71,31 @@ async def show(desk: Desk) -> web.StreamResponse:
 async def note(desk: Desk) -> web.StreamResponse:
     """Note what the old system had."""
     form = {name: str(value) for name, value in (await desk.request.post()).items()}
-    try:
-        said = {
-            one: figure_from_text(one, form[one.value]) for one in Figure if form.get(one.value, "").strip()
-        }
-    except Invalid as error:
-        view = await desk.read(_view, desk.site.site_id, form, str(error))
+    said: dict[Figure, int] = {}
+    errors: dict[Figure, str] = {}
+    for one in Figure:
+        typed = form.get(one.value, "")
+        try:
+            if typed.strip():
+                said[one] = figure_from_text(one, typed)
+        except Invalid as error:
+            errors[one] = str(error)
+    if errors:
+        view = await desk.read(_view, desk.site.site_id, form, errors)
         return await desk.page("imports/migration.html", status=422, view=view)
     await desk.write(reconciling.note_former, desk.site.site_id, said)
     return desk.go("/tables/migration#books", "figures-noted")
 
 
 def _view(
-    tx: Tx, actor: User, site_id: SiteId, typed: Mapping[str, str] | None = None, error: str = ""
+    tx: Tx,
+    actor: User,
+    site_id: SiteId,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[Figure, str] = MappingProxyType({}),
 ) -> MigrationView:
     found = {one.figure: one for one in reconciling.reconcile(tx, actor, site_id)}
-    lines = {figure: _line(one, typed) for figure, one in found.items()}
+    lines = {figure: _line(one, typed, errors.get(figure, "")) for figure, one in found.items()}
     runs: dict[str, ImportRun] = {}
     for run in imports.list_imports(tx, actor, site_id):
         runs.setdefault(run.kind, run)
@@ -107,11 +118,11 @@ def _view(
         sum(step.is_done for step in steps),
         sum(one.agrees for one in found.values()),
         sum(one.said is not None and not one.agrees for one in found.values()),
-        error,
+        bool(errors),
     )
 
 
-def _line(one: Reconciled, typed: Mapping[str, str] | None) -> FigureLine:
+def _line(one: Reconciled, typed: Mapping[str, str] | None, error: str) -> FigureLine:
     state = "open" if one.said is None else "agrees" if one.agrees else "differs"
     difference = one.difference
     return FigureLine(
@@ -120,4 +131,5 @@ def _line(one: Reconciled, typed: Mapping[str, str] | None) -> FigureLine:
         text_from_figure(one.figure, one.said) if typed is None else typed.get(one.figure.value, ""),
         "" if not difference else ("+" if difference > 0 else "") + text_from_figure(one.figure, difference),
         state,
+        error,
     )

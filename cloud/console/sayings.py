@@ -151,6 +151,8 @@ _SHAPES: Sequence[str] = (
     mark("the {} has {} characters, expected {} to {}"),
     mark("reason"),
     mark("{} is no number"),
+    mark("{} has more than {} decimals"),
+    mark("subject {} is {} ({}) already, it cannot be {} ({}) too"),
     mark("the description has {} characters, expected 1 to {}"),
     mark("the place has {} characters, expected at most {}"),
     mark("this request was sent by somebody else: make a new key"),

@@ -22,6 +22,7 @@ _BEGINNINGS = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
 )
+ATTACHMENT_TYPES = tuple(media_type for _, media_type in _BEGINNINGS)
 
 
 class AttachmentSubject(Enum):

@@ -157,5 +157,21 @@ def checked_mapping(subjects: Mapping[str, Subject]) -> Mapping[str, Subject]:
     return subjects
 
 
+def check_codes(chart: Mapping[str, Subject]) -> None:
+    """Refuse a chart in which one code has two names: the finance department's system keeps one of them.
+
+    Several ledger accounts under one code and name are one subject, as where all revenue is booked together.
+    """
+    holders: dict[str, tuple[str, Subject]] = {}
+    for ledger_account, subject in sorted(chart.items()):
+        other, known = holders.setdefault(subject.code, (ledger_account, subject))
+        if known.name != subject.name:
+            told = (
+                f"subject {subject.code!r} is {known.name!r} ({other}) already, it cannot be "
+                f"{subject.name!r} ({ledger_account}) too"
+            )
+            raise Invalid(told, [Problem(f"/{ledger_account}", told)])
+
+
 def _by_code(item: tuple[Subject, list[int]]) -> tuple[str, str]:
     return item[0].code, item[0].name

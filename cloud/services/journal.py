@@ -10,6 +10,7 @@ from cloud.domain.journal import (
     JournalLine,
     Subject,
     Voucher,
+    check_codes,
     checked_mapping,
     subject_of,
 )
@@ -46,7 +47,9 @@ def set_subjects(tx: Tx, actor: User, subjects: Mapping[str, Subject]) -> dict[s
     """Say what ledger accounts are in the finance department's chart; the books stay as they are."""
     require(actor, Action.MANAGE_TARIFFS)
     ledger.ensure_chart(tx)
-    journal.put_subjects(tx, checked_mapping(subjects))
+    mapped = {**journal.subjects(tx), **checked_mapping(subjects)}
+    check_codes({code: subject_of(code, mapped) for code in CHART})
+    journal.put_subjects(tx, subjects)
     audit.record(tx, actor.user_id, "set_subjects", "ledger", "", {"count": len(subjects)})
     return chart_subjects(tx, actor)
 

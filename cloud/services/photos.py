@@ -23,6 +23,7 @@ from cloud.store import photos
 from cloud.store.db import Tx
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
+PHOTO_TYPES = tuple(f"image/{name.lower()}" for name in _FORMATS)
 # Between "good" and "very good": the text on a nameplate stays readable.
 _JPEG_QUALITY = 82
 

@@ -4,6 +4,8 @@ from aiohttp import web
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
+# What a table may be uploaded as; which it is, its bytes say.
+TABLES = (CSV, XLSX, "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet")
 
 
 def workbook_response(body: bytes, name: str) -> web.Response:

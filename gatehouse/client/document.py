@@ -75,8 +75,8 @@ class Operation(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def takes_file(self) -> bool:
-        """Whether its body is a file: it may be too large, and no JSON is described."""
-        return "413" in self.responses and not self.request_body.content
+        """Whether its body is a file."""
+        return any(name != "application/json" for name in self.request_body.content)
 
 
 class Components(msgspec.Struct, frozen=True):

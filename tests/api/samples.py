@@ -24,7 +24,7 @@ def sample_headers(route: Route) -> dict[str, str]:
 def sample_body(route: Route) -> Any:
     """Return a body the route takes, or None if it takes none."""
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
-    if "requestBody" not in operation:
+    if route.body is None:
         return None
     return sample(operation["requestBody"]["content"]["application/json"]["schema"])
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from cloud.api.openapi import operation_id_of
+from cloud.api.openapi import openapi_document, operation_id_of
+from cloud.api.route import JSON_BODY_BYTES_MAX
 from cloud.api.routes import ROUTES
 from tests.api.conftest import Cloud
 
@@ -33,3 +34,14 @@ async def test_the_page_draws_the_document_within_its_policy(cloud: Cloud, chrom
     assert drawn == len({operation_id_of(route) for route in ROUTES})
     assert complaints == []
     assert hosts == {cloud.url.removeprefix("http://")}
+
+
+def test_what_takes_a_file_says_which_kinds_of_file() -> None:
+    large = {one.path for one in ROUTES if one.body is None and one.body_bytes_max > JSON_BODY_BYTES_MAX}
+    told = {route.path for route in ROUTES if route.uploads}
+    paths = openapi_document(ROUTES, version="1")["paths"]
+
+    bodies = [paths[path]["post"]["requestBody"] for path in told]
+
+    assert large == told
+    assert all(body["required"] and "application/octet-stream" in body["content"] for body in bodies)

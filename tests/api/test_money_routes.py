@@ -35,8 +35,6 @@ _BY_NATURE: Mapping[str, str] = {
     "POST /api/v1/sites/{site_id}/late_fee_rules": "a rule of a day is there once: again is a conflict",
     "POST /api/v1/sites/{site_id}/day_closes": "a day is counted once: again is a conflict",
     "POST /api/v1/sites/{site_id}/dunning/run": "nobody is reminded twice of a step",
-    "PUT /api/v1/sites/{site_id}/dunning": "says what holds",
-    "PUT /api/v1/ledger/subjects": "says what holds",
     "POST /api/v1/accounts/{account_id}/dunning_pause": "says until when",
     "POST /api/v1/accounts/{account_id}/payment_orders": "an order that can be paid is returned again",
     "POST /api/v1/imports/{import_id}/carry_out": "by the digest of what was seen; carried out once",
@@ -49,8 +47,6 @@ _BY_NATURE: Mapping[str, str] = {
     "POST /api/v1/periods/{period_id}/shared_costs/preview": "writes nothing",
     "POST /api/v1/periods/{period_id}/shared_costs/withdrawal": "taken back once: again is not found",
     "POST /api/v1/tariffs": "a version of a code is there once, and a draft is replaced",
-    "POST /api/v1/tariffs/{tariff_code}/versions/{version}/activate": "one in force stays so",
-    "POST /api/v1/tariffs/{tariff_code}/versions/{version}/retire": "one out of use stays so",
 }
 _WRITING = [route for module in _MODULES for route in module.ROUTES if route.method != "GET"]
 

@@ -174,3 +174,16 @@ def test_books_that_do_not_balance_are_not_shown() -> None:
 
     with pytest.raises(Invalid, match="the books of 2026-10 are out of balance by 1 fen"):
         MonthTrialBalance("2026-10", (row,))
+
+
+async def test_one_code_under_two_names_is_refused_and_under_one_name_is_one_subject(estate: Estate) -> None:
+    both = {"revenue.sewage": Subject("2241", "代收款项"), "revenue.refuse": Subject("2241", "代收款项")}
+    contradicting = {"deposit": Subject("1122", "押金")}
+
+    found = estate.database.write_now(TENANT, journal.set_subjects, SYSTEM, both)
+    with pytest.raises(Invalid, match=r"subject '1122' is '押金' \(deposit\) already.*\(receivable\)"):
+        estate.database.write_now(TENANT, journal.set_subjects, SYSTEM, contradicting)
+
+    assert found["revenue.sewage"] == found["revenue.refuse"]
+    kept = estate.database.read_now(TENANT, journal.chart_subjects, SYSTEM)
+    assert kept["deposit"].code == "224101"
