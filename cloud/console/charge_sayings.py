@@ -1,4 +1,4 @@
-"""What sharing a common cost says when it cannot be done."""
+"""What sharing costs and taking usage over say when it cannot be done."""
 
 from collections.abc import Sequence
 
@@ -15,4 +15,5 @@ CHARGE_SHAPES: Sequence[str] = (
     mark("the sub-meters of the masters measured {} more than it did; check them"),
     mark("nothing was shared in {} by tariff {}"),
     mark("areas and floor coefficients must not all be zero"),
+    mark("bills since {} stand on this usage: it cannot be undone"),
 )

@@ -37,6 +37,7 @@ from cloud.store.schema import (
     manual_reading,
     meter,
     occupancy,
+    opening_usage,
     person,
     service_point,
     space,
@@ -98,6 +99,7 @@ class NewReading:
 _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
     {
         "former_charge": former_charge,
+        "opening_usage": opening_usage,
         "vehicle": vehicle,
         "occupancy": occupancy,
         "person": person,

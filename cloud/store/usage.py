@@ -20,7 +20,7 @@ from cloud.domain.rating import SliceMethod
 from cloud.domain.usage import DialReading, Judgement, UsageSegment
 from cloud.store.db import Tx
 from cloud.store.many_rows import insert_rows
-from cloud.store.schema import invoice, usage
+from cloud.store.schema import invoice, opening_usage, usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,39 @@ def history_of(
         quantity = Decimal(int(micro)).scaleb(-6, money.EXACT)
         row = HistoryRow(point_id, AccountId(account_id), ServicePeriod(start_on, end_on), quantity)
         by_point[row.service_point_id].append(row)
+    for row in _before_us(tx, sorted(by_point), since_on, until_on):
+        by_point[row.service_point_id].append(row)
     return by_point
+
+
+def _before_us(
+    tx: Tx, service_points: Sequence[ServicePointId], since_on: date, until_on: date
+) -> list[HistoryRow]:
+    """Return what the system before billed there since `since_on`."""
+    # How much was billed here before we did?
+    rows = tx.conn.execute(
+        sa.select(
+            opening_usage.c.service_point_id,
+            opening_usage.c.account_id,
+            opening_usage.c.from_on,
+            opening_usage.c.to_on,
+            opening_usage.c.quantity_micro,
+        ).where(
+            opening_usage.c.tenant_id == tx.tenant_id,
+            opening_usage.c.service_point_id.in_(service_points),
+            opening_usage.c.from_on >= since_on,
+            opening_usage.c.from_on < until_on,
+        )
+    )
+    return [
+        HistoryRow(
+            ServicePointId(row.service_point_id),
+            AccountId(row.account_id),
+            ServicePeriod(row.from_on, row.to_on),
+            Decimal(row.quantity_micro).scaleb(-6, money.EXACT),
+        )
+        for row in rows
+    ]
 
 
 # Names a dial: a service point may have several meters in a period, a meter several registers.

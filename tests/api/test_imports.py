@@ -82,6 +82,7 @@ async def test_a_template_has_titles_and_what_is_there_has_rows(homes: Homes) ->
         "meters",
         "readings",
         "opening_balances",
+        "opening_usage",
         "former_charges",
         "equipment",
     ]

@@ -9,6 +9,7 @@ from cloud.services.importers import (
     former_charges,
     meters,
     opening_balances,
+    opening_usage,
     people,
     readings,
     spaces,
@@ -22,6 +23,7 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
         "former_charges": former_charges.IMPORTER,
         "meters": meters.IMPORTER,
         "opening_balances": opening_balances.IMPORTER,
+        "opening_usage": opening_usage.IMPORTER,
         "people": people.IMPORTER,
         "readings": readings.IMPORTER,
         "spaces": spaces.IMPORTER,
@@ -36,6 +38,7 @@ IN_ORDER = (
     "meters",
     "readings",
     "opening_balances",
+    "opening_usage",
     "former_charges",
     "equipment",
 )

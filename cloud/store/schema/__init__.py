@@ -43,6 +43,7 @@ from cloud.store.schema.exchange import (
     former_charge,
     former_figure,
     import_run,
+    opening_usage,
     subject_mapping,
     withdrawn_reading,
 )
@@ -259,6 +260,7 @@ __all__ = [
     "notice_delivery",
     "notifier",
     "occupancy",
+    "opening_usage",
     "parcel",
     "passage",
     "patrol_checkpoint",

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from cloud.domain.reconciling import Figure
 from cloud.store.schema.columns import (
     check,
+    day,
     document,
     identity,
     integer,
@@ -70,6 +71,24 @@ former_charge = sa.Table(
     integer("quantity_micro", nullable=True),
     refers("account", "account_id"),
     unique("account_id", "month", "charge_code"),
+)
+
+# What the system before had billed since the ladder year began: ladders count it, no bill charges it.
+opening_usage = sa.Table(
+    "opening_usage",
+    metadata,
+    tenant(),
+    identity(),
+    reference("service_point_id"),
+    reference("account_id"),
+    day("from_on"),
+    day("to_on"),
+    integer("quantity_micro"),
+    refers("service_point", "service_point_id"),
+    refers("account", "account_id"),
+    unique("service_point_id", "account_id"),
+    check("dates", "to_on > from_on"),
+    check("quantity", "quantity_micro >= 0"),
 )
 
 # A reading by hand that was recorded by mistake: it stays, and holds no more.
