@@ -292,6 +292,28 @@ async def test_a_stuck_history_lane_delays_no_event(tmp_path: Path) -> None:
         assert await pending(buffer) == 100
 
 
+async def test_events_that_were_over_before_they_could_be_sent_are_named_across_batches(
+    tmp_path: Path,
+) -> None:
+    def leak(state: EventState, place: int) -> Event:
+        return Event("water_leak", state, Severity.MAJOR, f"leak-{place}/water_leak", 1, "m")
+
+    async with running(tmp_path) as (cloud, buffer, client, _), CloudClient(client._identity) as other:
+        lane = Lane(Stream.EVENT, buffer, other, "boot", ToldClock(), rng())
+        for state, places in ((EventState.RAISED, 150), (EventState.CLEARED, 140)):
+            for place in range(places):
+                buffer.put([], [leak(state, place)])
+                await buffer.flush()
+        lane._rows_max = 100  # as after a slow link
+        while await lane.send_next():
+            pass
+
+        batches = [decode_batch(body, Stream.EVENT) for body in cloud.bodies]
+
+    # Beginnings whose end was in the second batch, and those ends; of the rest both are in it, or one holds.
+    assert [batch.over for batch in batches] == [list(range(1, 101)), list(range(151, 251))]
+
+
 async def test_with_answers_lost_at_random_the_cloud_ends_with_every_row_once(
     tmp_path: Path,
 ) -> None:
