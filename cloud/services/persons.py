@@ -139,7 +139,7 @@ def get_person(tx: Tx, actor: User, person_id: PersonId) -> PersonDetail:
     found = _found(tx, person_id)
     today = local_date(tx.now_ms, time_zone(site_of(tx, found.site_id).time_zone))
     homes = persons.occupancies_of_people(tx, [person_id])
-    account_ids = [account.account_id for account in _accounts(tx, homes)]
+    account_ids = [account.account_id for account in accounts_of_homes(tx, homes)]
     told = repairs.list_repairs(
         tx,
         found.site_id,
@@ -155,7 +155,7 @@ def get_person(tx: Tx, actor: User, person_id: PersonId) -> PersonDetail:
     accounts: tuple[AccountOfPerson, ...] = ()
     papers: tuple[InvoiceSummary, ...] = ()
     if may(actor, Action.READ_LEDGER):
-        accounts = tuple(_account(tx, actor, account, today) for account in _accounts(tx, homes))
+        accounts = tuple(_account(tx, actor, account, today) for account in accounts_of_homes(tx, homes))
         papers = tuple(
             paper
             for one in accounts
@@ -272,7 +272,7 @@ def _account(tx: Tx, actor: User, account: Account, today: date) -> AccountOfPer
     return AccountOfPerson(account, ledger.balance(tx, actor, account.account_id), overdue)
 
 
-def _accounts(tx: Tx, homes: Sequence[Occupancy]) -> list[Account]:
+def accounts_of_homes(tx: Tx, homes: Sequence[Occupancy]) -> list[Account]:
     """Return the accounts of the homes while somebody lived there."""
     return [
         account

@@ -5,7 +5,6 @@ the person, while what the law makes us keep (bills, payments) stays with the ac
 """
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from cloud.domain.access import Action, require, require_recent
@@ -17,19 +16,15 @@ from cloud.domain.person import (
     ConsentPurpose,
     Occupancy,
     Person,
-    PersonField,
     PrivacyRequest,
     RequestKind,
     Vehicle,
 )
-from cloud.domain.repair import RepairState
-from cloud.domain.user import User
+from cloud.domain.user import Role, User
+from cloud.services.own_copy import everything
 from cloud.services.premises import site_of
-from cloud.store import audit, households, invoices, people, persons, privacy, repairs
+from cloud.store import audit, erasure, households, persons, privacy, users
 from cloud.store.db import Tx
-from cloud.store.repairs import RepairFilter
-
-_PAPERS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def copy_of_mine(tx: Tx, actor: User) -> dict[str, Any]:
     if own is None:  # nothing is kept but the login
         return {"name": actor.display_name}
     audit.record(tx, actor.user_id, "hand_out_own_data", "person", own.person_id)
-    return _everything(tx, own)
+    return everything(tx, actor, own)
 
 
 def withdraw(tx: Tx, actor: User, purpose: ConsentPurpose) -> None:
@@ -127,6 +122,9 @@ def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
     if homes:
         raise Conflict(f"{found.name} still belongs to {homes[0].space_code}: end that first")
     persons.erase_person(tx, person_id)
+    login = None if found.user_id is None else users.find_user(tx, found.user_id)
+    if login is not None and login.user.role is Role.RESIDENT:  # who works here still signs in
+        erasure.erase_login(tx, login.user.user_id)
     for one in privacy.requests_of(tx, person_id):
         privacy.finish_request(tx, one.request_id, "erased")
     audit.record(tx, actor.user_id, "erase_person", "person", person_id)
@@ -145,62 +143,3 @@ def _me(tx: Tx, actor: User) -> Person:
     if own is None:
         raise NotFound("no person is tied to this login: ask the property office")
     return own
-
-
-def _everything(tx: Tx, own: Person) -> dict[str, Any]:
-    homes = persons.occupancies_of_people(tx, [own.person_id])
-    accounts = people.accounts_of_spaces(tx, {home.space_id for home in homes})
-    ids = [account.account_id for account in accounts]
-    told = repairs.list_repairs(
-        tx, own.site_id, RepairFilter(frozenset(RepairState), account_ids=ids), None, _PAPERS_MAX
-    )
-    return {
-        "name": own.name,
-        "phone": persons.reveal(tx, own.person_id, PersonField.PHONE),
-        "identity_number": persons.reveal(tx, own.person_id, PersonField.IDENTITY),
-        "note": own.note,
-        "homes": [_home(home) for home in homes],
-        "vehicles": [
-            {"plate": one.plate, "label": one.label}
-            for one in persons.vehicles_of(tx, own.person_id, is_whole=True)
-        ],
-        "consents": [
-            {
-                "purpose": one.purpose.value,
-                "given_at_ms": one.given_at_ms,
-                "withdrawn_at_ms": one.withdrawn_at_ms,
-                "how": one.how,
-            }
-            for one in privacy.consents_of(tx, own.person_id)
-        ],
-        "accounts": [
-            {"number": account.number, "opened_on": account.opened_on.isoformat()} for account in accounts
-        ],
-        "invoices": [
-            {
-                "number": paper.number,
-                "period": paper.period_code,
-                "issued_on": paper.issued_on.isoformat(),
-                "total_fen": paper.total_fen,
-            }
-            for paper in invoices.list_summaries(
-                tx, site_id=None, account_ids=ids, period_code=None, before_id=None, limit=_PAPERS_MAX
-            )
-        ],
-        "repairs": [
-            {"number": one.number, "description": one.description, "reported_at_ms": one.reported_at_ms}
-            for one in told
-        ],
-    }
-
-
-def _home(home: Occupancy) -> dict[str, str | None]:
-    def told(day: date | None) -> str | None:
-        return None if day is None else day.isoformat()
-
-    return {
-        "home": home.space_code,
-        "relation": home.relation.value,
-        "from_on": told(home.from_on),
-        "to_on": told(home.to_on),
-    }
