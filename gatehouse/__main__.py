@@ -34,6 +34,7 @@ COMMANDS: dict[str, Mount] = {
     "decode": Mount("gatehouse.decode", "decode", "edge", "Decode field-bus frames; check test vectors."),
     "demo": Mount("gatehouse.demo", "demo", "demo", "Run a whole simulated property on this machine."),
     "edge": Mount("edge.__main__", "edge", "edge", "Run the agent on the box in the building."),
+    "import": Mount("cloud.import_cli", "import_group", "cloud", "Bring tables in, and undo it."),
     "profiles": Mount("edge.profiles", "profiles", "edge", "List, show and check device profiles."),
     "provision": Mount("provisioning.__main__", "provision", "", "Give a gateway its identity."),
     "simulate": Mount("simulator.__main__", "simulate", "demo", "Run a building that speaks wire protocols."),

@@ -53,6 +53,15 @@ def get_site(tx: Tx, actor: User, site_id: SiteId) -> Site:
     return site_of(tx, site_id)
 
 
+def site_by_code(tx: Tx, actor: User, code: str) -> Site:
+    """Return the site of that code; NotFound if there is none."""
+    require(actor, Action.READ_PREMISES)
+    found = premises.find_site_by_code(tx, code)
+    if found is None:
+        raise NotFound(f"there is no site {code!r}")
+    return found
+
+
 def site_of(tx: Tx, site_id: SiteId) -> Site:
     """Return the site of something already allowed; NotFound if there is none of that id."""
     found = premises.find_site(tx, site_id)
