@@ -29,7 +29,7 @@ from cloud.config import Commands, Config, DatabaseConfig, Http, Privacy
 from cloud.console.routes import PAGES
 from cloud.domain.access import may
 from cloud.domain.ids import PersonId, SiteId, SpaceId
-from cloud.domain.periods import billing_month
+from cloud.domain.periods import billing_month, midnight_ms, time_zone
 from cloud.domain.space_history import BEGINNING, SpaceFacts, SpaceUse
 from cloud.domain.user import Role, User
 from cloud.services import billing, tenants, users
@@ -47,6 +47,7 @@ HOMES = int(os.environ.get("BENCH_HOMES", "10000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
 P95_MAX_MS = 200.0
 
+_ZONE = time_zone("Asia/Shanghai")
 _PASSWORD = "ten thousand homes"
 _KEY = bytes(range(32))
 _FLATS_A_BUILDING, _FLATS_A_FLOOR = 200, 8
@@ -193,7 +194,7 @@ def _copy_month(tx: Tx, site_id: SiteId, code: str) -> None:
     entry_ids = {entry["id"]: new_id() for entry in entries}
     insert_rows(tx, schema.ledger_entry, [
         {**entry, "id": entry_ids[entry["id"]], "invoice_id": ids[entry["invoice_id"]],
-         "occurred_on": month.end_on}
+         "occurred_on": month.end_on, "posted_at_ms": midnight_ms(month.end_on, _ZONE)}
         for entry in entries
     ])  # fmt: skip
     of_entries = sa.select(schema.ledger_entry.c.id).where(schema.ledger_entry.c.invoice_id.in_(_billed()))
@@ -215,7 +216,8 @@ def _pay(tx: Tx) -> None:
             "account_id": paper["account_id"], "method": "wechat", "amount_fen": paper["total_fen"],
             "received_on": on, "recorded_at_ms": tx.now_ms})  # fmt: skip
         rows["ledger_entry"].append({**own, "id": entry_id, "kind": "payment", "occurred_on": on,
-            "posted_at_ms": tx.now_ms, "invoice_id": None, "memo": f"P-{number:07}"})  # fmt: skip
+            "posted_at_ms": min(tx.now_ms, midnight_ms(on, _ZONE)), "invoice_id": None,
+            "memo": f"P-{number:07}"})  # fmt: skip
         for posting_no, (code, sign) in enumerate((("bank", 1), ("receivable", -1)), start=1):
             rows["posting"].append({**own, "entry_id": entry_id, "posting_no": posting_no,
                 "ledger_account": code, "account_id": paper["account_id"] if sign < 0 else None,

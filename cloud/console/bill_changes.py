@@ -1,10 +1,11 @@
 """How accounts' amounts changed since the month before: how many by how much, and who most."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from cloud.domain.bill_run import PreviewRow
+from cloud.domain.ids import AccountId
 from cloud.domain.invoice import InvoiceSummary
 
 _OUTLIERS_SHOWN = 8
@@ -46,66 +47,66 @@ class Changes:
     outliers: tuple[Outlier, ...] = ()
 
 
-def changes_of_invoices(issued: Sequence[InvoiceSummary], before: Sequence[InvoiceSummary]) -> Changes:
-    """Return how what was issued differs from the month before."""
-    then = {row.account_id: row.total_fen for row in _settled(before)}
-    return _changes(
-        [
+def changes_of_totals(
+    totals: Mapping[AccountId, int],
+    before: Mapping[AccountId, int],
+    newest_of: Callable[[Sequence[AccountId]], Mapping[AccountId, InvoiceSummary]],
+) -> Changes:
+    """Return how what accounts were charged differs from the month before; only who is shown is looked up."""
+    changes = {
+        account_id: Decimal(total_fen - before[account_id]) / before[account_id]
+        for account_id, total_fen in totals.items()
+        if before.get(account_id, 0) > 0
+    }
+    shown = sorted(changes, key=lambda account_id: -abs(changes[account_id]))[:_OUTLIERS_SHOWN]
+    papers = newest_of(shown)
+    return Changes(
+        _histogram(list(changes.values())),
+        tuple(
             Outlier(
-                row.space_code,
-                row.number,
-                f"/invoices/{row.number}",
-                row.total_fen,
-                then[row.account_id],
-                Decimal(row.total_fen - then[row.account_id]) / then[row.account_id],
+                papers[account_id].space_code,
+                papers[account_id].number,
+                f"/invoices/{papers[account_id].number}",
+                totals[account_id],
+                before[account_id],
+                changes[account_id],
             )
-            for row in _settled(issued)
-            if then.get(row.account_id, 0) > 0
-        ]
+            for account_id in shown
+        ),
     )
 
 
 def changes_of_preview(rows: Sequence[PreviewRow]) -> Changes:
     """Return how what would be issued differs from the month before."""
-    return _changes(
-        [
-            Outlier(
-                row.space_code,
-                row.account_number,
-                f"/accounts/{row.account_number}",
-                row.checked.amount_fen,
-                row.checked.before_fen,
-                row.change,
-            )
-            for row in rows
-            if row.change is not None
-            and row.checked.amount_fen is not None
-            and row.checked.before_fen is not None
-        ]
-    )
-
-
-def _settled(rows: Sequence[InvoiceSummary]) -> list[InvoiceSummary]:
-    """Return one row an account, its newest document with the total of all: corrections cancel out."""
-    newest: dict[str, InvoiceSummary] = {}
-    for row in rows:  # newest first
-        known = newest.get(row.account_id)
-        newest[row.account_id] = (
-            row if known is None else replace(known, total_fen=known.total_fen + row.total_fen)
+    changes = [
+        Outlier(
+            row.space_code,
+            row.account_number,
+            f"/accounts/{row.account_number}",
+            row.checked.amount_fen,
+            row.checked.before_fen,
+            row.change,
         )
-    return list(newest.values())
+        for row in rows
+        if row.change is not None
+        and row.checked.amount_fen is not None
+        and row.checked.before_fen is not None
+    ]
+    ranked = sorted(changes, key=lambda one: -abs(one.change))
+    return Changes(_histogram([one.change for one in changes]), tuple(ranked[:_OUTLIERS_SHOWN]))
 
 
-def _changes(changes: Sequence[Outlier]) -> Changes:
+def _histogram(changes: Sequence[Decimal]) -> tuple[HistogramBar, ...]:
     if not changes:
-        return Changes()
+        return ()
     counts = [0] * len(_BUCKETS)
-    for one in changes:
-        nearest = min(range(len(_BUCKETS)), key=lambda i: abs(_BUCKETS[i] - one.change * 100))
-        counts[nearest] += 1
+    middle = len(_BUCKETS) // 2
+    for change in changes:
+        # A bucket each ten per cent; what is beyond the outermost counts there.
+        counts[max(-middle, min(middle, round(change * 10))) + middle] += 1
     highest = max(counts)
     step = _WIDTH / len(_BUCKETS)
-    bars = tuple(
+    return tuple(
         HistogramBar(
             (f"+{percent}" if percent > 0 else str(percent).replace("-", "−")) if percent % 20 == 0 else "",
             count,
@@ -117,5 +118,3 @@ def _changes(changes: Sequence[Outlier]) -> Changes:
         )
         for index, (percent, count) in enumerate(zip(_BUCKETS, counts, strict=True))
     )
-    ranked = sorted(changes, key=lambda one: -abs(one.change))
-    return Changes(bars, tuple(ranked[:_OUTLIERS_SHOWN]))

@@ -6,14 +6,14 @@ from datetime import date, timedelta
 
 from aiohttp import web
 
-from cloud.console.bill_changes import Changes, changes_of_invoices
+from cloud.console.bill_changes import Changes, changes_of_totals
 from cloud.console.bill_check import CheckView, SumRow, check_view, problem_text, steps_done
 from cloud.console.desk import Desk
 from cloud.console.formats import Format
 from cloud.console.tariffs import charge_name
 from cloud.domain.bill_run import BillRunState
 from cloud.domain.ids import PeriodId, SiteId
-from cloud.domain.invoice import DUE_AFTER_DAYS, InvoiceSummary
+from cloud.domain.invoice import DUE_AFTER_DAYS
 from cloud.domain.periods import BillingPeriod, PeriodState, billing_month, midnight_ms, month_code, month_of
 from cloud.domain.user import User
 from cloud.services import billing, invoices, premises, running
@@ -176,9 +176,8 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
     blocked: tuple[BlockedAccount, ...] = ()
     if seen is not None:
         blocked = tuple(_blocked(hold, fmt) for hold in seen.holds)
-    issued = _invoices(tx, actor, site_id, code)
+    issued = None if period is None else billing.numbers_of_period(tx, actor, period.period_id)
     before_code = month_code(dates.start_on - timedelta(days=1))
-    before = _invoices(tx, actor, site_id, before_code)
     billed = 0 if seen is None else seen.invoice_count
     accounts = billing.count_to_bill(tx, actor, site_id, dates) if seen is None else seen.accounts_to_bill
     earlier = next((one for one in found if one.code == before_code), None)
@@ -186,8 +185,15 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
     if is_running:
         sums, total, blocked = _so_far(tx, actor, site_id, fmt)
     checked = None if period is None else check_view(tx, actor, period.period_id, fmt)
-    changes = changes_of_invoices(issued, before)
-    if checked is not None and not issued:
+    before = {} if earlier is None else billing.totals_by_account(tx, actor, earlier.period_id)
+    changes = Changes()
+    if period is not None and issued is not None:
+        changes = changes_of_totals(
+            billing.totals_by_account(tx, actor, period.period_id),
+            before,
+            lambda account_ids: invoices.newest_of_accounts(tx, actor, code, account_ids),
+        )
+    elif checked is not None:
         sums, total, changes = checked.sums, checked.total, checked.changes
     return RunView(
         code,
@@ -206,10 +212,10 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
         total,
         fmt.month_name(billing_month(before_code).start_on) if before else "",
         changes,
-        f"{issued[-1].number} – {issued[0].number[-4:]}"
-        if issued
-        else fmt.language.gettext("numbered in order"),
-        issued[0].due_on if issued else fmt.today + timedelta(days=DUE_AFTER_DAYS),
+        fmt.language.gettext("numbered in order")
+        if issued is None
+        else f"{issued[0]} – {issued[1].rpartition('-')[2]}",
+        fmt.today + timedelta(days=DUE_AFTER_DAYS) if issued is None else issued[2],
         checked,
         None if period is None else period.period_id,
     )
@@ -224,12 +230,6 @@ def _blocked(hold: Hold, fmt: Format) -> BlockedAccount:
         )
     path = f"/meters/{problem.meter_serial}" if problem.meter_serial else ""
     return BlockedAccount(hold.account_number, hold.space_code, reason, path)
-
-
-def _invoices(tx: Tx, actor: User, site_id: SiteId, code: str) -> tuple[InvoiceSummary, ...]:
-    return invoices.list_invoices(
-        tx, actor, site_id=site_id, period_code=code, limit=_INVOICES_COMPARED
-    ).items
 
 
 def _steps(reached: int, fmt: Format) -> tuple[Step, ...]:

@@ -175,7 +175,7 @@ def _form(
         code,
         name,
         tuple(buildings),
-        tuple(space for space in spaces if space.kind.value == "public"),
+        tuple(spaces),
         {str(device_id): said for device_id, said in devices.items()},
         tuple(kind.value for kind in EquipmentKind),
         typed or {},

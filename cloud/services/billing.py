@@ -112,6 +112,18 @@ def issued_of_period(tx: Tx, actor: User, period_id: PeriodId) -> tuple[int, int
     return invoices.count_of_period(tx, period_id)
 
 
+def numbers_of_period(tx: Tx, actor: User, period_id: PeriodId) -> tuple[str, str, date] | None:
+    """Return the first and the last number of a period's documents, and when the last is due; None: none."""
+    require(actor, Action.READ_LEDGER)
+    return invoices.numbers_of_period(tx, period_id)
+
+
+def totals_by_account(tx: Tx, actor: User, period_id: PeriodId) -> dict[AccountId, int]:
+    """Return what each account was charged for a period in fen, corrections and all."""
+    require(actor, Action.READ_LEDGER)
+    return invoices.totals_by_account(tx, period_id)
+
+
 def count_to_bill(tx: Tx, actor: User, site_id: SiteId, dates: ServicePeriod) -> int:
     """Return how many accounts are charged for some day of a month, also of one that was never opened."""
     require(actor, Action.READ_LEDGER)

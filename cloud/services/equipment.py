@@ -128,13 +128,19 @@ def equipment_by_code(tx: Tx, actor: User, site_id: SiteId, code: str) -> Equipm
 def places(
     tx: Tx, actor: User, site_id: SiteId
 ) -> tuple[list[Building], list[Space], Mapping[DeviceId, str]]:
-    """Return where equipment of a site may stand, and what it may be connected as (gateway/device)."""
+    """Return where equipment of a site stands or may stand, and what it may be connected as (gateway/device).
+
+    It stands in common parts; what somebody put into a flat is found there all the same.
+    """
     require(actor, Action.READ_EQUIPMENT)
     site_of(tx, site_id)
+    common = premises.list_common_parts(tx, site_id)
+    stood_in = {one.space_id for one in equipment.list_equipment(tx, site_id) if one.space_id is not None}
+    elsewhere = premises.find_spaces(tx, stood_in - {one.space_id for one in common})
     return (
         premises.list_buildings(tx, site_id),
-        premises.list_spaces(tx, site_id),
-        equipment.devices_of_site(tx, site_id),
+        [*common, *elsewhere.values()],
+        equipment.devices_of_site(tx, site_id, with_meters_of_flats=False),
     )
 
 

@@ -84,6 +84,22 @@ def list_invoices(
     return Page(tuple(found[:limit]), cursor_from_key(found[limit - 1].invoice_id) if more else None)
 
 
+def newest_of_accounts(
+    tx: Tx, actor: User, period_code: str, account_ids: Sequence[AccountId]
+) -> dict[AccountId, InvoiceSummary]:
+    """Return the newest document of each of some accounts for a month; those without any are left out."""
+    require(actor, Action.READ_LEDGER)
+    found = invoices.list_summaries(
+        tx,
+        site_id=None,
+        account_ids=account_ids,
+        period_code=period_code,
+        before_id=None,
+        limit=None,
+    )
+    return {paper.account_id: paper for paper in reversed(found)}
+
+
 def get_invoice(tx: Tx, actor: User, invoice_id: InvoiceId) -> Invoice:
     """Return one document with its lines."""
     require(actor, Action.READ_INVOICES)

@@ -13,8 +13,9 @@ from cloud.domain.ids import (
     SiteId,
     SpaceId,
 )
+from cloud.domain.premises import ServicePointKind
 from cloud.store.db import Tx
-from cloud.store.schema import device, equipment, gateway
+from cloud.store.schema import device, equipment, gateway, installation, point, service_point
 
 
 def insert_equipment(tx: Tx, added: Equipment) -> bool:
@@ -65,10 +66,9 @@ def find_by_code(tx: Tx, site_id: SiteId, code: str) -> Equipment | None:
     return found[0] if found else None
 
 
-def devices_of_site(tx: Tx, site_id: SiteId) -> dict[DeviceId, str]:
+def devices_of_site(tx: Tx, site_id: SiteId, *, with_meters_of_flats: bool = True) -> dict[DeviceId, str]:
     """Return a site's devices as `<gateway>/<device>`, by that name."""
-    # What may equipment be connected as?
-    rows = tx.conn.execute(
+    query = (
         sa.select(device.c.id, gateway.c.code.label("gateway_code"), device.c.code)
         .join(
             gateway, sa.and_(gateway.c.tenant_id == device.c.tenant_id, gateway.c.id == device.c.gateway_id)
@@ -76,7 +76,35 @@ def devices_of_site(tx: Tx, site_id: SiteId) -> dict[DeviceId, str]:
         .where(device.c.tenant_id == tx.tenant_id, gateway.c.site_id == site_id)
         .order_by(gateway.c.code, device.c.code)
     )
+    if not with_meters_of_flats:
+        query = query.where(device.c.id.not_in(_meters_of_flats(tx)))
+    # What may equipment be connected as?
+    rows = tx.conn.execute(query)
     return {DeviceId(row.id): f"{row.gateway_code}/{row.code}" for row in rows}
+
+
+def _meters_of_flats(tx: Tx) -> sa.Select[tuple[DeviceId]]:
+    return (
+        sa.select(point.c.device_id)
+        .join(
+            installation,
+            sa.and_(
+                installation.c.tenant_id == point.c.tenant_id, installation.c.series_id == point.c.series_id
+            ),
+        )
+        .join(
+            service_point,
+            sa.and_(
+                service_point.c.tenant_id == installation.c.tenant_id,
+                service_point.c.id == installation.c.service_point_id,
+            ),
+        )
+        .where(
+            point.c.tenant_id == tx.tenant_id,
+            point.c.device_id.is_not(None),
+            service_point.c.kind == ServicePointKind.FLAT.value,
+        )
+    )
 
 
 def find_by_device(tx: Tx, gateway_id: GatewayId, device_code: str) -> Equipment | None:

@@ -146,18 +146,42 @@ def count_of_period(tx: Tx, period_id: PeriodId) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+def totals_by_account(tx: Tx, period_id: PeriodId) -> dict[AccountId, int]:
+    """Return what each account was charged for a period in fen, corrections and all."""
+    # Who was charged how much?
+    rows = tx.conn.execute(
+        sa.select(invoice.c.account_id, sa.func.sum(invoice.c.total_fen).label("total_fen"))
+        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id)
+        .group_by(invoice.c.account_id)
+    )
+    return {AccountId(row.account_id): int(row.total_fen) for row in rows}
+
+
+def numbers_of_period(tx: Tx, period_id: PeriodId) -> tuple[str, str, date] | None:
+    """Return the first and the last number of a period's documents, and when the last is due; None: none."""
+    of_period = (
+        sa.select(invoice.c.number, invoice.c.due_on)
+        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id)
+        .limit(1)
+    )
+    # From where to where do they run?
+    last = tx.conn.execute(of_period.order_by(invoice.c.number.desc())).one_or_none()
+    if last is None:
+        return None
+    first = tx.conn.execute(of_period.order_by(invoice.c.number)).one()
+    return first.number, last.number, last.due_on
+
+
 def sums_by_charge(tx: Tx, period_id: PeriodId) -> dict[str, int]:
     """Return what was charged in a period by charge code, in fen; credit notes count against it."""
+    # Not a join: SQLite would go through the lines of all months to find those of one.
+    of_period = sa.select(invoice.c.id).where(
+        invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id
+    )
     # How much of a period's invoices is electricity, how much water?
     rows = tx.conn.execute(
         sa.select(invoice_line.c.charge_code, sa.func.sum(invoice_line.c.amount_fen).label("amount_fen"))
-        .join(
-            invoice,
-            sa.and_(
-                invoice.c.tenant_id == invoice_line.c.tenant_id, invoice.c.id == invoice_line.c.invoice_id
-            ),
-        )
-        .where(invoice.c.tenant_id == tx.tenant_id, invoice.c.period_id == period_id)
+        .where(invoice_line.c.tenant_id == tx.tenant_id, invoice_line.c.invoice_id.in_(of_period))
         .group_by(invoice_line.c.charge_code)
         .order_by(invoice_line.c.charge_code)
     )
@@ -214,7 +238,7 @@ def list_summaries(
     account_ids: Sequence[AccountId] | None,
     period_code: str | None,
     before_id: InvoiceId | None,
-    limit: int,
+    limit: int | None,
 ) -> list[InvoiceSummary]:
     """Return documents, newest first, those issued before `before_id`; None filters nothing."""
     query = _select(tx)
@@ -223,7 +247,11 @@ def list_summaries(
     if account_ids is not None:
         query = query.where(invoice.c.account_id.in_(account_ids))
     if period_code is not None:
-        query = query.where(billing_period.c.code == period_code)
+        # By the period and not by the order of issue, which would lead through all later months.
+        of_code = sa.select(billing_period.c.id).where(
+            billing_period.c.tenant_id == tx.tenant_id, billing_period.c.code == period_code
+        )
+        query = query.where(invoice.c.period_id.in_(of_code))
     if before_id is not None:
         query = query.where(invoice.c.id < before_id)
     # One page of documents.

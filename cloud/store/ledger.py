@@ -87,40 +87,32 @@ def balance_of(tx: Tx, account_id: AccountId, ledger_accounts: Sequence[str]) ->
 
 def statement_rows(tx: Tx, account_id: AccountId, ledger_accounts: Sequence[str]) -> list[Any]:
     """Return what each entry did to a customer's balance, oldest first."""
-    # What happened on this account?
-    return list(
-        tx.conn.execute(
-            sa.select(
-                ledger_entry.c.id,
-                ledger_entry.c.kind,
-                ledger_entry.c.occurred_on,
-                ledger_entry.c.posted_at_ms,
-                ledger_entry.c.memo,
-                ledger_entry.c.invoice_id,
-                sa.func.sum(posting.c.amount_fen).label("amount_fen"),
-            )
-            .join(
-                posting,
-                sa.and_(
-                    posting.c.tenant_id == ledger_entry.c.tenant_id, posting.c.entry_id == ledger_entry.c.id
-                ),
-            )
-            .where(
-                ledger_entry.c.tenant_id == tx.tenant_id,
-                posting.c.account_id == account_id,
-                posting.c.ledger_account.in_(ledger_accounts),
-            )
-            .group_by(
-                ledger_entry.c.id,
-                ledger_entry.c.kind,
-                ledger_entry.c.occurred_on,
-                ledger_entry.c.posted_at_ms,
-                ledger_entry.c.memo,
-                ledger_entry.c.invoice_id,
-            )
-            .order_by(ledger_entry.c.posted_at_ms, ledger_entry.c.id)
+    # The few postings of this customer first: by the time they are wanted in, SQLite would begin with all.
+    posted = (
+        sa.select(posting.c.entry_id, sa.func.sum(posting.c.amount_fen).label("amount_fen"))
+        .where(
+            posting.c.tenant_id == tx.tenant_id,
+            posting.c.account_id == account_id,
+            posting.c.ledger_account.in_(ledger_accounts),
         )
+        .group_by(posting.c.entry_id)
+        .subquery("posted")
     )
+    # What happened on this account?
+    rows = tx.conn.execute(
+        sa.select(
+            ledger_entry.c.id,
+            ledger_entry.c.kind,
+            ledger_entry.c.occurred_on,
+            ledger_entry.c.posted_at_ms,
+            ledger_entry.c.memo,
+            ledger_entry.c.invoice_id,
+            posted.c.amount_fen,
+        )
+        .join(posted, posted.c.entry_id == ledger_entry.c.id)
+        .where(ledger_entry.c.tenant_id == tx.tenant_id)
+    )
+    return sorted(rows, key=lambda row: (row.posted_at_ms, row.id))
 
 
 def sums_by_ledger_account(tx: Tx) -> dict[str, int]:
@@ -138,16 +130,17 @@ def turnovers(tx: Tx, from_ms: int, to_ms: int) -> list[Turnover]:
     """Return what was on every ledger account before a time and what was posted to it in the time."""
     fen, at_ms = posting.c.amount_fen, ledger_entry.c.posted_at_ms
 
-    def total(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.sum(sa.case((sa.and_(*which), fen), else_=0))
+    def total(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((which, fen), else_=0))
 
-    # What stood where, and what moved?
+    # What moved? What stood before is all there is less all since: books grow for years, and one asks of
+    # late months.
     rows = tx.conn.execute(
         sa.select(
             posting.c.ledger_account,
-            total(at_ms < from_ms).label("opening_fen"),
-            total(at_ms >= from_ms, fen > 0).label("debit_fen"),
-            total(at_ms >= from_ms, fen < 0).label("credit_fen"),
+            sa.func.sum(fen).label("since_fen"),
+            total(sa.and_(at_ms < to_ms, fen > 0)).label("debit_fen"),
+            total(sa.and_(at_ms < to_ms, fen < 0)).label("credit_fen"),
         )
         .select_from(
             ledger_entry.join(
@@ -157,16 +150,21 @@ def turnovers(tx: Tx, from_ms: int, to_ms: int) -> list[Turnover]:
                 ),
             )
         )
-        .where(ledger_entry.c.tenant_id == tx.tenant_id, at_ms < to_ms)
+        .where(ledger_entry.c.tenant_id == tx.tenant_id, at_ms >= from_ms)
         .group_by(posting.c.ledger_account)
     )
-    found = {
-        row.ledger_account: Turnover(
-            row.ledger_account, int(row.opening_fen), int(row.debit_fen), -int(row.credit_fen)
+    moved = {row.ledger_account: row for row in rows}
+    return [
+        Turnover(code, total_fen, 0, 0)
+        if code not in moved
+        else Turnover(
+            code,
+            total_fen - int(moved[code].since_fen),
+            int(moved[code].debit_fen),
+            -int(moved[code].credit_fen),
         )
-        for row in rows
-    }
-    return [found.get(code, Turnover(code, 0, 0, 0)) for code in CHART]
+        for code, total_fen in sums_by_ledger_account(tx).items()
+    ]
 
 
 def entries_of_invoice(tx: Tx, invoice_id: InvoiceId) -> list[tuple[LedgerEntryId, EntryKind]]:

@@ -39,8 +39,6 @@ STANDS = sa.or_(
             _NOTE.c.tenant_id == invoice.c.tenant_id,
             _NOTE.c.corrects_id == invoice.c.id,
             _NOTE.c.kind == InvoiceKind.CREDIT_NOTE.value,
-            _NOTE.c.account_id == invoice.c.account_id,
-            _NOTE.c.period_id == invoice.c.period_id,
         ),
     ),
     sa.and_(invoice.c.kind == InvoiceKind.CREDIT_NOTE.value, invoice.c.total_fen > 0),

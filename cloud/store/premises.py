@@ -100,6 +100,21 @@ def building_names(tx: Tx, site_id: SiteId) -> dict[SpaceId, str]:
     return {SpaceId(row.id): row.name for row in rows}
 
 
+def list_common_parts(tx: Tx, site_id: SiteId) -> list[Space]:
+    """Return the spaces of a site that belong to everybody, by building, floor and code."""
+    # Which stairs, halls and machine rooms are there?
+    rows = tx.conn.execute(
+        _spaces()
+        .where(
+            space.c.tenant_id == tx.tenant_id,
+            building.c.site_id == site_id,
+            space.c.kind == SpaceKind.PUBLIC.value,
+        )
+        .order_by(building.c.code, space.c.floor, space.c.code)
+    )
+    return [_space_from_row(row) for row in rows]
+
+
 def find_space(tx: Tx, space_id: SpaceId) -> Space | None:
     """Return one space, or None."""
     return find_spaces(tx, [space_id]).get(space_id)

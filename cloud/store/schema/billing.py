@@ -89,6 +89,16 @@ invoice = sa.Table(
     check("kind", "kind IN ('invoice', 'credit_note')"),
     check("corrects", "corrects_id IS NOT NULL OR (kind = 'invoice' AND version = 1)"),
     sa.Index("ix_invoice_period", "tenant_id", "period_id", "number"),
+    # A document carries a snapshot of its customer: what adds up thousands of them reads these instead.
+    sa.Index("ix_invoice_total", "tenant_id", "period_id", "account_id", "total_fen"),
+    sa.Index("ix_invoice_due", "tenant_id", "account_id", "due_on", "kind", "total_fen", "id", "period_id"),
+    sa.Index(
+        "ix_invoice_corrects",
+        "tenant_id",
+        "corrects_id",
+        sqlite_where=sa.text("corrects_id IS NOT NULL"),
+        postgresql_where=sa.text("corrects_id IS NOT NULL"),
+    ),
 )
 
 invoice_line = sa.Table(
@@ -113,6 +123,7 @@ invoice_line = sa.Table(
     refers("invoice", "invoice_id"),
     refers("tariff", "tariff_id"),
     refers("service_point", "service_point_id"),
+    sa.Index("ix_invoice_line_charge", "tenant_id", "invoice_id", "charge_code", "amount_fen"),
 )
 
 # What was billed at a service point, a row for each slice of the period in which no price changed.

@@ -95,7 +95,8 @@ allocation = sa.Table(
     refers("invoice", "invoice_id"),
     refers("payment", "payment_id"),
     refers("ledger_entry", "entry_id"),
-    sa.Index("ix_allocation_invoice", "tenant_id", "invoice_id"),
+    # With the sum: what is left of every invoice is added up without a look at the rows.
+    sa.Index("ix_allocation_paid", "tenant_id", "invoice_id", "principal_fen"),
     sa.Index("ix_allocation_payment", "tenant_id", "payment_id"),
 )
 
@@ -236,6 +237,7 @@ ledger_entry = sa.Table(
     refers("tenant", to=()),
     refers("invoice", "invoice_id"),
     sa.Index("ix_ledger_entry_invoice", "tenant_id", "invoice_id"),
+    sa.Index("ix_ledger_entry_posted", "tenant_id", "posted_at_ms"),
 )
 
 posting = sa.Table(
@@ -252,5 +254,7 @@ posting = sa.Table(
     refers("ledger_account", "ledger_account", to=("code",)),
     refers("account", "account_id"),
     check("amount", "amount_fen <> 0"),
-    sa.Index("ix_posting_account", "tenant_id", "account_id", "ledger_account"),
+    # Both with the sum, so that balances are added up from the index alone.
+    sa.Index("ix_posting_balance", "tenant_id", "account_id", "ledger_account", "amount_fen"),
+    sa.Index("ix_posting_sum", "tenant_id", "ledger_account", "amount_fen"),
 )
