@@ -18,6 +18,7 @@ import click
 from aiohttp import web
 
 from simulator.building import DEMO_CARD_KEY, DEMO_READER_KEY, DEMO_RELAY_PASSWORD, DEVICES, DOORS, devices_on
+from simulator.cameras_command import cameras_command
 from simulator.cashier_command import cashier_command
 from simulator.control import make_control
 from simulator.door_reader import reader_on_a_line
@@ -195,6 +196,7 @@ _control = click.option(
 )
 
 
+simulate.add_command(cameras_command)
 simulate.add_command(cashier_command)
 
 

@@ -65,8 +65,10 @@ def _seen(found: AlarmEvidence, words: Words, said: Callable[[str], str]) -> tup
     states = {EventState.RAISED: "evidence.raised", EventState.CLEARED: "evidence.cleared"}
     rows = []
     for event in found.events:
-        state = words.say(states[event.state]) if event.state in states else ""
-        rows.append(Row((words.exact(event.occurred_at_ms), said(event.message or event.kind), state)))
+        text = said(event.message or event.kind)
+        if event.state in states:
+            text = f"{words.say(states[event.state])} · {text}"
+        rows.append(Row((words.exact(event.occurred_at_ms), text, "")))
         if event.frame is not None:
             rows.append(Row(("", words.say("evidence.frame", event.frame_sha256), "")))
     return tuple(rows)
@@ -100,7 +102,7 @@ def _plan(found: AlarmEvidence, words: Words, language: Locale) -> tuple[Row, ..
 
 def _pictures(found: AlarmEvidence, words: Words) -> tuple[Row, ...]:
     return tuple(
-        Row((words.exact(one.taken_at_ms), one.camera, f"photos/{one.name}"))
+        Row((words.exact(one.taken_at_ms), f"{one.camera} · photos/{one.name}", ""))
         for one in found.photos
         if one.taken_at_ms is not None
     )
@@ -121,7 +123,7 @@ def _doors(found: AlarmEvidence, words: Words) -> tuple[Row, ...]:
         Row(
             (
                 words.exact(one.occurred_at_ms),
-                f"{one.entrance_name or one.device_code} · {words.say(f'outcome.{one.outcome.value}')}",
+                f"{one.entrance_name} · {words.say(f'outcome.{one.outcome.value}')}",
                 f"{one.space_code} {one.who}".strip() or "—",
             )
         )

@@ -75,18 +75,7 @@ def insert_entrance(
 
 def remove_entrance(tx: Tx, entrance_id: EntranceId) -> bool:
     """Take an entrance away; tell whether it was there."""
-    # Take one entrance away.
-    return bool(
-        tx.conn.execute(
-            sa.update(entrance)
-            .where(
-                entrance.c.tenant_id == tx.tenant_id,
-                entrance.c.id == entrance_id,
-                entrance.c.removed_at_ms.is_(None),
-            )
-            .values(removed_at_ms=tx.now_ms)
-        ).rowcount
-    )
+    return _removed(tx, entrance, entrance_id)
 
 
 def find_entrance(tx: Tx, entrance_id: EntranceId) -> Entrance | None:
@@ -143,18 +132,7 @@ def insert_group(
 
 def remove_group(tx: Tx, group_id: AccessGroupId) -> bool:
     """Take a group away; tell whether it was there."""
-    # Take one group away.
-    return bool(
-        tx.conn.execute(
-            sa.update(access_group)
-            .where(
-                access_group.c.tenant_id == tx.tenant_id,
-                access_group.c.id == group_id,
-                access_group.c.removed_at_ms.is_(None),
-            )
-            .values(removed_at_ms=tx.now_ms)
-        ).rowcount
-    )
+    return _removed(tx, access_group, group_id)
 
 
 def find_group(tx: Tx, group_id: AccessGroupId) -> AccessGroup | None:
@@ -166,6 +144,21 @@ def find_group(tx: Tx, group_id: AccessGroupId) -> AccessGroup | None:
 def groups_of_site(tx: Tx, site_id: SiteId) -> list[AccessGroup]:
     """Return a site's access groups, by name."""
     return _groups(tx, access_group.c.site_id == site_id)
+
+
+def _removed(tx: Tx, table: sa.Table, thing_id: str) -> bool:
+    # Take one entrance, or one group, away.
+    return bool(
+        tx.conn.execute(
+            sa.update(table)
+            .where(
+                table.c.tenant_id == tx.tenant_id,
+                table.c.id == thing_id,
+                table.c.removed_at_ms.is_(None),
+            )
+            .values(removed_at_ms=tx.now_ms)
+        ).rowcount
+    )
 
 
 def _entrances(tx: Tx, which: sa.ColumnElement[bool]) -> list[Entrance]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from cloud.domain.entry import Passage, PassageOutcome
 from cloud.domain.ids import BadgeId, CommandId, EntranceId, EventId, GatewayId, SiteId, UserId, VisitId
 from cloud.store.db import Tx
-from cloud.store.schema import account, app_user, badge, entrance, passage, space, visit
+from cloud.store.schema import account, app_user, badge, device, entrance, passage, space, visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +103,28 @@ def _passages(tx: Tx, which: sa.ColumnElement[bool], limit: int) -> list[Passage
 
     joined = (
         passage.outerjoin(entrance, on(entrance, passage.c.entrance_id))
+        .outerjoin(
+            device,
+            sa.and_(
+                device.c.tenant_id == passage.c.tenant_id,
+                device.c.gateway_id == passage.c.gateway_id,
+                device.c.code == passage.c.device_code,
+            ),
+        )
         .outerjoin(badge, on(badge, passage.c.badge_id))
         .outerjoin(visit, on(visit, passage.c.visit_id))
         .outerjoin(app_user, on(app_user, passage.c.user_id))
         .outerjoin(account, on(account, sa.func.coalesce(badge.c.account_id, visit.c.account_id)))
         .outerjoin(space, on(space, account.c.space_id))
     )
+    # A lock that is no entrance is called what its device is.
+    named = sa.func.coalesce(entrance.c.name, sa.func.nullif(device.c.title, ""), passage.c.device_code)
+    door_name = named.label("door_name")
     # Who passed where, or was refused?
     rows: Any = tx.conn.execute(
         sa.select(
             passage,
-            entrance.c.name.label("entrance_name"),
+            door_name,
             sa.func.coalesce(badge.c.label, visit.c.name, app_user.c.display_name, "").label("who"),
             space.c.code.label("space_code"),
         )
@@ -127,7 +138,7 @@ def _passages(tx: Tx, which: sa.ColumnElement[bool], limit: int) -> list[Passage
             row.id,
             SiteId(row.site_id),
             row.occurred_at_ms,
-            row.entrance_name or row.device_code,
+            row.door_name,
             row.device_code,
             PassageOutcome(row.outcome),
             row.reason,
