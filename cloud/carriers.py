@@ -133,8 +133,10 @@ class Carriers:
         request.TemplateId = template
         texts = texts_of(due.topic)
         # The texts registered with a carrier are in Chinese, whatever their reader reads elsewhere.
-        said = texts.by_locale[Locale.CHINESE].said
-        request.TemplateParamSet = [said(due.values[name]) for name in texts.sms]
+        told = texts.by_locale[Locale.CHINESE].told(due.values)
+        request.TemplateParamSet = [
+            " ".join(told[name] for name in gap.split() if told[name]) for gap in texts.sms
+        ]
         try:
             answer = _sms_client(sms).SendSms(request)
         except TencentCloudSDKException as error:

@@ -213,7 +213,7 @@ async def list_deliveries(call: Call[PageQuery, Nothing]) -> Page[NoticeDelivery
 
 async def send_again(call: Call[Nothing, Nothing]) -> None:
     """Send again what was given up."""
-    await call.write(notices.send_again, NoticeDeliveryId(call.id("delivery_id")))
+    await call.write(notices.send_again, NoticeDeliveryId(call.id("notice_delivery_id")))
 
 
 def _received_view(one: ReceivedNotice) -> ReceivedNoticeView:
@@ -257,7 +257,7 @@ ROUTES = (
     ),
     Route(
         "POST",
-        "/api/v1/notice_deliveries/{delivery_id}/again",
+        "/api/v1/notice_deliveries/{notice_delivery_id}/again",
         "Send again what was given up",
         Action.MANAGE_NOTIFIERS,
         send_again,

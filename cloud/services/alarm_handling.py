@@ -23,7 +23,8 @@ from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, UserId
 from cloud.domain.notice import NewNotice, Topic
 from cloud.domain.periods import local_time, time_zone
-from cloud.domain.user import User
+from cloud.domain.user import Locale, User
+from cloud.notices import texts_of
 from cloud.services import duty
 from cloud.services.notices import notify
 from cloud.services.premises import site_of
@@ -133,10 +134,10 @@ def escalate(tx: Tx) -> int:
 def _notice(tx: Tx, found: Alarm, *, user_id: UserId | None = None, step: int = 0) -> NewNotice:
     site = site_of(tx, found.site_id)
     at = local_time(found.raised_at_ms, time_zone(site.time_zone))
-    what = found.message or found.kind.replace("_", " ")
     values = {
         "site": site.name,
-        "message": f"{found.number} {found.device_title or found.point_key} {what}".replace("  ", " "),
+        "message": " ".join(filter(None, (found.number, found.device_title or found.point_key))),
+        "what": _what(found),
         "time": f"{at:%m-%d %H:%M:%S}",
     }
     return NewNotice(
@@ -149,6 +150,17 @@ def _notice(tx: Tx, found: Alarm, *, user_id: UserId | None = None, step: int = 
         link=f"/alarms/{found.alarm_id}",
         is_urgent=True,
     )
+
+
+def _what(found: Alarm) -> str:
+    """Return what is the matter: its kind, which every reader hears in their language.
+
+    A device's own words are English, and stand on the alarm's page; those written by the office are not.
+    """
+    if found.message and not found.message.isascii():
+        return found.message
+    is_known = found.kind in texts_of(Topic.ALARM).by_locale[Locale.CHINESE].words
+    return found.kind if is_known else found.message or found.kind.replace("_", " ")
 
 
 def _tell(tx: Tx, found: Alarm) -> None:

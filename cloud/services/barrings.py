@@ -82,7 +82,8 @@ def note_refusal(tx: Tx, actor: User, found: Visit, barring: Barring) -> None:
     at = local_time(tx.now_ms, time_zone(site.time_zone))
     values = {
         "site": site.name,
-        "message": f"受限访客 / barred visitor: {found.name} → {found.space_code}",
+        "message": f"{found.name} → {found.space_code}",
+        "what": "barred_visitor",
         "time": f"{at:%m-%d %H:%M:%S}",
     }
     for user_id in duty.to_tell_of_alarm(tx, found.site_id, 2):

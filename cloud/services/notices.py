@@ -104,7 +104,7 @@ def mark_read(tx: Tx, actor: User, site_id: SiteId | None = None) -> int:
     """Note that the actor has looked at the newest notices; return how many were new."""
     unread = [one.notice_id for one in list_received(tx, actor, site_id).items if one.read_at_ms is None]
     if unread:
-        notices.mark_read(tx, unread)
+        notices.mark_read(tx, actor.user_id, unread)
     return len(unread)
 
 

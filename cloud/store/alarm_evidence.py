@@ -9,7 +9,7 @@ from cloud.domain.ids import RepairId
 from cloud.domain.notice import Channel, NoticeState, masked
 from cloud.store import passages, readings
 from cloud.store.db import Tx
-from cloud.store.schema import app_user, event, notice, notice_delivery, passage, repair
+from cloud.store.schema import app_user, event, notice, notice_delivery, notice_read, passage, repair
 from protocol.event import EventState, Severity
 from protocol.sync import Stream
 
@@ -63,11 +63,17 @@ def told_of(tx: Tx, alarm: Alarm) -> list[ToldNotice]:
     """Return who was told of the alarm by which channel, and what became of it, in order."""
     ways = sa.and_(_D.tenant_id == _N.tenant_id, _D.notice_id == _N.id)
     who = sa.and_(app_user.c.tenant_id == _N.tenant_id, app_user.c.id == _N.user_id)
+    # Who looked at it first?
+    looked = (
+        sa.select(sa.func.min(notice_read.c.read_at_ms))
+        .where(notice_read.c.tenant_id == _N.tenant_id, notice_read.c.notice_id == _N.id)
+        .scalar_subquery()
+    )
     # Who was told?
     rows = tx.conn.execute(
         sa.select(
             _N.created_at_ms,
-            _N.read_at_ms,
+            sa.func.coalesce(looked, _N.read_at_ms).label("read_at_ms"),
             app_user.c.display_name,
             _D.channel,
             _D.address,

@@ -16,9 +16,9 @@ from cloud.domain.notice import (
     Topic,
 )
 from cloud.store.db import Tx
-from cloud.store.schema import notice, notice_delivery
+from cloud.store.schema import notice, notice_delivery, notice_read
 
-_N, _D = notice.c, notice_delivery.c
+_N, _D, _R = notice.c, notice_delivery.c, notice_read.c
 
 
 def insert_notice(tx: Tx, new: NewNotice) -> NoticeId | None:
@@ -172,7 +172,9 @@ def notices_for(
     """Return rows of the notices a reader may see, newest first; withdrawn ones are not among them."""
     # What has this reader been told?
     query = (
-        sa.select(_N.id, _N.topic, _N.words, _N.link, _N.created_at_ms, _N.read_at_ms)
+        sa.select(_N.id, _N.topic, _N.words, _N.link, _N.created_at_ms)
+        .add_columns(sa.func.coalesce(_R.read_at_ms, _N.read_at_ms).label("read_at_ms"))
+        .select_from(_read_by(tx, user_id))
         .where(_of_reader(tx, user_id, account_ids, without_bills, site_id))
         .order_by(_N.id.desc())
         .limit(limit)
@@ -190,11 +192,16 @@ def count_unread(
     site_id: SiteId | None,
     limit: int,
 ) -> int:
-    """Return how many of a reader's notices nobody has looked at, up to a limit."""
+    """Return how many of a reader's notices they have not looked at, up to a limit."""
     # How much is there to read?
     unread = (
         sa.select(_N.id)
-        .where(_of_reader(tx, user_id, account_ids, without_bills, site_id), _N.read_at_ms.is_(None))
+        .select_from(_read_by(tx, user_id))
+        .where(
+            _of_reader(tx, user_id, account_ids, without_bills, site_id),
+            _R.read_at_ms.is_(None),
+            _N.read_at_ms.is_(None),
+        )
         .limit(limit)
         .subquery()
     )
@@ -223,13 +230,16 @@ def begin_again(tx: Tx, delivery_id: NoticeDeliveryId) -> bool:
     return tx.conn.execute(statement).rowcount == 1
 
 
-def mark_read(tx: Tx, notice_ids: Sequence[NoticeId]) -> None:
-    """Note that notices were looked at; the first look counts."""
-    # Which of these has nobody read yet?
+def mark_read(tx: Tx, user_id: UserId, notice_ids: Sequence[NoticeId]) -> None:
+    """Note that a reader has looked at notices; the first look counts."""
+    rows = [
+        {"tenant_id": tx.tenant_id, "notice_id": one, "user_id": user_id, "read_at_ms": tx.now_ms}
+        for one in notice_ids
+    ]
+    # Which of these has this reader not seen yet?
     tx.conn.execute(
-        sa.update(notice)
-        .where(_N.tenant_id == tx.tenant_id, _N.id.in_(notice_ids), _N.read_at_ms.is_(None))
-        .values(read_at_ms=tx.now_ms)
+        tx.insert(notice_read).on_conflict_do_nothing(index_elements=["tenant_id", "notice_id", "user_id"]),
+        rows,
     )
 
 
@@ -247,6 +257,16 @@ def list_deliveries(tx: Tx, before_id: NoticeDeliveryId | None, limit: int) -> l
     if before_id is not None:
         query = query.where(_D.id < before_id)
     return [_delivery_from_row(row) for row in tx.conn.execute(query)]
+
+
+def _read_by(tx: Tx, user_id: UserId) -> sa.Join:
+    is_theirs = sa.and_(
+        _R.tenant_id == tx.tenant_id,
+        _R.tenant_id == _N.tenant_id,
+        _R.notice_id == _N.id,
+        _R.user_id == user_id,
+    )
+    return sa.outerjoin(notice, notice_read, is_theirs)
 
 
 def _of_reader(

@@ -230,6 +230,7 @@ async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
         "invoice_id": invoice["invoice_id"],
         "kind_code": "accounts",
         "line_no": 1,
+        "notice_delivery_id": ping["delivery_id"],
         "notifier_id": notifier["notifier_id"],
         "occupancy_id": known["homes"][0]["occupancy_id"],
         "patrol_route_id": patrol["route_id"],

@@ -1,6 +1,6 @@
 """Handling alarms: what nobody acknowledges is told on, once a step, also when nothing ran for a night."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,7 +16,7 @@ from cloud.store.db import Database, Tx
 from protocol.event import EventState, Severity
 from protocol.sync import Stream
 from tests.cloud.garden import event_block, leak, post
-from tests.cloud.house import House
+from tests.cloud.house import House, add_login
 from tests.databases import TENANT, FakeClock
 
 
@@ -63,6 +63,33 @@ def test_what_nobody_acknowledges_is_told_on_at_each_step_once(scene: Scene, clo
     ]
     assert len(titles) == 3
     assert all("DG-A-2026-0001" in title for title in titles)
+
+
+def test_a_device_s_english_words_are_told_in_each_reader_s_language_and_read_by_each_for_themselves(
+    database: Database, clock: FakeClock
+) -> None:
+    house = House(database)
+    raised = replace(leak(EventState.RAISED, clock.now_ms), message="the leak sensor is wet")
+    post(database, house.gateway, [event_block(1, [raised])], Stream.EVENT)
+    clock.advance(hours=1)
+    database.write_now(TENANT, alarm_handling.escalate)
+    guard = add_login(house, "guard", Role.GUARD)
+
+    (told,) = database.read_now(TENANT, notices.list_received, house.manager, house.site_id).items
+    (abroad,) = database.read_now(
+        TENANT, notices.list_received, replace(guard, locale=Locale.ENGLISH), house.site_id
+    ).items
+    assert told.title.endswith("地面有水")
+    assert abroad.title.endswith("water on the floor")
+    assert "wet" not in told.title + told.text
+
+    assert database.write_now(TENANT, notices.mark_read, house.manager, house.site_id) == 1
+
+    unread = [
+        database.read_now(TENANT, notices.count_unread, user, house.site_id)
+        for user in (house.manager, guard)
+    ]
+    assert unread == [0, 1]
 
 
 def test_after_a_night_without_a_server_all_steps_are_taken_and_one_notice_tells(

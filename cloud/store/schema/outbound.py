@@ -119,6 +119,7 @@ notice = sa.Table(
     text("link"),
     flag("is_urgent"),
     integer("created_at_ms"),
+    # Of the time before readers were told apart: then somebody had looked at it. Written no more.
     integer("read_at_ms", nullable=True),
     integer("withdrawn_at_ms", nullable=True),
     refers("account", "account_id"),
@@ -130,6 +131,18 @@ notice = sa.Table(
     sa.Index("ix_notice_account", "tenant_id", "account_id", "id"),
     sa.Index("ix_notice_user", "tenant_id", "user_id", "id"),
     sa.Index("ix_notice_site", "tenant_id", "site_id", "id"),
+)
+
+# Who has looked at it, each for themselves: what one guard has read is news to the next.
+notice_read = sa.Table(
+    "notice_read",
+    metadata,
+    tenant(),
+    sa.Column("notice_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("user_id", sa.Uuid(as_uuid=False), primary_key=True),
+    integer("read_at_ms"),
+    refers("notice", "notice_id"),
+    refers("app_user", "user_id"),
 )
 
 notice_delivery = sa.Table(
