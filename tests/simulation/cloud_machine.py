@@ -48,6 +48,7 @@ class Turns:
         waiting_max: int,
         run: Callable[[Job, NextWaiting], None] = lambda job, _: job.run(),
     ) -> None:
+        self.count = count
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[int, int, Job]] = []
         self._order = itertools.count()
