@@ -97,6 +97,8 @@ def addresses() -> list[str]:
 def page_may(actor: User, path: str) -> bool:
     """Tell whether the table lets the actor open what an address stands for (by any method)."""
     path = unquote(path)
+    if path == "/sites/new":  # served before there is a site, so not one of the table
+        return may(actor, Action.MANAGE_SITES)
     for page in PAGES:
         pattern = re.sub(r"\{\w+:((?:[^{}]|\{[^{}]*\})*)\}", r"(?:\1)", page.path)
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path):
