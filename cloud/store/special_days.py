@@ -1,5 +1,6 @@
 """Days of a site that were told to be of another kind: heat, a local holiday."""
 
+from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
@@ -7,6 +8,15 @@ import sqlalchemy as sa
 from cloud.domain.ids import SiteId
 from cloud.store.db import Tx
 from cloud.store.schema import day_type
+
+
+@dataclass(frozen=True, slots=True)
+class ToldDay:
+    """A day, of what kind it is, and who says so."""
+
+    on: date
+    kind: str
+    source: str
 
 
 def tell_day(tx: Tx, site_id: SiteId, on: date, kind: str, source: str) -> None:
@@ -32,3 +42,19 @@ def told_at(tx: Tx, site_id: SiteId) -> dict[date, str]:
         )
     )
     return {row.on_date: row.kind for row in rows}
+
+
+def days_between(tx: Tx, site_id: SiteId, since_on: date, until_on: date) -> list[ToldDay]:
+    """Return the days told of in `[since_on, until_on)`, in order."""
+    # Which days were told of, and by whom?
+    rows = tx.conn.execute(
+        sa.select(day_type.c.on_date, day_type.c.kind, day_type.c.source)
+        .where(
+            day_type.c.tenant_id == tx.tenant_id,
+            day_type.c.site_id == site_id,
+            day_type.c.on_date >= since_on,
+            day_type.c.on_date < until_on,
+        )
+        .order_by(day_type.c.on_date)
+    )
+    return [ToldDay(row.on_date, row.kind, row.source) for row in rows]

@@ -16,8 +16,8 @@ from cloud.domain.recompute import recompute, trace_from_json, trace_to_json
 from cloud.domain.space_history import SpaceSearch
 from cloud.domain.subscription import Subscription
 from cloud.domain.time_of_use import Calendar, Slots
-from cloud.services import invoices, spaces, subscriptions, tariffs
-from cloud.store import points, schema, special_days
+from cloud.services import invoices, spaces, special_days, subscriptions, tariffs
+from cloud.store import points, schema
 from cloud.store.db import Tx
 from cloud.tariffs import shipped_holidays
 from protocol.quantity import micro_from_decimal
@@ -208,8 +208,12 @@ async def test_heat_told_from_outside_makes_hours_sharp(estate: Estate) -> None:
     )  # fmt: skip
     estate.add_flat("101", water=None, electricity="weather")
     estate.database.write_now(
-        TENANT, special_days.tell_day, estate.site_id, date(2026, 9, 2), "hot", "气象台"
+        TENANT, special_days.tell_day, SYSTEM, estate.site_id, date(2026, 9, 2), "hot", "气象台"
     )
+    [told] = estate.database.read_now(
+        TENANT, special_days.list_days, SYSTEM, estate.site_id, date(2026, 9, 1), date(2026, 9, 3)
+    )
+    assert (told.kind, told.source) == ("hot", "气象台")
     for day in (1, 2):
         estate.read("E-101", at(date(2026, 9, day)), str(day * 10))
         estate.read("E-101", at(date(2026, 9, day), 11), str(day * 10))
