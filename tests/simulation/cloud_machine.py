@@ -40,6 +40,8 @@ _T = TypeVar("_T")
 class Turns:
     """In place of `TransactionThreads`: a job at a time, each after as long as the disk takes."""
 
+    count = 1  # transactions at once
+
     def __init__(
         self,
         name: str,
