@@ -65,8 +65,13 @@ def openapi_document(routes: Sequence[Route], *, version: str) -> dict[str, Any]
 
 
 def tag_of(route: Route) -> str:
-    """Return the noun a route belongs to: the first part of its path after the version."""
-    return route.path.removeprefix("/api/v1/").split("/")[0].replace("_", " ")
+    """Return the noun a route belongs to: what it lists of a site, else its path's first after the version.
+
+    Everything of a site under one heading were ninety operations, more than Swagger UI draws of one.
+    """
+    parts = route.path.removeprefix("/api/v1/").split("/")
+    noun = parts[2] if parts[0] == "sites" and len(parts) > 2 else parts[0]
+    return noun.removeprefix("own_").replace("_", " ")
 
 
 def operation_id_of(route: Route) -> str:

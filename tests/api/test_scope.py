@@ -27,7 +27,7 @@ async def _bound(cloud: Cloud, homes: Homes, login: str, site_id: str) -> Homes:
 
 async def test_another_site_s_things_do_not_exist_for_whoever_is_bound_to_one(any_cloud: Cloud) -> None:
     homes = await _company(any_cloud, DEFAULT_TENANT)
-    ids = await _ids(homes)
+    ids = await _ids(homes, DEFAULT_TENANT)
     elsewhere = await any_cloud.database.write(
         DEFAULT_TENANT, premises.insert_site, "EW", "别处", "Asia/Shanghai", ""
     )
@@ -61,7 +61,7 @@ async def test_another_site_s_things_do_not_exist_for_whoever_is_bound_to_one(an
 
 async def test_one_s_own_site_looks_as_it_does_to_whoever_works_everywhere(any_cloud: Cloud) -> None:
     homes = await _company(any_cloud, DEFAULT_TENANT)
-    ids = await _ids(homes)
+    ids = await _ids(homes, DEFAULT_TENANT)
     bound = await _bound(any_cloud, homes, "bound", homes.site_id)
     of_the_company = {route.path for route in ROUTES if route.policy in OF_THE_COMPANY}
 

@@ -43,12 +43,12 @@ _QUERY = {"/equipment/lift": "?code=lift-1", "/find/results": "?q=1-101", "/find
 # Not pages but files; what is in them is looked at where they are made.
 _FILES = (
     "/copy", "/export", "/file", "/notice", "/pdf", "/rejected", "/reports/journal", "/template",
-    "/visits", "{attachment}", "{photo}",
+    "/visits", "{attachment}", "{photo}", "{picture}",
 )  # fmt: skip
 # Parts of addresses that nobody knows before something was done.
 _UNNAMED = (
-    "alarm_id", "{equipment_id}", "{announcement}", "{ballot}", "command_id", "{import_id}", "{person}",
-    "{plan_id}", "{route}", "{run}", "{sheet}", "{tag}", "{user_id}",
+    "alarm_id", "{camera}", "{equipment_id}", "{announcement}", "{ballot}", "command_id", "{import_id}",
+    "{person}", "{plan_id}", "{route}", "{run}", "{sheet}", "{tag}", "{user_id}",
 )  # fmt: skip
 # What needs no right.
 _OF_EVERYBODY = (
@@ -103,9 +103,6 @@ def page_may(actor: User, path: str) -> bool:
         pattern = re.sub(r"\{\w+:((?:[^{}]|\{[^{}]*\})*)\}", r"(?:\1)", page.path)
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path):
             return may(actor, page.action)
-    if path == "/sites/new":
-        # It works before there is a site, and stands beside the table with a right of its own.
-        return may(actor, Action.MANAGE_SITES)
     raise AssertionError(f"no page for {path}")
 
 

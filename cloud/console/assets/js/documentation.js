@@ -3,7 +3,7 @@ window.SwaggerUIBundle({
   url: document.getElementById("documentation").dataset.openapi,
   dom_id: "#documentation",
   deepLinking: true,
-  // Forty chapters are found faster closed, and Swagger UI draws only the first of very many open ones.
+  // Scores of chapters are found faster closed, and Swagger UI draws only the first of very many open ones.
   docExpansion: "none",
   filter: true,
   validatorUrl: null,
