@@ -7,6 +7,7 @@ meanwhile neither repeat nor hide others. It is opaque outside: clients hand bac
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -15,6 +16,7 @@ from cloud.domain.errors import Invalid
 from cloud.domain.ids import is_uuid
 
 _T = TypeVar("_T", covariant=True)
+_Item = TypeVar("_Item")
 
 LIMIT_DEFAULT = 50  # a screen of table rows
 LIMIT_MAX = 500  # a building of flats; beyond, a page takes longer to draw than to ask for
@@ -35,6 +37,12 @@ def checked_limit(limit: int) -> int:
     if not 1 <= limit <= LIMIT_MAX:
         raise Invalid(f"limit is {limit}, expected 1 to {LIMIT_MAX}")
     return limit
+
+
+def page_of(found: Sequence[_Item], limit: int, key: Callable[[_Item], tuple[str | int, ...]]) -> Page[_Item]:
+    """Return the page the first `limit` items make; one more was asked for, to know whether it goes on."""
+    more = cursor_from_key(*key(found[limit - 1])) if len(found) > limit else None
+    return Page(tuple(found[:limit]), more)
 
 
 def cursor_from_key(*key: str | int) -> str:

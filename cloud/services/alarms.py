@@ -16,7 +16,7 @@ from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import AlarmId, EventId, SeriesId, SiteId
 from cloud.domain.overview import EventLine
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import User
 from cloud.services import commands, passages
@@ -107,10 +107,7 @@ def list_alarms(
         at_ms, alarm_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(alarm_id))
     found = alarms.list_alarms(tx, site_id, states, worst_first=False, before=before, limit=limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        tuple(found[:limit]), None if last is None else cursor_from_key(last.raised_at_ms, last.alarm_id)
-    )
+    return page_of(found, limit, lambda last: (last.raised_at_ms, last.alarm_id))
 
 
 def worst_alarms(tx: Tx, actor: User, site_id: SiteId, limit: int = 50) -> list[Alarm]:
@@ -188,10 +185,7 @@ def list_events(
         at_ms, event_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(event_id))
     found = events.list_events(tx, site_id, before, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        tuple(found[:limit]), None if last is None else cursor_from_key(last.occurred_at_ms, last.event_id)
-    )
+    return page_of(found, limit, lambda last: (last.occurred_at_ms, last.event_id))
 
 
 def _raise(

@@ -23,7 +23,7 @@ from cloud.domain.announcement import (
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AnnouncementId, SiteId
 from cloud.domain.notice import NewNotice, Topic
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.person import Relation
 from cloud.domain.user import User
@@ -110,8 +110,7 @@ def list_announcements(
     site_of(tx, site_id)
     before = AnnouncementId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     found = announcements.list_announcements(tx, site_id, before, limit + 1)
-    more = cursor_from_key(found[limit - 1].announcement_id) if len(found) > limit else None
-    return Page(tuple(found[:limit]), more)
+    return page_of(found, limit, lambda last: (last.announcement_id,))
 
 
 def get_announcement(tx: Tx, actor: User, announcement_id: AnnouncementId) -> Announcement:

@@ -11,7 +11,7 @@ from uuid import UUID
 from cloud.domain.access import Action, require
 from cloud.domain.audit_chain import BEGINNING, ChainFault, ChainVerdict, FaultKind, Head
 from cloud.domain.errors import Invalid, TooMany
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.rate_limit import DENIALS_AUDITED
 from cloud.domain.user import User
 from cloud.services.rate_limits import take_attempt
@@ -28,8 +28,7 @@ def list_entries(
     checked_limit(limit)
     before = str(key_from_cursor(cursor, UUID)[0]) if cursor else None
     found = audit.list_entries(tx, action, before, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.entry_id))
+    return page_of(found, limit, lambda last: (last.entry_id,))
 
 
 def verify_chain(tx: Tx, actor: User, since: Head | None = None) -> ChainVerdict:

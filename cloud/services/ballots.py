@@ -28,7 +28,7 @@ from cloud.domain.ballot import (
 )
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import BallotId, SiteId, SpaceId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.person import Relation
 from cloud.domain.user import Role, User
@@ -137,8 +137,7 @@ def list_ballots(
     site_of(tx, site_id)
     before = BallotId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     found = ballots.list_ballots(tx, site_id, before, limit + 1)
-    more = cursor_from_key(found[limit - 1].ballot_id) if len(found) > limit else None
-    return Page(tuple(found[:limit]), more)
+    return page_of(found, limit, lambda last: (last.ballot_id,))
 
 
 def get_ballot(tx: Tx, actor: User, ballot_id: BallotId) -> BallotDetail:

@@ -25,7 +25,7 @@ from cloud.domain.command import (
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from cloud.domain.gateway import GatewayIdentity, GatewayState
 from cloud.domain.ids import CommandId, GatewayId, SiteId, is_uuid
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import User
 from cloud.services import passages
 from cloud.store import audit, commands, gateways, points
@@ -194,9 +194,7 @@ def list_commands(
         at_ms, command_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(command_id))
     found: Sequence[IssuedCommand] = commands.list_commands(tx, site_id, before, limit + 1, device_code)
-    last = found[limit - 1] if len(found) > limit else None
-    following = None if last is None else cursor_from_key(last.requested_at_ms, last.command_id)
-    return Page(tuple(found[:limit]), following)
+    return page_of(found, limit, lambda last: (last.requested_at_ms, last.command_id))
 
 
 def _move(

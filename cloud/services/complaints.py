@@ -20,7 +20,7 @@ from cloud.domain.complaint import (
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, ComplaintId, SiteId
 from cloud.domain.notice import NewNotice, Topic
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.user import Role, User
 from cloud.services.notices import notify
@@ -103,8 +103,7 @@ def list_complaints(
         own = frozenset({account_id}) if own is None else own & {account_id}
     before = ComplaintId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     found = complaints.list_complaints(tx, site_id, states, own, before, limit + 1)
-    more = cursor_from_key(found[limit - 1].complaint_id) if len(found) > limit else None
-    return Page(tuple(found[:limit]), more)
+    return page_of(found, limit, lambda last: (last.complaint_id,))
 
 
 def get_complaint(tx: Tx, actor: User, complaint_id: ComplaintId) -> tuple[Complaint, list[ComplaintEntry]]:

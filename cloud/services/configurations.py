@@ -20,7 +20,7 @@ from cloud.domain.configuration import (
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from cloud.domain.gateway import Gateway, GatewayIdentity
 from cloud.domain.ids import GatewayId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import User
 from cloud.store import audit, commands, configurations, gateways
 from cloud.store.db import Tx
@@ -52,8 +52,7 @@ def list_configurations(
     _slot(tx, gateway_id)
     below = int(key_from_cursor(cursor, int)[0]) if cursor else None
     found = configurations.list_configurations(tx, gateway_id, below=below, limit=checked_limit(limit) + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.number))
+    return page_of(found, limit, lambda last: (last.number,))
 
 
 def get_configuration(

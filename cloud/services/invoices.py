@@ -17,7 +17,7 @@ from cloud.domain.errors import NotFound
 from cloud.domain.ids import AccountId, InvoiceId, ServicePointId, SiteId
 from cloud.domain.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSummary
 from cloud.domain.money import Currency, plain
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.recompute import Recomputed, recompute
 from cloud.domain.trace import (
     LineTrace,
@@ -80,8 +80,7 @@ def list_invoices(
         before_id=before,
         limit=limit + 1,
     )
-    more = len(found) > limit
-    return Page(tuple(found[:limit]), cursor_from_key(found[limit - 1].invoice_id) if more else None)
+    return page_of(found, limit, lambda last: (last.invoice_id,))
 
 
 def newest_of_accounts(

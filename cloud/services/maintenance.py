@@ -13,7 +13,7 @@ from cloud.domain.equipment import Equipment
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, EquipmentId, PlanId, SiteId, WorkOrderId
 from cloud.domain.maintenance import Completion, MaintenanceClock, MaintenancePlan, clock_on
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import User
@@ -145,10 +145,7 @@ def list_work_orders(
         due_on, number = key_from_cursor(cursor, str, str)
         after = (_date_from_cursor(str(due_on)), str(number))
     found = work_orders.list_work_orders(tx, site_id, states, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        tuple(found[:limit]), None if last is None else cursor_from_key(last.due_on.isoformat(), last.number)
-    )
+    return page_of(found, limit, lambda last: (last.due_on.isoformat(), last.number))
 
 
 def get_work_order(tx: Tx, actor: User, work_order_id: WorkOrderId) -> WorkOrder:

@@ -16,7 +16,7 @@ from cloud.domain.access import Action, may, require, require_account
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, InstallationId, SeriesId, SiteId
 from cloud.domain.meter import Freshness, Installation, MeterDetail, MeterRow
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, midnight_ms, time_zone
 from cloud.domain.premises import Commodity
 from cloud.domain.series import (
@@ -114,9 +114,7 @@ def list_meters(
     found = meter_rows.list_rows(
         tx, site_id, _today(tx, site_id), commodity, freshness, search.strip(), after, limit + 1
     )
-    has_more = len(found) > limit
-    next_cursor = cursor_from_key(found[limit - 1].service_point_code) if has_more else None
-    return Page(tuple(found[:limit]), next_cursor)
+    return page_of(found, limit, lambda last: (last.service_point_code,))
 
 
 def worst_meters(tx: Tx, actor: User, site_id: SiteId, limit: int = 50) -> list[MeterRow]:

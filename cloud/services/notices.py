@@ -29,7 +29,7 @@ from cloud.domain.notice import (
     checked_address,
     next_attempt_ms,
 )
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor, page_of
 from cloud.domain.periods import time_zone
 from cloud.domain.premises import Site
 from cloud.domain.user import Locale, Role, User
@@ -248,8 +248,7 @@ def list_deliveries(tx: Tx, actor: User, cursor: str | None = None, limit: int =
     checked_limit(limit)
     before = NoticeDeliveryId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     found = notices.list_deliveries(tx, before, limit + 1)
-    more = cursor_from_key(found[limit - 1].delivery_id) if len(found) > limit else None
-    return Page(tuple(found[:limit]), more)
+    return page_of(found, limit, lambda last: (last.delivery_id,))
 
 
 def send_again(tx: Tx, actor: User, delivery_id: NoticeDeliveryId) -> None:

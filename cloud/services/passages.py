@@ -11,7 +11,7 @@ from cloud.domain.command import IssuedCommand
 from cloud.domain.entry import Passage, PassageOutcome, reason_of
 from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.ids import BadgeId, EntranceId, EventId, SiteId, VisitId, is_uuid
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import User
 from cloud.services import visits
 from cloud.services.premises import site_of
@@ -106,9 +106,7 @@ def list_passages(
         at_ms, passage_id = key_from_cursor(cursor, int, UUID)
         before = (int(at_ms), str(passage_id))
     found = passages.list_passages(tx, site_of(tx, site_id).site_id, before, limit + 1, entrance_id)
-    last = found[limit - 1] if len(found) > limit else None
-    following = None if last is None else cursor_from_key(last.occurred_at_ms, last.passage_id)
-    return Page(tuple(found[:limit]), following)
+    return page_of(found, limit, lambda last: (last.occurred_at_ms, last.passage_id))
 
 
 def _whose(tx: Tx, told: str) -> tuple[BadgeId | None, VisitId | None]:

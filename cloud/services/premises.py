@@ -6,7 +6,7 @@ from collections.abc import Collection
 from cloud.domain.access import Action, require, require_account, sees_bills
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccountId, BuildingId, SiteId, SpaceId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.people import Account, Supply
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Building, ServicePoint, Site, Space, SpaceState
@@ -133,8 +133,7 @@ def list_accounts(
     site_of(tx, site_id)
     after = str(key_from_cursor(cursor, str)[0]) if cursor else ""
     found = people.list_accounts(tx, site_id, search.strip()[:100], after, limit + 1)
-    has_more = len(found) > limit
-    return Page(tuple(found[:limit]), cursor_from_key(found[limit - 1].number) if has_more else None)
+    return page_of(found, limit, lambda last: (last.number,))
 
 
 def get_account(tx: Tx, actor: User, account_id: AccountId) -> tuple[Account, list[Supply]]:

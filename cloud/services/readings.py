@@ -14,7 +14,7 @@ from cloud.domain.change import PointChange, ReadingsChanged
 from cloud.domain.errors import Invalid, NotFound
 from cloud.domain.gateway import BlockState, GatewayIdentity
 from cloud.domain.ids import DeviceId, SeriesId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.series import PointValue, StoredReading
 from cloud.domain.user import User
 from cloud.services import alarms
@@ -127,11 +127,7 @@ def history(
         at_ms, epoch, seq = key_from_cursor(cursor, int, int, int)
         after = (int(at_ms), int(epoch), int(seq))
     found = readings.list_readings(tx, series_id, from_ms, to_ms, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        tuple(found[:limit]),
-        None if last is None else cursor_from_key(last.measured_at_ms, last.epoch, last.seq),
-    )
+    return page_of(found, limit, lambda last: (last.measured_at_ms, last.epoch, last.seq))
 
 
 def _sort(tx: Tx, key: StreamKey, blocks: Sequence[OpenedBlock], known: Sequence[ReceivedBlock]) -> _Sorted:

@@ -12,7 +12,7 @@ from cloud.domain.access import Action, may, require, require_account
 from cloud.domain.change import RepairChanged
 from cloud.domain.errors import Conflict, Invalid, NotFound, Problem
 from cloud.domain.ids import AccountId, AlarmId, EquipmentId, PhotoId, RepairId, SiteId, SpaceId, UserId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.photo import PhotoRecord, PhotoSubject
 from cloud.domain.premises import Site
@@ -164,8 +164,7 @@ def list_repairs(
     before = str(key_from_cursor(cursor, UUID)[0]) if cursor else None
     wanted = RepairFilter(states, own, assignee_id, is_unassigned, equipment_id=equipment_id)
     found = repairs.list_repairs(tx, site_id, wanted, before, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.repair_id))
+    return page_of(found, limit, lambda last: (last.repair_id,))
 
 
 def get_repair(tx: Tx, actor: User, repair_id: RepairId) -> Repair:

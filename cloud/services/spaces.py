@@ -13,7 +13,7 @@ from cloud.domain.access import Action, require
 from cloud.domain.attachment import AttachmentRecord, AttachmentSubject
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AttachmentId, BuildingId, SiteId, SpaceId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.premises import Building, Site, SpaceKind
 from cloud.domain.space_history import (
@@ -76,10 +76,7 @@ def search(
         building, floor, code = key_from_cursor(cursor, str, int, str)
         after = (str(building), int(floor), str(code))
     found = space_versions.search(tx, site_id, wanted, on or today_at(tx, site), after, limit + 1)
-    if len(found) <= limit:
-        return Page(tuple(found))
-    last = found[limit - 1]
-    return Page(tuple(found[:limit]), cursor_from_key(last.building_code, last.space.floor, last.space.code))
+    return page_of(found, limit, lambda last: (last.building_code, last.space.floor, last.space.code))
 
 
 def counts(

@@ -18,7 +18,7 @@ from enum import Enum
 from cloud.domain.access import Action, require, require_may_grant, require_recent
 from cloud.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from cloud.domain.ids import AccountId, TenantId, UserId, tenant_numbered
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import Locale, Role, Session, SessionLimits, User, UserRecord
 from cloud.services import second_factors
 from cloud.services.passwords import Passwords, checked_password, needs_rehash
@@ -279,8 +279,7 @@ def list_users(tx: Tx, actor: User, cursor: str | None = None, limit: int = 50) 
     checked_limit(limit)
     after = str(key_from_cursor(cursor, str)[0]) if cursor else ""
     found = users.list_users(tx, after, limit + 1)
-    has_more = len(found) > limit
-    return Page(tuple(found[:limit]), cursor_from_key(found[limit - 1].login) if has_more else None)
+    return page_of(found, limit, lambda last: (last.login,))
 
 
 def disable_user(tx: Tx, actor: User, user_id: UserId) -> None:

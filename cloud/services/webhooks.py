@@ -15,7 +15,7 @@ from cloud.domain.access import Action, require, require_recent
 from cloud.domain.change import AlarmChanged, GatewayChanged, InvoiceIssued
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import DeliveryId, SiteId, WebhookId
-from cloud.domain.page import Page, checked_limit, cursor_from_key, key_from_cursor
+from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import User
 from cloud.domain.webhook import (
     REPLY_LENGTH_MAX,
@@ -116,8 +116,7 @@ def list_deliveries(
     _found(tx, webhook_id)
     before = DeliveryId(str(key_from_cursor(cursor, UUID)[0])) if cursor else None
     found = webhooks.list_deliveries(tx, webhook_id, before, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), None if last is None else cursor_from_key(last.delivery_id))
+    return page_of(found, limit, lambda last: (last.delivery_id,))
 
 
 def retry(tx: Tx, actor: User, delivery_id: DeliveryId) -> None:
