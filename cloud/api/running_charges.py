@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from cloud.api.periods import UsageProblemView
 from cloud.api.route import Call, Nothing, Route, View, view_of
 from cloud.domain.access import Action
 from cloud.domain.errors import NotFound
@@ -11,9 +12,9 @@ from cloud.services import running
 
 
 class RunningServiceView(View, frozen=True):
-    """One service point's part; `until_next_tier` is how much more the present price still covers."""
+    """A service point's or fee's part; `until_next_tier` is how much more the present price still covers."""
 
-    service_point_id: str
+    service_point_id: str | None
     service_point_code: str
     commodity: str
     unit: str
@@ -33,7 +34,7 @@ class RunningChargeView(View, frozen=True):
     total_fen: int
     currency: str
     services: tuple[RunningServiceView, ...]
-    problems: tuple[str, ...]
+    problems: tuple[UsageProblemView, ...]
 
 
 async def get_running_charge(call: Call[Nothing, Nothing]) -> RunningChargeView:
@@ -46,7 +47,8 @@ async def get_running_charge(call: Call[Nothing, Nothing]) -> RunningChargeView:
 
 def _charge_view(charge: RunningCharge) -> RunningChargeView:
     services = tuple(view_of(service, RunningServiceView) for service in charge.services)
-    return view_of(charge, RunningChargeView, services=services)
+    problems = tuple(view_of(problem, UsageProblemView) for problem in charge.problems)
+    return view_of(charge, RunningChargeView, services=services, problems=problems)
 
 
 ROUTES = (

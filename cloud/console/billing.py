@@ -15,12 +15,10 @@ from cloud.domain.bill_run import BillRunState
 from cloud.domain.ids import PeriodId, SiteId
 from cloud.domain.invoice import DUE_AFTER_DAYS
 from cloud.domain.periods import BillingPeriod, PeriodState, billing_month, midnight_ms, month_code, month_of
+from cloud.domain.usage import UsageProblem
 from cloud.domain.user import User
-from cloud.services import billing, invoices, premises, running
+from cloud.services import billing, invoices, running
 from cloud.store.db import Tx
-from cloud.store.periods import Hold
-
-_INVOICES_COMPARED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,9 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
     state = PeriodState.OPEN if period is None else period.state
     blocked: tuple[BlockedAccount, ...] = ()
     if seen is not None:
-        blocked = tuple(_blocked(hold, fmt) for hold in seen.holds)
+        blocked = tuple(
+            _blocked_account(hold.account_number, hold.space_code, hold.problems, fmt) for hold in seen.holds
+        )
     issued = None if period is None else billing.numbers_of_period(tx, actor, period.period_id)
     before_code = month_code(dates.start_on - timedelta(days=1))
     billed = 0 if seen is None else seen.invoice_count
@@ -221,15 +221,15 @@ def run_view(tx: Tx, actor: User, site_id: SiteId, code: str, fmt: Format) -> Ru
     )
 
 
-def _blocked(hold: Hold, fmt: Format) -> BlockedAccount:
-    problem = hold.problems[0]
-    reason = problem_text(problem, fmt)
-    if len(hold.problems) > 1:
-        reason += fmt.language.ngettext(" and %s more", " and %s more", len(hold.problems) - 1) % (
-            len(hold.problems) - 1
-        )
-    path = f"/meters/{problem.meter_serial}" if problem.meter_serial else ""
-    return BlockedAccount(hold.account_number, hold.space_code, reason, path)
+def _blocked_account(
+    account_number: str, space_code: str, problems: Sequence[UsageProblem], fmt: Format
+) -> BlockedAccount:
+    first, more = problems[0], len(problems) - 1
+    reason = problem_text(first, fmt)
+    if more:
+        reason += fmt.language.ngettext(" and %s more", " and %s more", more) % more
+    path = f"/meters/{first.meter_serial}" if first.meter_serial else ""
+    return BlockedAccount(account_number, space_code, reason, path)
 
 
 def _steps(reached: int, fmt: Format) -> tuple[Step, ...]:
@@ -266,21 +266,11 @@ def _so_far(
     tx: Tx, actor: User, site_id: SiteId, fmt: Format
 ) -> tuple[tuple[SumRow, ...], SumRow | None, tuple[BlockedAccount, ...]]:
     """Return what the running month comes to until now, and whose bill could not be made if it ended now."""
-    accounts = premises.list_accounts(tx, actor, site_id, "", None, _INVOICES_COMPARED).items
-    charges = running.running_charges_of(tx, actor, site_id, [one.account_id for one in accounts])
-    sums: dict[str, int] = {}
-    blocked = []
-    for account in accounts:
-        charge = charges.get(account.account_id)
-        if charge is None:
-            continue
-        for service in charge.services:
-            sums[service.commodity] = sums.get(service.commodity, 0) + service.amount_fen
-        if charge.problems:
-            serial, _, detail = charge.problems[0].partition(": ")
-            path = f"/meters/{serial}" if serial else ""
-            blocked.append(BlockedAccount(account.number, account.space_code, detail or serial, path))
-    if not sums:
-        return (), None, tuple(blocked)
-    rows = tuple(SumRow(charge_name(code, fmt), amount, None) for code, amount in sorted(sums.items()))
-    return rows, SumRow("", sum(sums.values()), None), tuple(blocked)
+    found = running.site_charges(tx, actor, site_id)
+    blocked = tuple(
+        _blocked_account(one.account_number, one.space_code, one.problems, fmt) for one in found.blocked
+    )
+    if not found.sums:
+        return (), None, blocked
+    rows = tuple(SumRow(charge_name(code, fmt), fen, None) for code, fen in sorted(found.sums.items()))
+    return rows, SumRow("", sum(found.sums.values()), None), blocked

@@ -11,6 +11,7 @@ from typing import Any
 from cloud.domain.ids import AccountId, ServicePointId
 from cloud.domain.money import plain
 from cloud.domain.periods import PeriodCode
+from cloud.domain.usage import UsageProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,21 @@ class RunningCharge:
     total_fen: int
     currency: str
     services: tuple[RunningService, ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[UsageProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedCharge:
+    """An account that has no charge so far, and why: at least one problem."""
+
+    account_number: str
+    space_code: str
+    problems: tuple[UsageProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCharges:
+    """What a site's accounts come to so far, in fen by commodity or fee, and whom nobody can tell it for."""
+
+    sums: Mapping[str, int]
+    blocked: tuple[BlockedCharge, ...]

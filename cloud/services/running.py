@@ -16,7 +16,7 @@ from cloud.domain.ids import AccountId, SeriesId, ServicePointId, SiteId
 from cloud.domain.periods import PeriodState, billing_month, local_date, month_code, time_zone
 from cloud.domain.premises import Site
 from cloud.domain.rating import SliceMethod
-from cloud.domain.running_charge import RunningCharge, RunningService
+from cloud.domain.running_charge import RunningCharge, RunningService, SiteCharges
 from cloud.domain.user import User
 from cloud.services.assessment import AssessedService, Assessment, assess
 from cloud.services.pending import add_holders_before, add_usage
@@ -43,15 +43,12 @@ def running_charge(tx: Tx, actor: User, account_id: AccountId) -> RunningCharge 
     return running_charges.find_charge(tx, account_id)
 
 
-def running_charges_of(
-    tx: Tx, actor: User, site_id: SiteId, account_ids: Sequence[AccountId]
-) -> dict[AccountId, RunningCharge]:
-    """Return the charges so far of some accounts of a site, in the period that is running there."""
+def site_charges(tx: Tx, actor: User, site_id: SiteId) -> SiteCharges:
+    """Return what all accounts of a site come to so far, in the period that is running there."""
     require(actor, Action.READ_INVOICES)
-    for account_id in account_ids:
-        require_bills(actor, account_id)
     code = month_code(local_date(tx.now_ms, time_zone(site_of(tx, site_id).time_zone)))
-    return running_charges.list_charges(tx, account_ids, code)
+    sums = running_charges.sums_of_site(tx, site_id, code)
+    return SiteCharges(sums, tuple(running_charges.blocked_of_site(tx, site_id, code)))
 
 
 def dirty_accounts(tx: Tx, series_ids: Iterable[SeriesId]) -> DirtyAccounts:
@@ -93,8 +90,7 @@ def update(tx: Tx, site_id: SiteId, account_ids: Sequence[AccountId]) -> list[Ru
             currency = _currency(outcome)
             charges.append(RunningCharge(account_id, code, tx.now_ms, outcome.total_fen, currency, services))
         else:
-            problems = tuple(f"{problem.meter_serial}: {problem.detail}" for problem in outcome)
-            charges.append(RunningCharge(account_id, code, tx.now_ms, 0, "CNY", (), problems))
+            charges.append(RunningCharge(account_id, code, tx.now_ms, 0, "CNY", (), tuple(outcome)))
     running_charges.upsert_charges(tx, charges)
     for charge in charges:
         tx.announce(

@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud.domain.ids import AccountId
+from cloud.domain.ids import AccountId, SiteId
 from cloud.domain.periods import PeriodCode
-from cloud.domain.running_charge import RunningCharge, RunningService
+from cloud.domain.running_charge import BlockedCharge, RunningCharge, RunningService
 from cloud.store.db import Tx
-from cloud.store.schema import running_charge
+from cloud.store.periods import problem_from_json, problem_to_json
+from cloud.store.schema import account, running_charge, space
 
 
 def upsert_charges(tx: Tx, charges: Sequence[RunningCharge]) -> None:
@@ -35,7 +36,7 @@ def upsert_charges(tx: Tx, charges: Sequence[RunningCharge]) -> None:
                 "detail": {
                     "currency": one.currency,
                     "services": [service.to_json() for service in one.services],
-                    "problems": list(one.problems),
+                    "problems": [problem_to_json(problem) for problem in one.problems],
                 },
             }
             for one in charges
@@ -59,27 +60,65 @@ def find_charge(tx: Tx, account_id: AccountId, period_code: PeriodCode | None = 
     return None if row is None else _charge_from_row(row)
 
 
-def list_charges(
-    tx: Tx, account_ids: Sequence[AccountId], period_code: PeriodCode
-) -> dict[AccountId, RunningCharge]:
-    """Return the charges of many accounts in a period."""
-    if not account_ids:
-        return {}
-    # What have these accounts come to so far?
+def sums_of_site(tx: Tx, site_id: SiteId, period_code: PeriodCode) -> dict[str, int]:
+    """Return what a site's accounts come to so far in a period, in fen by commodity or fee."""
+    service = _service(tx)
+    amount_fen = sa.cast(service.c.value["amount_fen"].as_string(), sa.BigInteger)
+    # What has each kind of charge come to so far, at this site?
     rows = tx.conn.execute(
         sa.select(
-            running_charge.c.account_id,
-            running_charge.c.period_code,
-            running_charge.c.as_of_ms,
-            running_charge.c.total_fen,
-            running_charge.c.detail,
-        ).where(
-            running_charge.c.tenant_id == tx.tenant_id,
-            running_charge.c.account_id.in_(account_ids),
-            running_charge.c.period_code == period_code,
+            service.c.value["commodity"].as_string().label("commodity"), sa.func.sum(amount_fen).label("fen")
         )
+        .select_from(_charges_of_accounts().join(service, sa.true()))
+        .where(*_at_site(tx, site_id, period_code))
+        .group_by("commodity")
     )
-    return {AccountId(row.account_id): _charge_from_row(row) for row in rows}
+    return {row.commodity: int(row.fen) for row in rows}
+
+
+def blocked_of_site(tx: Tx, site_id: SiteId, period_code: PeriodCode) -> list[BlockedCharge]:
+    """Return the accounts of a site that have no charge in a period, by number, each with the reasons."""
+    why = running_charge.c.detail["problems"]
+    is_of_space = sa.and_(space.c.tenant_id == account.c.tenant_id, space.c.id == account.c.space_id)
+    # For whom can nobody say what they have come to, and why?
+    rows = tx.conn.execute(
+        sa.select(account.c.number, sa.func.coalesce(space.c.code, "").label("space_code"), why.label("why"))
+        .select_from(_charges_of_accounts().outerjoin(space, is_of_space))
+        .where(*_at_site(tx, site_id, period_code), sa.func.json_array_length(why) > 0)
+        .order_by(account.c.number)
+    )
+    return [
+        BlockedCharge(row.number, row.space_code, tuple(problem_from_json(one) for one in row.why))
+        for row in rows
+    ]
+
+
+def _charges_of_accounts() -> sa.Join:
+    return sa.join(
+        running_charge,
+        account,
+        sa.and_(
+            account.c.tenant_id == running_charge.c.tenant_id, account.c.id == running_charge.c.account_id
+        ),
+    )
+
+
+def _at_site(tx: Tx, site_id: SiteId, period_code: PeriodCode) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        running_charge.c.tenant_id == tx.tenant_id,
+        running_charge.c.period_code == period_code,
+        account.c.site_id == site_id,
+    )
+
+
+def _service(tx: Tx) -> sa.TableValuedAlias:
+    """Return each service of a charge as a row with its `value`; each engine has its own function for it."""
+    detail = running_charge.c.detail
+    if tx.conn.dialect.name == "postgresql":
+        each = sa.func.json_array_elements(detail["services"])
+    else:
+        each = sa.func.json_each(detail, "$.services")
+    return each.table_valued(sa.column("value", sa.JSON))
 
 
 def _charge_from_row(row: Any) -> RunningCharge:
@@ -90,5 +129,5 @@ def _charge_from_row(row: Any) -> RunningCharge:
         row.total_fen,
         row.detail["currency"],
         tuple(RunningService.from_json(service) for service in row.detail["services"]),
-        tuple(row.detail["problems"]),
+        tuple(problem_from_json(one) for one in row.detail["problems"]),
     )

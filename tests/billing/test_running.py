@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cloud.domain.change import Change, PointChange, ReadingsChanged, RunningChargeChanged
 from cloud.domain.errors import NotFound
 from cloud.domain.running_charge import RunningCharge
+from cloud.domain.usage import ProblemKind
 from cloud.domain.user import Role, User
 from cloud.live import Hub
 from cloud.running import keep_running_charges
@@ -142,7 +143,30 @@ def test_account_that_cannot_be_assessed_says_why(estate: Estate, clock: FakeClo
     (charge,) = update(estate, "101")
 
     assert charge.total_fen == 0
-    assert charge.problems == ("E-101-old: no reading within 6 h of the boundary",)
+    (problem,) = charge.problems
+    assert (problem.kind, problem.meter_serial) == (ProblemKind.MISSING_READING, "E-101-old")
+    assert problem.detail == "no reading within 6 h of the boundary"
+
+
+def test_what_a_site_comes_to_counts_every_account_and_names_who_has_no_charge(
+    estate: Estate, clock: FakeClock
+) -> None:
+    estate.add_flat("101", water=None)
+    estate.add_flat("102", water=None)
+    estate.add_flat("103", water=None)
+    for code in ("E-101", "E-102"):
+        estate.read(code, at(NOVEMBER), "0")
+    for code in ("E-101", "E-102", "E-103"):
+        estate.read(code, clock(), "10")
+    charges = update(estate, "101", "102", "103")
+
+    found = estate.database.read_now(TENANT, running.site_charges, SYSTEM, estate.site_id)
+
+    assert found.sums == {"electricity": sum(one.total_fen for one in charges)}
+    assert found.sums == {"electricity": 2 * 488}
+    (blocked,) = found.blocked
+    assert blocked.space_code == "1-103"
+    assert [problem.meter_serial for problem in blocked.problems] == ["E-103-old"]
 
 
 def test_older_computation_never_replaces_a_newer(estate: Estate, clock: FakeClock) -> None:
