@@ -1,10 +1,11 @@
 """The documentation page in a real browser: it draws every route, asks no other host, breaks no policy."""
 
+from collections import Counter
 from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from cloud.api.openapi import openapi_document, operation_id_of
+from cloud.api.openapi import openapi_document, operation_id_of, tag_of
 from cloud.api.route import JSON_BODY_BYTES_MAX
 from cloud.api.routes import ROUTES
 from tests.api.conftest import Cloud
@@ -13,6 +14,9 @@ from tests.api.conftest import Cloud
 async def test_the_page_draws_the_document_within_its_policy(cloud: Cloud, chromium_path: Path) -> None:
     complaints: list[str] = []
     hosts: set[str] = set()
+    operations = Counter(tag for tag, _ in {(tag_of(route), operation_id_of(route)) for route in ROUTES})
+    # The page draws a chapter when it is opened, and a very large one not at all.
+    largest = operations.most_common(4)
     async with async_playwright() as browsers:
         browser = await browsers.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         page = await browser.new_page()
@@ -22,16 +26,19 @@ async def test_the_page_draws_the_document_within_its_policy(cloud: Cloud, chrom
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         await page.goto(cloud.url + "/docs")
         await page.locator(".opblock-tag").first.wait_for(timeout=60_000)
-        drawn = 0
-        for chapter in await page.locator(".opblock-tag").all():
+        chapters = [await one.get_attribute("data-tag") for one in await page.locator(".opblock-tag").all()]
+        drawn = {}
+        for name, _ in largest:
+            chapter = page.locator(f'.opblock-tag[data-tag="{name}"]')
             await chapter.click()
             await page.locator(".opblock").first.wait_for(timeout=60_000)
-            drawn += await page.locator(".opblock").count()
+            drawn[name] = await page.locator(".opblock").count()
             await chapter.click()
             await page.locator(".opblock").first.wait_for(state="detached", timeout=60_000)
         await browser.close()
 
-    assert drawn == len({operation_id_of(route) for route in ROUTES})
+    assert sorted(filter(None, chapters)) == sorted(operations)
+    assert drawn == dict(largest)
     assert complaints == []
     assert hosts == {cloud.url.removeprefix("http://")}
 

@@ -40,15 +40,17 @@ async def _try(cloud: Cloud, route: Route, path: str, token: str = "") -> Reply:
     )
 
 
-@pytest.mark.parametrize("route", [r for r in ROUTES if r.policy is not Open.EVERYBODY], ids=_name)
-async def test_nobody_gets_in_without_signing_in(cloud: Cloud, route: Route) -> None:
-    replies = [
-        await _try(cloud, route, _filled(route.path)),
-        await _try(cloud, route, _filled(route.path), "1." + "A" * 43),
-        await _try(cloud, route, _filled(route.path), "nonsense"),
-    ]
+async def test_nobody_gets_in_without_signing_in(cloud: Cloud) -> None:
+    let_in = {}
+    for route in ROUTES:
+        if route.policy is Open.EVERYBODY:
+            continue
+        tokens = ("", "1." + "A" * 43, "nonsense")
+        statuses = [(await _try(cloud, route, _filled(route.path), token)).status for token in tokens]
+        if statuses != [401, 401, 401]:
+            let_in[_name(route)] = statuses
 
-    assert [reply.status for reply in replies] == [401, 401, 401]
+    assert let_in == {}
 
 
 @pytest.mark.parametrize("role", LOGIN_ROLES, ids=lambda role: role.value)
@@ -66,14 +68,16 @@ async def test_a_role_is_refused_what_the_policy_does_not_give_it(cloud: Cloud, 
         assert reply.status < 500, f"{role.value}: {_name(route)} → {reply.status}"
 
 
-@pytest.mark.parametrize(
-    "route", [r for r in ROUTES if "{" in r.path and not isinstance(r.policy, Open)], ids=_name
-)
-async def test_an_id_that_does_not_exist_is_not_found(cloud: Cloud, route: Route) -> None:
+async def test_an_id_that_does_not_exist_is_not_found(cloud: Cloud) -> None:
     token = await cloud.token_of(await cloud.add_user("manager"))
+    others = {}
+    for route in ROUTES:
+        if "{" not in route.path or isinstance(route.policy, Open):
+            continue
+        unknown = await _try(cloud, route, _filled(route.path), token)
+        malformed = await _try(cloud, route, re.sub(r"\{\w+\}", "none", route.path), token)
+        told = (unknown.status, malformed.status, unknown.json["type"])
+        if told != (404, 404, "/problems/not-found"):
+            others[_name(route)] = told
 
-    unknown = await _try(cloud, route, _filled(route.path), token)
-    malformed = await _try(cloud, route, re.sub(r"\{\w+\}", "none", route.path), token)
-
-    assert (unknown.status, malformed.status) == (404, 404)
-    assert unknown.json["type"] == "/problems/not-found"
+    assert others == {}

@@ -46,7 +46,7 @@ from tests.edge.building_blocks import (
 from tests.fieldbus.golden import golden_frames
 
 OLD_METER = "199707000101"
-METERS = ("202607000101", "202607000102", "202699000102")
+METERS = ("202607000101", "202607000102", "202607009902")
 
 
 def meter_answer(wire: bytes, addresses: tuple[str, ...] = METERS) -> bytes:
