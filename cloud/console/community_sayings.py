@@ -49,4 +49,10 @@ COMMUNITY_SHAPES: Sequence[str] = (
     mark("the parcel was handed out already"),
     mark("the carrier has {} characters, expected {} to {}"),
     mark("the shelf has {} characters, expected {} to {}"),
+    mark("the service's name has {} characters, expected 1 to {}"),
+    mark("{} is no phone number: digits, spaces, hyphens and brackets"),
+    mark("a nearby service has a phone number or an address, or nobody can reach it"),
+    mark("address and hours have {} characters at most, the note {}"),
+    mark("the position is {}, expected 0 to {}"),
+    mark("there are {} nearby services already: remove one nobody needs"),
 )

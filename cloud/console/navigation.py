@@ -106,6 +106,7 @@ MENU: Sequence[Group] = (
             Entry("/announcements", "announce", mark("Announcements"), Action.READ_COMMUNITY, "n"),
             Entry("/ballots", "vote", mark("Votes"), Action.READ_COMMUNITY, "y"),
             Entry("/venues", "calendar", mark("Venues"), Action.READ_COMMUNITY, "u"),
+            Entry("/nearby", "place", mark("Nearby services"), Action.READ_COMMUNITY),
             Entry("/parcels", "parcel", mark("Parcels"), Action.HANDLE_PARCELS, "l"),
         ),
     ),

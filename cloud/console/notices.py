@@ -72,6 +72,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "goods-released": mark("Out: the goods of %(place)s; the home has been told"),
         "goods-taken-back": mark("Taken back"),
         "moved-out": mark("%(code)s stands empty now; its account has ended"),
+        "nearby-changed": mark("Noted; residents see it now"),
         "notice-tried": mark("A test is on its way; below you see whether it arrived"),
         "notice-again": mark("It is tried again"),
         "password-changed": mark("Your password is changed; everywhere else you are signed out"),

@@ -1,7 +1,9 @@
-"""The community of the demonstration: what was announced, complained of and put to the vote lately.
+"""The community of the demonstration: what is announced, complained of, voted on, booked and fetched.
 
 Told through the API by the people whose acts they are, once, when the property is new.
 """
+
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -9,7 +11,17 @@ from gatehouse.demo.cloud_api import CloudApi
 from simulator.__main__ import DEMO_PASSWORD
 
 _DAY_MS = 24 * 3_600_000
+_SHANGHAI = timedelta(hours=8)
 _PAPER_VOTES = 9  # of 24: under way, and short of the quorum
+_NEARBY = (
+    ("花园社区卫生服务中心", "hospital", "0769-2212 3456", "花园路 3 号", "08:00–20:00", "夜间急诊走北门"),
+    ("康民药房", "pharmacy", "0769-2288 6010", "东门外 50 米", "08:00–22:00", "可刷医保卡"),
+    ("花园派出所", "police", "110", "花园路 18 号", "24 小时", ""),
+    ("惠民超市", "supermarket", "138 0013 8006", "西门底商 2 号", "07:00–23:00", "满 50 元送货上楼"),
+    ("老周开锁修锁", "repair", "139 0013 9021", "", "24 小时", "公安备案，开锁须出示房产证明"),
+    ("快递驿站", "courier", "", "3 号楼架空层", "09:00–21:00", "超过 5 天退回"),
+    ("花园实验幼儿园", "school", "0769-2233 7788", "花园路 9 号", "07:30–17:30", ""),
+)
 
 
 class _Building(msgspec.Struct):
@@ -42,12 +54,36 @@ class _Receipt(msgspec.Struct):
     receipt: str
 
 
+class _Venue(msgspec.Struct):
+    venue_id: str
+
+
+class _FreeSlots(msgspec.Struct):
+    begins_at_ms: list[int]
+
+
+class _Parcel(msgspec.Struct):
+    code: str
+
+
 def fill_community(office: CloudApi, port: int, site_id: str, now_ms: int) -> None:
-    """Announce, complain and answer, and put two questions to the vote."""
+    """Announce, complain and answer, vote, offer venues and hold parcels, and list what is near."""
     homes = {login: _signed_in(port, login) for login in ("101", "102", "103")}
     _announce(office, homes["102"], site_id)
     _complain(office, homes)
     _vote(office, homes, site_id, now_ms)
+    _offer_venues(office, homes, site_id, now_ms)
+    _hold_parcels(office, homes["101"], site_id)
+    for name, category, phone, address, hours, note in _NEARBY:
+        said = {
+            "name": name,
+            "category": category,
+            "phone": phone,
+            "address": address,
+            "hours": hours,
+            "note": note,
+        }
+        office.post(f"/api/v1/sites/{site_id}/nearby_services", said, msgspec.Raw)
 
 
 def _announce(office: CloudApi, reader: CloudApi, site_id: str) -> None:
@@ -111,6 +147,46 @@ def _vote(office: CloudApi, homes: dict[str, CloudApi], site_id: str, now_ms: in
         choice = 1 if number % 4 == 3 else 0
         body = {"space_id": one.space_id, "choice": choice, "paper": f"书面票 {number + 1:03d}"}
         office.post(votes, body, _Receipt)
+
+
+def _offer_venues(office: CloudApi, homes: dict[str, CloudApi], site_id: str, now_ms: int) -> None:
+    """Offer three venues and have two homes book tomorrow's."""
+    tomorrow = (datetime.fromtimestamp(now_ms / 1000, UTC) + _SHANGHAI + timedelta(days=1)).date()
+    booked = iter((("101", 3), ("103", 5)))
+    for name, opens, closes, slot, note in (
+        ("羽毛球场", 8 * 60, 22 * 60, 60, "请穿运动鞋；灯到点自动关。"),
+        ("多功能活动室", 9 * 60, 21 * 60, 120, "可坐 30 人，用后请把桌椅归位。"),
+        ("乒乓球台", 8 * 60, 21 * 60, 30, ""),
+    ):
+        venue = {
+            "name": name,
+            "opens_minute": opens,
+            "closes_minute": closes,
+            "slot_minutes": slot,
+            "note": note,
+        }
+        offered = office.post(f"/api/v1/sites/{site_id}/venues", venue, _Venue)
+        login, place = next(booked, ("", 0))
+        if login:
+            path = f"/api/v1/venues/{offered.venue_id}/free_slots?on={tomorrow.isoformat()}"
+            free = office.get(path, _FreeSlots).begins_at_ms
+            [account_id, *_] = homes[login].get("/api/v1/me", _Me).account_ids
+            wish = {"venue_id": offered.venue_id, "from_ms": free[place]}
+            homes[login].post(f"/api/v1/accounts/{account_id}/bookings", wish, msgspec.Raw)
+
+
+def _hold_parcels(office: CloudApi, home: CloudApi, site_id: str) -> None:
+    """Take parcels in, and hand one out by the code its home shows."""
+    path = f"/api/v1/sites/{site_id}/parcels"
+    for space, carrier, shelf in (
+        ("1-101", "京东快递", "A-03"),
+        ("1-101", "顺丰速运", "B-01"),
+        ("1-203", "中通快递", "A-07"),
+        ("1-402", "邮政 EMS", "冷柜 2"),
+    ):
+        office.post(path, {"home": space, "carrier": carrier, "shelf": shelf}, msgspec.Raw)
+    code = next(one.code for one in home.pages("/api/v1/own_parcels", _Parcel))
+    office.post(f"{path}/handing_out", {"code": code}, msgspec.Raw)
 
 
 def _signed_in(port: int, login: str) -> CloudApi:

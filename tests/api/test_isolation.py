@@ -177,6 +177,9 @@ async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
     booking = await homes.post(
         f"{own}/bookings", {"venue_id": venue["venue_id"], "from_ms": free["begins_at_ms"][0]}
     )
+    near = await homes.post(
+        f"{site}/nearby_services", {"name": "药店", "category": "pharmacy", "phone": "110"}
+    )
     guard = await homes.post(
         "/api/v1/users", {"login": "on-duty", "display_name": "张强", "role": "guard", "password": PASSWORD}
     )
@@ -230,6 +233,7 @@ async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
         "invoice_id": invoice["invoice_id"],
         "kind_code": "accounts",
         "line_no": 1,
+        "nearby_service_id": near["nearby_service_id"],
         "notice_delivery_id": ping["delivery_id"],
         "notifier_id": notifier["notifier_id"],
         "occupancy_id": known["homes"][0]["occupancy_id"],

@@ -34,7 +34,7 @@ _STAFF = (
     "/audit?verify=1", "/staff", "/me", "/inbox", "/notifiers",
     "/access", "/access/badges", "/access/entrances",
     "/announcements", "/announcements/new",
-    "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/parcels",
+    "/complaints", "/complaints/DG-F-2026-0001", "/ballots", "/ballots/new", "/venues", "/nearby", "/parcels",
     "/cameras", "/duty", "/response-plans", "/goods", "/patrols",
 )  # fmt: skip
 _RESIDENT = (
@@ -54,6 +54,7 @@ _RESIDENT = (
     "/home/ballots",
     "/home/complaints",
     "/home/venues",
+    "/home/nearby",
     "/home/parcels",
     "/home/goods",
     "/home/complaints/DG-F-2026-0002",

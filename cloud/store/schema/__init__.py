@@ -81,6 +81,7 @@ from cloud.store.schema.money import (
     posting,
     refund,
 )
+from cloud.store.schema.nearby import nearby_service
 from cloud.store.schema.outbound import (
     contact,
     notice,
@@ -257,6 +258,7 @@ __all__ = [
     "manual_reading",
     "metadata",
     "meter",
+    "nearby_service",
     "notice",
     "notice_delivery",
     "notice_read",
