@@ -17,12 +17,26 @@ from typing import Any
 import click
 from aiohttp import web
 
-from simulator.building import DEMO_CARD_KEY, DEMO_READER_KEY, DEMO_RELAY_PASSWORD, DEVICES, DOORS, devices_on
+from simulator.building import (
+    DEMO_CAMERA_PASSWORD,
+    DEMO_CARD_KEY,
+    DEMO_READER_KEY,
+    DEMO_RELAY_PASSWORD,
+    DEVICES,
+    DOORS,
+    devices_on,
+)
 from simulator.cameras_command import cameras_command
 from simulator.cashier_command import cashier_command
 from simulator.control import make_control
 from simulator.door_reader import reader_on_a_line
-from simulator.edge_config import CARD_KEY_FILE, READER_KEY_FILE, RELAY_PASSWORD_FILE, edge_config
+from simulator.edge_config import (
+    CAMERA_PASSWORD_FILE,
+    CARD_KEY_FILE,
+    READER_KEY_FILE,
+    RELAY_PASSWORD_FILE,
+    edge_config,
+)
 from simulator.endpoints import TURNAROUND_MS
 from simulator.faults import FaultKind
 from simulator.panel_caller import SAYINGS, NotConfirmed, dc09_message, deliver, gb26875_message
@@ -33,6 +47,7 @@ DEFAULT_CONTROL_PORT = 8090
 DEFAULT_MQTT_PORT = 18830
 # What the edge is told in files beside its configuration.
 _SECRETS = {
+    CAMERA_PASSWORD_FILE: DEMO_CAMERA_PASSWORD,
     CARD_KEY_FILE: DEMO_CARD_KEY,
     READER_KEY_FILE: DEMO_READER_KEY,
     RELAY_PASSWORD_FILE: DEMO_RELAY_PASSWORD,
@@ -77,6 +92,7 @@ _path = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--door-reader/--no-door-reader", default=True, show_default=True, help="An OSDP reader on a terminal."
 )
+@click.option("--cameras/--no-cameras", default=True, show_default=True, help="Three ONVIF cameras.")
 @click.option("--no-mqtt", is_flag=True, help="Leave lock and leak sensor out.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times real time.")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Another seed, another year.")
@@ -125,6 +141,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         turnaround_ms=options["turnaround_ms"],
         has_callers=True,
         has_door_reader=options["door_reader"],
+        has_cameras=options["cameras"],
     )
 
 
@@ -182,6 +199,7 @@ def _tell(places: Places, control_port: int) -> None:
         "mbus-1": f"{places.host}:{places.mbus_port} (M-Bus behind a TCP level converter)",
         "dtu-1": f"calls {places.host}:{places.dtu_port} (serial server that dials in)",
         "doors": "off" if places.doors_path is None else f"{places.doors_path} (OSDP)",
+        "cameras": ", ".join(places.cameras.values()) or "off",
         "mqtt": "off" if places.mqtt_port is None else f"{places.mqtt_host}:{places.mqtt_port} (zigbee2mqtt)",
     }
     for name, place in lines.items():

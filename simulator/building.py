@@ -32,6 +32,7 @@ class Role(Enum):
     WIRELESS_METER = "electricity meter by radio"
     FIRE_CALLER = "fire-alarm transmission device"
     ALARM_CALLER = "alarm panel"
+    CAMERA = "camera"
 
 
 ELECTRICITY_ROLES = frozenset(
@@ -76,7 +77,7 @@ class Device:
     device_id: str
     role: Role
     line_id: str
-    address: str  # meter address, Modbus unit id in decimal, or zigbee2mqtt friendly name
+    address: str  # meter address, Modbus unit id in decimal, zigbee2mqtt friendly name, what a camera sees
     profile: str
     title: str
     flat: Flat | None = None
@@ -89,6 +90,7 @@ DTU_1, GARAGE_UDP, MBUS_1 = "dtu-1", "garage-udp", "mbus-1"
 MQTT = "mqtt"
 DOORS = "doors"  # RS-485 with door readers
 FIRE_CALLS, ALARM_CALLS = "fire-calls", "alarm-calls"  # ports of the gateway that panels call
+CAMERAS = "cameras"  # ONVIF, each on a port of its own
 
 # What the DTU says when it calls, and every so often.
 DTU_REGISTRATION, DTU_HEARTBEAT = "DTU-0007", "PING"
@@ -96,6 +98,8 @@ DTU_REGISTRATION, DTU_HEARTBEAT = "DTU-0007", "PING"
 DEMO_RELAY_PASSWORD = "123456"  # noqa: S105
 # Of the door readers' secure channel, and of what stands for a card in the edge's events: likewise.
 DEMO_READER_KEY, DEMO_CARD_KEY = "7c" * 16, "5a" * 16
+# Whom the cameras let ask: likewise.
+DEMO_CAMERA_USER, DEMO_CAMERA_PASSWORD = "gatehouse", "demo-camera"
 WATER_METER_TYPE = "10"  # CJ/T 188: cold water
 VACANT_FLAT, HEAVY_FLAT = 203, 602
 
@@ -193,6 +197,9 @@ DEVICES: tuple[Device, ...] = (
     Device("lift-2", Role.LIFT, MQTT, "lifts/lift-2/status", "lift_mqtt", "2 号电梯"),
     Device("fire-2", Role.FIRE_CALLER, FIRE_CALLS, "2c312c320000", "gb26875_fire_panel", "消防传输装置"),
     Device("alarm-1", Role.ALARM_CALLER, ALARM_CALLS, "1234", "sia_dc09_alarm_panel", "物业用房报警主机"),
+    Device("cam-1", Role.CAMERA, CAMERAS, "lobby", "onvif_camera", "1 号楼大堂"),
+    Device("cam-2", Role.CAMERA, CAMERAS, "pump_room", "onvif_camera", "水泵房"),
+    Device("cam-3", Role.CAMERA, CAMERAS, "garage", "onvif_camera", "地下车库 A 区"),
 )
 
 DEVICE_BY_ID: dict[str, Device] = {device.device_id: device for device in DEVICES}

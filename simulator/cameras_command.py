@@ -7,18 +7,11 @@ from contextlib import AsyncExitStack
 
 import click
 
-from protocol.onvif import DISCOVERY_PORT, Credential
-from simulator.cameras import Camera, CameraMake, Discovery
+from protocol.onvif import DISCOVERY_PORT
+from simulator.cameras import Discovery
 from simulator.clock import Clock
-from simulator.scenes import View
-
-# A simulated building has no secrets.
-DEMO_CAMERA = Credential("gatehouse", "demo-camera")
-_HUNG = (
-    ("cam-1", View("1 号楼大堂", "lobby")),
-    ("cam-2", View("水泵房", "pump_room")),
-    ("cam-3", View("地下车库 A 区", "garage")),
-)
+from simulator.faults import FaultBook
+from simulator.hung_cameras import DEMO_CAMERA, hung_cameras
 
 
 @click.command("cameras")
@@ -39,13 +32,9 @@ async def _play(host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     clock = Clock(lambda: time.time_ns() // 1_000_000)
-    hung = [
-        Camera(CameraMake(device_id, view, "IPC-T3", DEMO_CAMERA), clock, host) for device_id, view in _HUNG
-    ]
     async with AsyncExitStack() as stack:
-        for place, camera in enumerate(hung):
-            await camera.open(port + place if port else 0)
-            stack.push_async_callback(camera.close)
+        hung = await stack.enter_async_context(hung_cameras(clock, host, FaultBook(), port))
+        for camera in hung:
             click.echo(f"{camera.make.device_id} {camera.address} {camera.make.view.name}")
         discovery = Discovery(hung)
         await discovery.open(host, DISCOVERY_PORT)

@@ -25,7 +25,7 @@ from aiohttp.typedefs import Handler
 from protocol.quantity import QUANTITIES, decimal_from_micro
 from simulator.building import DEVICES, DOORS, Device, devices_on
 from simulator.faults import LATE_REPLY_MS, Fault, FaultKind, kinds_for
-from simulator.maps import READERS, shown_values
+from simulator.maps import TOLD_BY_THE_BOX, shown_values
 from simulator.simulation import Simulation
 from simulator.wireless import Action
 
@@ -117,6 +117,7 @@ async def _state(request: web.Request) -> web.Response:
                 "mqtt_host": places.mqtt_host,
                 "mqtt_port": places.mqtt_port,
                 "doors_path": None if places.doors_path is None else str(places.doors_path),
+                "cameras": dict(places.cameras),
             },
             "issued": len(simulation.ledger),
             "faults": [_fault_json(fault) for fault in simulation.faults.all()],
@@ -213,7 +214,7 @@ def _device_json(simulation: Simulation, device: Device, at_ms: int) -> dict[str
         "address": device.address,
         "profile": device.profile,
         "values": {
-            point: _told(READERS.get(device.profile, {}).get(point, point), value_micro)
+            point: _told(TOLD_BY_THE_BOX.get(device.profile, {}).get(point, point), value_micro)
             for point, value_micro in values.items()
         },
         "faults": sorted(kind.value for kind in kinds_for(device)),

@@ -11,6 +11,8 @@ from simulator.building import (
     ALARM_CALLS,
     BUS_1,
     BUS_2,
+    CAMERAS,
+    DEMO_CAMERA_USER,
     DEVICES,
     DOORS,
     DTU_1,
@@ -42,6 +44,7 @@ _INTERVALS_S = {
     Role.RELAY_BOARD: 10,
     Role.FIRE_PANEL: 1,
     Role.LIFT: 2,
+    Role.CAMERA: 60,
 }
 
 
@@ -53,6 +56,7 @@ closing = "direct"
 '''
 
 READER_KEY_FILE, CARD_KEY_FILE = "readers.key", "cards.key"
+CAMERA_PASSWORD_FILE = "cameras.password"  # noqa: S105
 
 _COMMANDS = """
 [commands]
@@ -64,6 +68,10 @@ actions = ["door_unlock"]
 [[commands.allow]]
 devices = "door-*"
 actions = ["door_unlock"]
+
+[[commands.allow]]
+devices = "cam-*"
+actions = ["show_live", "take_picture"]
 
 [[commands.allow]]
 devices = "wm-*"
@@ -113,7 +121,7 @@ def edge_config(
         f"[page]\nport = {page_port}\n",
         _COMMANDS,
         *lines.values(),
-        *(_device(device) for device in DEVICES if device.line_id in lines),
+        *(_device(device, places) for device in DEVICES if device.line_id in lines),
         _RULES,
         _reactions(lines),
     ]
@@ -158,6 +166,11 @@ def _lines(places: Places) -> dict[str, str]:
             f'[[lines]]\nid = "{DOORS}"\ntransport = "osdp"\npath = "{places.doors_path}"\n'
             f'baud = 9600\nkey_file = "{READER_KEY_FILE}"\ncard_key_file = "{CARD_KEY_FILE}"\n'
         )
+    if places.cameras:
+        lines[CAMERAS] = (
+            f'[[lines]]\nid = "{CAMERAS}"\ntransport = "onvif"\nusername = "{DEMO_CAMERA_USER}"\n'
+            f'password_file = "{CAMERA_PASSWORD_FILE}"\n'
+        )
     calls = {
         FIRE_CALLS: ("gb26875.3", places.fire_calls_port),
         ALARM_CALLS: ("sia-dc09", places.alarm_calls_port),
@@ -171,10 +184,11 @@ def _lines(places: Places) -> dict[str, str]:
     return lines
 
 
-def _device(device: Device) -> str:
+def _device(device: Device, places: Places) -> str:
+    address = places.cameras.get(device.device_id, device.address)
     text = (
         f'[[devices]]\nid = "{device.device_id}"\nline = "{device.line_id}"\n'
-        f'profile = "{device.profile}"\naddress = "{device.address}"\n'
+        f'profile = "{device.profile}"\naddress = "{address}"\n'
     )
     interval_s = _INTERVALS_S.get(device.role)
     if interval_s is not None:
@@ -215,7 +229,7 @@ message = "somebody is trapped in the lift"
 """
 
 # What the box does by itself: a fire opens the doors and keeps them open until the panel is quiet; water in
-# the pump room sounds a siren.
+# the pump room sounds a siren; and a camera sees what was raised in its view.
 _FIRE_RELEASE = """\
 [[reactions]]
 id = "fire-release"
@@ -234,10 +248,31 @@ act = "relay_close"
 at_most_s = 120
 unless = { point = "fire-1/fire_alarm", when = ["alarm"], reason = "the fire bells ring" }
 """
+_SEEN = """\
+[[reactions]]
+id = "lobby-seen"
+on = ["fire_alarm", "manual_alarm"]
+devices = ["cam-1"]
+act = "alarm_picture"
+
+[[reactions]]
+id = "pump-room-seen"
+on = ["water_leak"]
+at = ["leak-1/*"]
+devices = ["cam-2"]
+act = "alarm_picture"
+
+[[reactions]]
+id = "garage-seen"
+on = ["door_forced", "fire_alarm", "intrusion", "manual_alarm"]
+devices = ["cam-3"]
+act = "alarm_picture"
+"""
 
 
 def _reactions(lines: Mapping[str, str]) -> str:
     roles = {Role.LOCK, Role.DOOR_READER}
     doors = [device.device_id for device in DEVICES if device.role in roles and device.line_id in lines]
     release = _FIRE_RELEASE.format(doors=json.dumps(doors)) if doors else ""
-    return "\n".join(filter(None, (release, _SIREN if MQTT in lines else "")))
+    siren, seen = _SIREN if MQTT in lines else "", _SEEN if CAMERAS in lines else ""
+    return "\n".join(filter(None, (release, siren, seen)))

@@ -67,7 +67,7 @@ _CALLERS = frozenset({Role.ALARM_CALLER, Role.FIRE_CALLER})
 ROLES_OF: dict[FaultKind, frozenset[Role]] = {
     FaultKind.BAD_CHECKSUM: _ON_RS485,  # TCP has its own
     FaultKind.BROKER_OFFLINE: _WIRELESS,
-    FaultKind.DEAD: _WIRED | _WIRELESS,
+    FaultKind.DEAD: _WIRED | _WIRELESS | {Role.CAMERA},
     FaultKind.FIRE_ALARM: frozenset({Role.FIRE_PANEL}) | _CALLERS,
     FaultKind.FOREIGN_REPLY: _WIRED,
     FaultKind.LATE_REPLY: _WIRED,

@@ -252,8 +252,8 @@ CALLERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-# By profile, for door readers: point name to its quantity.
-READERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+# By profile, for what the box itself tells of: point name to its quantity.
+TOLD_BY_THE_BOX: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "osdp_door": {
             "availability": "availability",
@@ -263,7 +263,12 @@ READERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "exit_button": "switch_state",
             "tamper": "tamper",
             "power_fault": "system_fault",
-        }
+        },
+        "onvif_camera": {
+            "availability": "availability",
+            "picture_fault": "system_fault",
+            "clock_fault": "system_fault",
+        },
     }
 )
 
@@ -283,6 +288,6 @@ def shown_values(profile: str, values_micro: Mapping[str, int]) -> dict[str, int
         shown[point] = quantised(values_micro[point], step_micro)
     for point, step_micro in TALKERS.get(profile, {}).items():
         shown[point] = quantised(values_micro[point], step_micro)
-    for point in (*CALLERS.get(profile, ()), *READERS.get(profile, ())):
+    for point in (*CALLERS.get(profile, ()), *TOLD_BY_THE_BOX.get(profile, ())):
         shown[point] = values_micro[point]
     return shown

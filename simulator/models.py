@@ -47,7 +47,7 @@ from simulator.meters import (
     Wobble,
     beijing_rate,
 )
-from simulator.plant import Door, FirePanel, LeakSensor, Lift, Lock, RelayBoard
+from simulator.plant import Door, FirePanel, LeakSensor, Lift, Lock, RelayBoard, Watching
 from simulator.plugs import Plug
 from simulator.registers import (
     ENERGY_CENTI_KWH,
@@ -179,6 +179,8 @@ class Building:
                 return FirePanel(device_id, self._faults)
             case Role.DOOR_READER:
                 return self.door
+            case Role.CAMERA:
+                return Watching()
             case Role.LOCK:
                 return self.lock
             case Role.LEAK_SENSOR:

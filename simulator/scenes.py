@@ -39,8 +39,7 @@ def picture(view: View, at_ms: int) -> bytes:
     draw = ImageDraw.Draw(image, "RGBA")
     SCENES[view.place](draw, chance, second)
     image = image.filter(ImageFilter.GaussianBlur(1.2))
-    noise = Image.effect_noise(SIZE, 22).convert("RGB")
-    image = Image.blend(image, noise, 0.06)
+    image = Image.blend(image, _noise(), 0.06)
     _write_over(ImageDraw.Draw(image), view, second)
     written = BytesIO()
     image.save(written, "JPEG", quality=_JPEG_QUALITY)
@@ -54,6 +53,14 @@ def _write_over(draw: Any, view: View, second: int) -> None:
         ((SIZE[0] - 28, SIZE[1] - 24), view.name, "rd"),
     ):
         draw.text(place, text, font=_font(), anchor=anchor, fill="white", stroke_width=2, stroke_fill="black")
+
+
+@cache
+def _noise() -> Any:
+    """Return the grain of a cheap sensor; made once, since drawing must not keep meters from answering."""
+    from PIL import Image
+
+    return Image.effect_noise(SIZE, 22).convert("RGB")
 
 
 @cache

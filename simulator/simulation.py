@@ -5,9 +5,9 @@ The invariant: whatever was opened is closed, in reverse order, also when openin
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from protocol.fieldbus.modbus import Framing
@@ -45,6 +45,7 @@ from simulator.endpoints import (
     TcpEndpoint,
 )
 from simulator.faults import Fault, FaultBook, FaultKind
+from simulator.hung_cameras import hung_cameras
 from simulator.ledger import Ledger
 from simulator.maps import MODBUS
 from simulator.mbus_slaves import MbusSlaves
@@ -77,6 +78,7 @@ class Settings:
     turnaround_ms: int = TURNAROUND_MS
     has_callers: bool = False
     has_door_reader: bool = False
+    has_cameras: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Places:
     fire_calls_port: int | None = None
     alarm_calls_port: int | None = None
     doors_path: Path | None = None  # None: no door reader
+    cameras: Mapping[str, str] = field(default_factory=dict)  # host and port of each
 
 
 class Simulation:
@@ -140,6 +143,7 @@ class Simulation:
             mqtt_port = await self._start_radio(stack)
             calls = await self._start_callers(stack)
             self.doors = await self._start_doors(stack)
+            cameras = await self._hang_cameras(stack)
             self._places = Places(
                 self.settings.host,
                 line.path,
@@ -155,6 +159,7 @@ class Simulation:
                 calls.get(FIRE_CALLS),
                 calls.get(ALARM_CALLS),
                 None if self.doors is None else self.doors.path,
+                cameras,
             )
             self._stack = stack.pop_all()
         return self
@@ -289,6 +294,12 @@ class Simulation:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(group.create_task(doors.run()).cancel)
         return doors
+
+    async def _hang_cameras(self, stack: AsyncExitStack) -> dict[str, str]:
+        if not self.settings.has_cameras:
+            return {}
+        hung = await stack.enter_async_context(hung_cameras(self.clock, self.settings.host, self.faults))
+        return {camera.make.device_id: camera.address for camera in hung}
 
 
 def free_port(host: str) -> int:

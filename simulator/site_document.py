@@ -22,7 +22,7 @@ from simulator.building import (
 )
 from simulator.curves import DAY_MS, ZONE_OFFSET_MS, day_start_ms, local_day
 from simulator.inventory import bought
-from simulator.maps import READERS, shown_values
+from simulator.maps import TOLD_BY_THE_BOX, shown_values
 from simulator.models import Building
 
 SITE_CODE, SITE_NAME, SITE_ADDRESS = "DG", "示范小区", "北京市朝阳区示范路 1 号"
@@ -150,7 +150,7 @@ def _device(device: Device) -> dict[str, object]:
         "code": device.device_id,
         "profile": device.profile,
         "title": device.title,
-        "points": [_point(name, READERS.get(device.profile, {})) for name in points],
+        "points": [_point(name, TOLD_BY_THE_BOX.get(device.profile, {})) for name in points],
     }
 
 

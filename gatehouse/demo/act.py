@@ -60,7 +60,7 @@ class Act:
         self._begin(plan)
         state = self._live_through(plan)
         self._bill(plan)
-        latencies = self._ring()
+        latencies, (of_alarms, of_asking) = self._ring()
         self._screen.say("Comparing what was issued, accepted and shown, reading by reading")
         issued = issued_readings(self._stage, state.lived_to_ms)
         visible = visible_readings(self._stage, state.lived_to_ms, self._count("readings"))
@@ -73,12 +73,13 @@ class Act:
             ("readings issued by the simulator", f"{issued.total():,}"),
             ("readings accepted by the edge", f"{accepted:,}"),
             ("readings visible in the cloud", f"{visible.total():,}"),
-            ("beside these, the edge's own word on its door reader", f"{own.total():,}"),
+            ("beside these, the edge's own word on its door reader and cameras", f"{own.total():,}"),
             ("invoices", f"{billed.invoices:,}"),
             ("invoice lines", f"{billed.lines:,}"),
             ("total fen", f"{billed.total_fen:,}"),
             ("fen recomputed from traces", f"{billed.recomputed_fen:,}"),
             ("raw frames opened for it", f"{billed.frames:,}"),
+            ("pictures cameras took of alarms and when asked", f"{of_alarms:,} + {of_asking:,}"),
             *((f"alarm latency, {name}", f"{ms / 1000:.2f} s") for name, ms in latencies.items()),
         ]
         self._screen.say()
@@ -96,8 +97,8 @@ class Act:
 
     def _set_up(self, plan: Calendar, *, is_new: bool) -> None:
         self._screen.say(
-            "Starting building 1 of three: 24 flats, 68 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus "
-            "TCP, MQTT, OSDP; two panels call by themselves"
+            "Starting building 1 of three: 24 flats, 71 devices on RS-485, M-Bus, UDP, a 4G modem, Modbus "
+            "TCP, MQTT, OSDP, ONVIF; two panels call by themselves"
         )
         self._stage.start_simulator(plan.opened_on)
         if is_new:
@@ -110,6 +111,7 @@ class Act:
             self._screen.say("Residents tell of repairs, technicians mend them")
             self._stage.tell_of_repairs()
             self._stage.set_up_doors()
+            self._stage.name_cameras()
             self._screen.say("The office announces, residents complain and vote")
             self._stage.fill_community(self._now_ms())
 
@@ -160,25 +162,27 @@ class Act:
             paid = self._stage.take_money(calendar.local_day(self._now_ms()))
             self._screen.say(f"  {paid} accounts have paid, by code, by transfer and at the desk")
 
-    def _ring(self) -> dict[str, int]:
-        """Go live, let a leak and a fire be noticed, stop; return each alarm's latency in milliseconds."""
+    def _ring(self) -> tuple[dict[str, int], tuple[int, int]]:
+        """Go live, cause a leak and a fire, stop; return each alarm's latency in ms, and the pictures."""
         self._screen.say("Going live; letting a fire and a leak be noticed")
         bell = AlarmBell(self._stage)
         follower = self._stage.api.follow(bell.on_change)
         try:
             self._stage.go_live()
+            asked = self._stage.look_around()
             time.sleep(_LIVE_S)
             latencies = {
                 "fire, polled each second": bell.ring("fire-1", "fire_alarm", "fire_alarm"),
                 "leak, told by radio": bell.ring("leak-1", "leak", "water_leak"),
             }
+            pictures = self._stage.pictures_come({"fire_alarm", "water_leak"}, asked)
         finally:
             follower.close()
         # The radio falls silent with the clock; then the edge ends its polls, sends the rest and stops.
         self._stage.control("PUT", "/clock", {"at_ms": self._now_ms()})
         time.sleep(_RADIO_SETTLES_S)
         self._stage.stop_edge()
-        return latencies
+        return latencies, pictures
 
     def _watch(self, state: State) -> None:
         """Run live and show what happens until interrupted."""
@@ -187,6 +191,7 @@ class Act:
         follower = stage.api.follow(line.on_change)
         try:
             stage.go_live()
+            stage.look_around()
             for told in _welcome(stage):
                 screen.say(told)
             remembered_at = time.monotonic()
@@ -231,6 +236,7 @@ def _welcome(stage: Stage) -> list[str]:
         ),
         "",
         "Try: gatehouse simulate fault fire-1 fire_alarm --zone 3",
+        "     gatehouse simulate fault leak-1 leak       (the pump room's camera takes a picture)",
         "     gatehouse simulate card 4711101",
         "Ctrl-C ends everything; started again it goes on from here.",
         "",

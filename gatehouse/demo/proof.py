@@ -17,11 +17,11 @@ from gatehouse.demo.errors import DemoError, ProofFailed
 from gatehouse.demo.recompute import recompute_line
 from gatehouse.demo.stage import Stage
 from protocol.quantity import micro_from_decimal
-from simulator.building import DOORS, devices_on
+from simulator.building import CAMERAS, DOORS, devices_on
 
 _ALARM_TIMEOUT_S = 30.0
 _LEDGER_PAGE = 50_000
-_READERS = tuple(f"{device.device_id}/" for device in devices_on(DOORS))
+_TOLD_BY_THE_BOX = tuple(f"{device.device_id}/" for line in (CAMERAS, DOORS) for device in devices_on(line))
 _END_OF_TIME_MS = 253_402_300_799_999  # the last the API takes
 _DIFFERENCES_SHOWN = 5
 
@@ -134,12 +134,12 @@ def visible_readings(
 
 
 def own_words(readings: Counter[ReadingKey]) -> Counter[ReadingKey]:
-    """Return the readings that no device issued: what the edge, as panel, says of its door readers.
+    """Return the readings that no device issued: what the edge says of its door readers and cameras.
 
-    Whether a reader answers, over its secure channel, with its lock on, is the panel's own knowledge, told
-    when it changes; nothing on the wire says it in as many words.
+    Whether a reader answers, over its secure channel, with its lock on, whether a camera gives pictures, is
+    the edge's own knowledge, told when it changes; nothing on the wire says it in as many words.
     """
-    return Counter({key: count for key, count in readings.items() if key[0].startswith(_READERS)})
+    return Counter({key: count for key, count in readings.items() if key[0].startswith(_TOLD_BY_THE_BOX)})
 
 
 def compare(issued: Counter[ReadingKey], accepted: int, visible: Counter[ReadingKey]) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from edge.buffer_file import open_store
 from edge.health import Health
+from gatehouse.demo.cameras import look_around, name_cameras, pictures_come
 from gatehouse.demo.cloud_api import Closing, CloudApi, CodedItem, Gateways, Period, PeriodOverview
 from gatehouse.demo.community import fill_community
 from gatehouse.demo.doors import set_up_doors
@@ -123,6 +124,18 @@ class Stage:
     def set_up_doors(self) -> int:
         """Make the lock an entrance and give out badges; return how many."""
         return set_up_doors(self.api, self._site_id(), self.gateway_id())
+
+    def name_cameras(self) -> int:
+        """Say what the building's cameras are called and see; return how many."""
+        return name_cameras(self.api, self._site_id(), self.gateway_id())
+
+    def look_around(self) -> int:
+        """Have each camera take a picture; return how many were asked."""
+        return look_around(self.api, self._site_id())
+
+    def pictures_come(self, kinds: set[str], asked: int) -> tuple[int, int]:
+        """Return how many pictures of alarms and asked for the cloud has, once it has what there must be."""
+        return pictures_come(self.api, self._site_id(), kinds, asked)
 
     def tell_of_repairs(self) -> int:
         """Let residents tell of what is broken and technicians mend it; return of how many."""

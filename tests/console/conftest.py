@@ -37,6 +37,7 @@ class Served:
     url: str
     app: web.Application
     gateway: GatewayIdentity
+    runner: web.AppRunner
 
     @property
     def database(self) -> Database:
@@ -112,7 +113,7 @@ async def serving(
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     try:
-        yield Served(f"http://127.0.0.1:{site.port}", app, gateway)
+        yield Served(f"http://127.0.0.1:{site.port}", app, gateway, runner)
     finally:
         await runner.cleanup()
 

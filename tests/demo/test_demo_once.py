@@ -52,5 +52,11 @@ def test_a_short_demonstration_proves_itself(tmp_path: Path) -> None:
     assert figure(told, "fen recomputed from traces") == figure(told, "total fen")
     assert 0 < float(figure(told, "alarm latency, fire, polled each second")) < 5
     assert 0 <= float(figure(told, "alarm latency, leak, told by radio")) < 5
+    taken = re.search(
+        r"^pictures cameras took of alarms and when asked\s+(\d+) \+ (\d+)$", told, re.MULTILINE
+    )
+    assert taken is not None
+    assert int(taken[1]) >= 2
+    assert int(taken[2]) == 3
     assert "\x1b" not in told
     assert [pid for pid, words in command_lines() if str(tmp_path) in words] == []

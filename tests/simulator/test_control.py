@@ -127,7 +127,7 @@ async def test_state_shows_every_device_with_words_and_units(client: Client) -> 
     state = await (await client.get("/state")).json()
 
     devices = {device["id"]: device for device in state["devices"]}
-    assert len(devices) == 68
+    assert len(devices) == 71
     assert devices["wm-main"]["values"]["water_volume"].endswith(" m3")
     assert devices["lift-1"]["values"]["lift_mode"] == "normal"
     assert devices["fire-1"]["values"]["fire_alarm_8"] == "normal"

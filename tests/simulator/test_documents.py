@@ -38,6 +38,7 @@ PLACES = Places(
     9100,
     9101,
     Path("/dev/pts/9"),
+    {"cam-1": "127.0.0.1:8101", "cam-2": "127.0.0.1:8102", "cam-3": "127.0.0.1:8103"},
 )
 OCCASION = Occasion(opened_on=date(2026, 1, 1), now_ms=AT_MS, password="a long password")
 
@@ -50,8 +51,10 @@ def test_the_edge_reads_its_configuration(tmp_path: Path) -> None:
 
     assert {device.device_id for device in config.devices} == {device.device_id for device in DEVICES}
     wired = {"bus-1", "bus-2", "meters-tcp", "lift-tcp", "fire-tcp", "garage-udp", "mbus-1", "dtu-1"}
-    assert set(config.lines) == wired | {"mqtt", "doors", "fire-calls", "alarm-calls"}
+    assert set(config.lines) == wired | {"mqtt", "doors", "cameras", "fire-calls", "alarm-calls"}
     assert config.credential_file is None
+    [camera] = [device for device in config.devices if device.device_id == "cam-2"]
+    assert camera.address == "127.0.0.1:8102"
     assert {line.line_id for line in plan(config) if line.plans} == wired
 
 

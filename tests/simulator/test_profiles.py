@@ -96,6 +96,7 @@ def test_a_device_speaks_its_profiles_protocol_on_a_line_that_carries_it(device:
         "garage-udp": {"modbus"},
         "mbus-1": {"mbus"},
         "mqtt": {"mqtt-json", "mqtt-shelly", "mqtt-tasmota", "mqtt-zigbee2mqtt", "sparkplug-b"},
+        "cameras": {"onvif"},
         "doors": {"osdp"},
         "fire-calls": {"gb26875.3"},
         "alarm-calls": {"sia-dc09"},
@@ -108,5 +109,5 @@ def test_ids_and_addresses_are_unique() -> None:
     ids = [device.device_id for device in DEVICES]
     places = [(device.line_id, device.address) for device in DEVICES]
 
-    assert len(set(ids)) == len(ids) == 68
+    assert len(set(ids)) == len(ids) == 71
     assert len(set(places)) == len(places)
