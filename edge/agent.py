@@ -37,6 +37,7 @@ from edge.local_outputs import GuardedActuators, LocalOutputs
 from edge.meter_rounds import MeterRounds
 from edge.page import serve_page
 from edge.picture_lane import PictureLane
+from edge.self_report import SelfReport
 from edge.supervise import keep_running
 from edge.system_clock import SystemClock
 from edge.uplink import Cloud, Lane
@@ -311,6 +312,7 @@ async def _run_parts(
         "hatch": lambda: serve_hatch(config, field, clock),
         "rules": lambda: _tick(field.intake),
         "meter rounds": MeterRounds(field, clock).run,
+        "self report": SelfReport(field.buffer, field.intake, clock).run,
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         "listeners": field.run,
         "local outputs": LocalOutputs(field.reactions, field.actuators, field.intake, clock).run,

@@ -107,7 +107,9 @@ async def test_a_dead_meter_raises_one_event_and_a_fire_another(tmp_path: Path) 
         await until(lambda: len(simulation.ledger) > 300)
         await simulation.add_fault("fire-1", fault("fire-1", FaultKind.FIRE_ALARM))
         async with asyncio.timeout(30):
-            while (await health_at(port))["events_seen"] < 3:
+            while (await health_at(port))[
+                "events_seen"
+            ] < 4:  # the start, the dead meter, the panel and its zone
                 await asyncio.sleep(0.2)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
