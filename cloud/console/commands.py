@@ -17,8 +17,9 @@ from cloud.domain.command_offer import Offer
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import CommandId, SeriesId, SiteId, is_uuid
 from cloud.domain.user import User
-from cloud.services import commands, devices
+from cloud.services import commands, devices, valves
 from cloud.services.devices import DeviceDetail, Door
+from cloud.services.valves import Behind
 from cloud.store.db import Tx
 from protocol.command import FINAL_STATES, Action, CommandState
 
@@ -27,6 +28,8 @@ _SHOWN_BESIDE = 10
 _FIELD_LENGTH_MAX = 600
 # Water and electricity of a home: what the law has a word on.
 _SUPPLY = frozenset({Action.RELAY_CLOSE, Action.RELAY_OPEN, Action.VALVE_CLOSE, Action.VALVE_OPEN})
+# What a supply to homes stops or starts by: they are told.
+_VALVES = frozenset({Action.VALVE_CLOSE, Action.VALVE_OPEN})
 # What a technician asks now and then stands behind what a person came for.
 _TECHNICAL = frozenset({Action.BROADCAST_TIME, Action.FREEZE_TOTALS, Action.RAW_READ, Action.SET_POINT})
 _WAY = (CommandState.REQUESTED, CommandState.SENT, CommandState.ACCEPTED, CommandState.DONE)
@@ -79,6 +82,7 @@ class CommandView:
     steps: tuple[CommandStep, ...]
     way: tuple[Step, ...]
     gateway_code: str
+    behind: Behind | None = None
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
@@ -134,7 +138,11 @@ def _one(tx: Tx, actor: User, site_id: SiteId, command_id: str) -> CommandView:
     if command.site_id != site_id:
         raise NotFound(f"there is no command {command_id}")
     code = commands.gateway_code_of(tx, actor, command)
-    return CommandView(command, tuple(steps), _way(command, steps), code)
+    behind = None
+    if command.action in _VALVES and command.state is CommandState.DONE:
+        since_ms = command.requested_at_ms
+        behind = valves.behind_valve(tx, actor, site_id, command.gateway_id, command.device_code, since_ms)
+    return CommandView(command, tuple(steps), _way(command, steps), code, behind)
 
 
 def _way(command: IssuedCommand, steps: Sequence[CommandStep]) -> tuple[Step, ...]:

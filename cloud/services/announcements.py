@@ -43,12 +43,29 @@ _RELATION_OF = {Readers.OWNERS: Relation.OWNER, Readers.TENANTS: Relation.TENANT
 def reach(tx: Tx, actor: User, site_id: SiteId, audience: Audience) -> Reach:
     """Return whom an audience would reach now."""
     require(actor, Action.MANAGE_COMMUNITY)
-    homes = _homes(tx, site_id, audience)
+    homes = homes_reached(tx, site_id, audience)
     return Reach(
         tuple(in_natural_order(home.code for home in homes)),
         tuple(home.account_id for home in homes),
         tuple(in_natural_order(home.code for home in homes if not home.has_login)),
     )
+
+
+def homes_reached(tx: Tx, site_id: SiteId, audience: Audience) -> list[HomeRow]:
+    """Return the homes an audience is, in no order; none for the staff."""
+    today = _today(tx, site_id)
+    own = {one.building_id for one in premises.list_buildings(tx, site_id)}
+    for building_id in audience.building_ids - own:
+        raise NotFound(f"there is no building {building_id}")
+    if audience.readers is Readers.STAFF:
+        return []
+    relation = _RELATION_OF.get(audience.readers)
+    return [
+        home
+        for home in announcements.homes_of(tx, site_id, audience.building_ids, relation, today)
+        if audience.unit_code in ("", home.unit_code)
+        and audience.riser in ("", riser_of(home.code, home.floor))
+    ]
 
 
 def publish(
@@ -165,22 +182,6 @@ def tell_some(tx: Tx) -> bool:
             ),
         )
     return len(taken) == _TOLD_AT_ONCE
-
-
-def _homes(tx: Tx, site_id: SiteId, audience: Audience) -> list[HomeRow]:
-    today = _today(tx, site_id)
-    own = {one.building_id for one in premises.list_buildings(tx, site_id)}
-    for building_id in audience.building_ids - own:
-        raise NotFound(f"there is no building {building_id}")
-    if audience.readers is Readers.STAFF:
-        return []
-    relation = _RELATION_OF.get(audience.readers)
-    return [
-        home
-        for home in announcements.homes_of(tx, site_id, audience.building_ids, relation, today)
-        if audience.unit_code in ("", home.unit_code)
-        and audience.riser in ("", riser_of(home.code, home.floor))
-    ]
 
 
 def _found(tx: Tx, announcement_id: AnnouncementId) -> Announcement:

@@ -15,6 +15,7 @@ from cloud.domain.ids import (
     SeriesId,
     ServicePointId,
     SiteId,
+    SpaceId,
     UserId,
 )
 from cloud.domain.meter import (
@@ -25,6 +26,7 @@ from cloud.domain.premises import Commodity
 from cloud.store.db import Tx
 from cloud.store.schema import (
     account,
+    device,
     gateway,
     installation,
     meter,
@@ -209,6 +211,42 @@ def is_measured_for(tx: Tx, series_id: SeriesId, account_ids: Collection[Account
             .limit(1)
         ).scalar_one_or_none()
     )
+
+
+def spaces_of_device(tx: Tx, gateway_id: GatewayId, device_code: str) -> list[SpaceId]:
+    """Return the spaces whose meter a device is now."""
+    # Whose meter is this?
+    rows = tx.conn.execute(
+        sa.select(service_point.c.space_id)
+        .distinct()
+        .select_from(
+            device.join(
+                point, sa.and_(point.c.tenant_id == device.c.tenant_id, point.c.device_id == device.c.id)
+            )
+            .join(
+                installation,
+                sa.and_(
+                    installation.c.tenant_id == point.c.tenant_id,
+                    installation.c.series_id == point.c.series_id,
+                ),
+            )
+            .join(
+                service_point,
+                sa.and_(
+                    service_point.c.tenant_id == installation.c.tenant_id,
+                    service_point.c.id == installation.c.service_point_id,
+                ),
+            )
+        )
+        .where(
+            device.c.tenant_id == tx.tenant_id,
+            device.c.gateway_id == gateway_id,
+            device.c.code == device_code,
+            installation.c.to_at_ms.is_(None),
+            service_point.c.space_id.is_not(None),
+        )
+    ).scalars()
+    return [SpaceId(space_id) for space_id in rows]
 
 
 def _meters(tx: Tx) -> sa.Select[Any]:

@@ -1,0 +1,63 @@
+"""A closed valve proposes whom to tell, filled in; once they are told its page shows that instead."""
+
+import html
+import re
+
+from cloud.domain.command import Purpose
+from cloud.domain.equipment import Equipment, EquipmentKind
+from cloud.domain.ids import EquipmentId
+from cloud.services import commands
+from cloud.store import equipment, premises, users
+from cloud.store.db import Tx
+from protocol.command import Action, CommandState
+from tests.console.conftest import Served
+from tests.console.test_pages import signed_in, text_of
+
+
+async def test_the_homes_behind_a_closed_valve_are_told_from_its_page(served: Served) -> None:
+    gateway = served.gateway
+
+    def close(tx: Tx) -> str:
+        [(flat_id, building_id)] = [
+            (one.space_id, one.building_id)
+            for one in premises.list_spaces(tx, gateway.site_id)
+            if one.code == "1-301"
+        ]
+        devices = {name: one for one, name in equipment.devices_of_site(tx, gateway.site_id).items()}
+        place = (gateway.site_id, building_id, flat_id, devices["gw-1/wm-main"])
+        kind = EquipmentKind.OTHER
+        valve = Equipment(EquipmentId(tx.new_id()), *place, "valve-01", kind, "01 立管阀门", "", "", "")
+        equipment.insert_equipment(tx, valve)
+        record = users.find_by_login(tx, "manager")
+        assert record is not None
+        wish = (gateway.gateway_id, "wm-main", Action.VALVE_CLOSE, Purpose.MAINTENANCE, "换立管阀门")
+        asked = commands.request(tx, record.user, *wish)
+        commands.take_to_send(tx, gateway, "n7")
+        for state in (CommandState.ACCEPTED, CommandState.DONE):
+            commands.report(tx, gateway, asked.command_id, state, "", tx.now_ms)
+        return f"/commands/{asked.command_id}"
+
+    page = await served.database.write(gateway.tenant_id, close)
+    async with await signed_in(served, "manager", "en") as office:
+        async with office.get(page) as shown:
+            body = await shown.text()
+        assert "6 homes are cut off by this valve" in text_of(body)
+        link = re.search(r'href="(/announcements/new[^"]*)"', body)
+        assert link is not None
+        async with office.get(html.unescape(link[1])) as form:
+            filled = await form.text()
+        assert 'value="Water is off"' in filled and '<option value="01" selected>' in filled
+
+        [building] = re.findall(r'name="building" value="([^"]+)" checked', filled)
+        said = {
+            "title": "停水",
+            "text": "换阀门",
+            "readers": "residents",
+            "building": building,
+            "act": "publish",
+        }
+        where = {"unit": re.findall(r"[?&]unit=([^&]*)", html.unescape(link[1]))[0], "riser": "01"}
+        async with office.post("/announcements/new", data={**said, **where}) as told:
+            assert told.status == 200
+        async with office.get(page) as shown:
+            assert "6 homes were told" in text_of(await shown.text())
