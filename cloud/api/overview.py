@@ -25,6 +25,7 @@ NeedWord = Literal[
     "repair_late",
     "refund_waiting",
     "bill_run_waiting",
+    "registration_waiting",
 ]
 
 CONSEQUENCES: dict[Consequence, ConsequenceWord] = {
@@ -45,6 +46,7 @@ NEEDS: dict[NeedKind, NeedWord] = {
     NeedKind.REPAIR_LATE: "repair_late",
     NeedKind.REFUND_WAITING: "refund_waiting",
     NeedKind.BILL_RUN_WAITING: "bill_run_waiting",
+    NeedKind.REGISTRATION_WAITING: "registration_waiting",
 }
 
 

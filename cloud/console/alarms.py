@@ -17,7 +17,7 @@ from cloud.domain.alarm_handling import AlarmAct, Handling
 from cloud.domain.camera import CameraNow, CameraPicture
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AlarmId, SeriesId, UserId, is_uuid
-from cloud.domain.repair import RepairCategory
+from cloud.domain.repair import category_of_alarm
 from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
@@ -64,19 +64,6 @@ class AlarmView:
     pictures: tuple[CameraPicture, ...]
     cameras: tuple[CameraNow, ...]  # that see its device
     error: str = ""
-
-
-_CATEGORIES = {
-    "door_open": RepairCategory.DOOR,
-    "fire_alarm": RepairCategory.FIRE,
-    "leak": RepairCategory.PLUMBING,
-    "lift_fault": RepairCategory.LIFT,
-    "night_flow": RepairCategory.PLUMBING,
-    "system_fault": RepairCategory.FIRE,
-    "tamper": RepairCategory.DOOR,
-    "trapped_person": RepairCategory.LIFT,
-    "water_leak": RepairCategory.PLUMBING,
-}
 
 
 async def show_list(desk: Desk) -> web.StreamResponse:
@@ -159,7 +146,7 @@ async def _one(desk: Desk, error: str = "") -> AlarmView:
         desk.format.age(max(0, alarm.received_at_ms - alarm.raised_at_ms)),
         values,
         dict(state_words(values)),
-        _CATEGORIES.get(alarm.kind, RepairCategory.ELECTRICAL).value,
+        category_of_alarm(alarm.kind).value,
         handling,
         tuple(acts),
         tuple(helpers),

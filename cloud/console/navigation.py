@@ -153,10 +153,18 @@ _PAGE_OF_NEED: Mapping[NeedKind, str] = {
     NeedKind.METER_SILENT: "/meters",
     NeedKind.READING_HELD: "/meters",
     NeedKind.REFUND_WAITING: "/payments",
+    NeedKind.REGISTRATION_WAITING: "/people",
     NeedKind.REPAIR_LATE: "/repairs",
 }
 # One line stands for all of these; the menu counts each.
-_COUNTED = frozenset({NeedKind.COMPLAINT_WAITING, NeedKind.REFUND_WAITING, NeedKind.REPAIR_LATE})
+_COUNTED = frozenset(
+    {
+        NeedKind.COMPLAINT_WAITING,
+        NeedKind.REFUND_WAITING,
+        NeedKind.REGISTRATION_WAITING,
+        NeedKind.REPAIR_LATE,
+    }
+)
 _GRAVE = frozenset({NeedKind.ALARM, NeedKind.MAINTENANCE_OVERDUE})
 
 

@@ -34,6 +34,7 @@ class NeedKind(IntEnum):
     REPAIR_LATE = 9
     REFUND_WAITING = 10
     BILL_RUN_WAITING = 11
+    REGISTRATION_WAITING = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,25 @@ class RepairCategory(Enum):
     OTHER = "other"
 
 
+_CATEGORY_OF_ALARM: Mapping[str, RepairCategory] = MappingProxyType(
+    {
+        "continuous_flow": RepairCategory.PLUMBING,
+        "door_forced": RepairCategory.DOOR,
+        "door_open": RepairCategory.DOOR,
+        "fire_alarm": RepairCategory.FIRE,
+        "fire_supervisory": RepairCategory.FIRE,
+        "leak": RepairCategory.PLUMBING,
+        "leak_suspected": RepairCategory.PLUMBING,
+        "lift_fault": RepairCategory.LIFT,
+        "night_flow": RepairCategory.PLUMBING,
+        "system_fault": RepairCategory.FIRE,
+        "tamper": RepairCategory.DOOR,
+        "trapped_person": RepairCategory.LIFT,
+        "water_leak": RepairCategory.PLUMBING,
+    }
+)
+
+
 class Urgency(Enum):
     """How long it may wait."""
 
@@ -205,6 +224,11 @@ class RepairEntry:
     text: str
     user_id: UserId | None
     user_name: str
+
+
+def category_of_alarm(kind: str) -> RepairCategory:
+    """Return the work an alarm of a kind asks for, as far as the kind says; a gateway's silence says none."""
+    return _CATEGORY_OF_ALARM.get(kind, RepairCategory.OTHER)
 
 
 def clock_of(repair: Repair, now_ms: int) -> RepairClock:

@@ -1,4 +1,5 @@
-"""What waits in the office: complaints to answer, late repairs, refunds to decide, months to be billed.
+"""What waits in the office: complaints to answer, late repairs, refunds to decide, months to be billed,
+who registered for a home without its code.
 
 The invariant: each is one line with a count, whatever the count; nothing that is in time is told.
 """
@@ -9,7 +10,7 @@ from cloud.domain.periods import PeriodState, local_date, midnight_ms, time_zone
 from cloud.domain.refund import RefundState
 from cloud.domain.repair import clock_of
 from cloud.services.premises import site_of
-from cloud.store import complaints, periods, refunds, repairs
+from cloud.store import complaints, households, periods, refunds, repairs
 from cloud.store.db import Tx
 from protocol.event import Severity
 
@@ -19,7 +20,7 @@ _REFUNDS_READ = 200
 
 def office_needs(tx: Tx, site_id: SiteId) -> list[Need]:
     """Return what of a site's office work needs a person now."""
-    office = (_complaints, _repairs, _refunds, _bill_runs)
+    office = (_complaints, _repairs, _refunds, _bill_runs, _registrations)
     return [need for waiting in office for need in waiting(tx, site_id)]
 
 
@@ -66,6 +67,13 @@ def _bill_runs(tx: Tx, site_id: SiteId) -> list[Need]:
         return []
     since_ms = midnight_ms(min(one.dates.end_on for one in ended), zone)
     return [_need(NeedKind.BILL_RUN_WAITING, site_id, Severity.MINOR, since_ms, len(ended))]
+
+
+def _registrations(tx: Tx, site_id: SiteId) -> list[Need]:
+    waiting, since_ms = households.count_waiting(tx, site_id)
+    if since_ms is None:
+        return []
+    return [_need(NeedKind.REGISTRATION_WAITING, site_id, Severity.MINOR, since_ms, waiting)]
 
 
 def _need(kind: NeedKind, site_id: SiteId, severity: Severity, since_ms: int, count: int) -> Need:

@@ -14,6 +14,7 @@ from cloud.store.sealing import seal, unseal
 
 _I, _U = household_invitation.c, user_account.c
 _inviter = app_user.alias("inviter")
+_IS_WAITING = sa.and_(_I.taken_at_ms.is_not(None), _I.settled_at_ms.is_(None))
 
 
 def insert_invitation(
@@ -78,8 +79,21 @@ def invitations_of(tx: Tx, account_id: AccountId) -> list[HouseholdInvitation]:
 
 def waiting_of_site(tx: Tx, site_id: SiteId) -> list[HouseholdInvitation]:
     """Return a site's registrations that wait to be confirmed."""
-    is_waiting = sa.and_(_I.taken_at_ms.is_not(None), _I.settled_at_ms.is_(None))
-    return _invitations(tx, sa.and_(account.c.site_id == site_id, is_waiting))
+    return _invitations(tx, sa.and_(account.c.site_id == site_id, _IS_WAITING))
+
+
+def count_waiting(tx: Tx, site_id: SiteId) -> tuple[int, int | None]:
+    """Return how many registrations of a site wait to be confirmed, and since when the first does."""
+    of_site = household_invitation.join(
+        account, sa.and_(account.c.tenant_id == _I.tenant_id, account.c.id == _I.account_id)
+    )
+    # How many wait, and for how long?
+    count, since_ms = tx.conn.execute(
+        sa.select(sa.func.count(), sa.func.min(_I.taken_at_ms))
+        .select_from(of_site)
+        .where(_I.tenant_id == tx.tenant_id, account.c.site_id == site_id, _IS_WAITING)
+    ).one()
+    return count, since_ms
 
 
 def waiting_of_user(tx: Tx, user_id: UserId) -> list[HouseholdInvitation]:

@@ -16,6 +16,7 @@ from cloud.domain.repair import (
     RepairCategory,
     RepairState,
     Urgency,
+    category_of_alarm,
     clock_of,
 )
 from cloud.domain.user import Locale, Role, User
@@ -152,6 +153,20 @@ def test_the_same_request_again_is_the_same_repair_and_a_strangers_key_is_refuse
             RepairCategory.OTHER, Urgency.NORMAL, Channel.PHONE, "x", request_key="made by the phone"
         )
         house.database.write_now(TENANT, repairs.request, house.manager, house.site_id, asked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "category"),
+    [
+        ("leak", RepairCategory.PLUMBING),
+        ("door_forced", RepairCategory.DOOR),
+        ("gateway_offline", RepairCategory.OTHER),
+    ],
+)
+def test_an_alarm_proposes_the_work_its_kind_names_and_guesses_none(
+    kind: str, category: RepairCategory
+) -> None:
+    assert category_of_alarm(kind) is category
 
 
 def test_an_alarm_has_one_repair_under_way_which_is_done_only_when_the_alarm_is_over(

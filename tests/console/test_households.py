@@ -44,6 +44,8 @@ async def test_a_son_registers_without_the_code_is_confirmed_and_sees_no_bill(se
             assert "等待确认加入 1-101" in text_of(await response.text())
 
     async with await signed_in(served, "manager", "en") as office:
+        async with office.get("/") as response:
+            assert "1 registration waits to be confirmed" in text_of(await response.text())
         async with office.get("/people") as response:
             assert "王小明 registered for 1-101" in text_of(await response.text())
         async with office.get("/households/A-00101") as response:
