@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 
 from bench import (
+    backlog,
+    bus,
     close_period,
     commands,
     drain,
@@ -19,6 +21,8 @@ from bench import (
 )
 
 BENCHES: dict[str, Callable[[], int]] = {
+    "backlog": backlog.main,
+    "bus": bus.main,
     "close_period": close_period.main,
     "commands": commands.main,
     "drain": drain.main,
@@ -33,8 +37,9 @@ BENCHES: dict[str, Callable[[], int]] = {
     "tables": tables.main,
 }
 
-# Those that also run at a scale given by hand: a share of the day, so many accounts or boxes.
+# Those that also run at a scale given by hand: GiB, a share of the day, so many accounts or boxes.
 SCALED: dict[str, Callable[[str], int]] = {
+    "backlog": lambda scale: backlog.main(float(scale)),
     "close_period": lambda scale: close_period.main(int(scale)),
     "drain": lambda scale: drain.main(float(scale)),
     "reconnect": lambda scale: reconnect.main(int(scale)),

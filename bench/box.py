@@ -69,14 +69,20 @@ def running_meters(count: int) -> Iterator[Meters]:
 
 
 @contextmanager
-def running_edge(meters: Meters, period_s: float, dead_ports: Sequence[int] = ()) -> Iterator[int]:
-    """Run the agent against all meters, and against ports where nobody answers; its process id."""
-    folder = Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
+def running_edge(
+    meters: Meters, period_s: float, dead_ports: Sequence[int] = (), folder: Path | None = None
+) -> Iterator[int]:
+    """Run the agent against all meters, and against ports where nobody answers; its process id.
+
+    It lives in `folder`, on the store that is there, or in one of its own. That is gone afterwards.
+    """
+    folder = folder or Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
     config = folder / "edge.toml"
     (folder / "bench_meter.toml").write_text(_profile())
     config.write_text(_config([*meters.ports, *dead_ports], period_s, folder))
     # A box that has run before: its store is there, and need not be made by what is measured.
-    open_store(folder / "buffer.sqlite", lambda: 1, 0).close()
+    if not (folder / "buffer.sqlite").exists():
+        open_store(folder / "buffer.sqlite", lambda: 1, 0).close()
     log = folder / "log"
     served = meters.served()
     with log.open("w") as output:

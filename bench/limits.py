@@ -17,6 +17,12 @@ from bench.measure import integer, row, usage_of
 WARM_UP_S = 4.0
 WINDOW_S = 15.0
 
+# What others reached with all of 200 meters' registers in one read each, measured apart from this run.
+PEERS = {
+    "thingsboard-gateway 3.8.5, SQLite, asked for 40,000/s": "5,000 to 9,000 delivered, 91 to 97 % of a core",
+    "Node-RED 4.1 with modbus 5.60, not durable, asked for 80,000/s": "51,000 to 53,000, 102 %, 243 MiB",
+}
+
 _WIDTHS = (44, 12, 15, 8, 9, 15, 10)
 
 
@@ -36,6 +42,8 @@ def main(window_s: float = WINDOW_S) -> int:
         _measure("50 meters every second", meters, 1.0, window_s)
         with _never_connected() as dropped, _never_answered() as silent:
             _measure("the same beside two black-holed lines", meters, 1.0, window_s, (dropped, silent))
+    for peer, figures in PEERS.items():
+        print(f"for comparison: {peer}: {figures}")
     return 0
 
 

@@ -17,6 +17,7 @@ import random
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,6 +41,8 @@ PENDING_READINGS_MAX = 150_000
 PENDING_EVENTS_MAX = 10_000
 # A failed commit is tried again this soon; the rows stay in memory meanwhile.
 _RETRY_S = 1.0
+# Between two looks at a large store, so that it takes little of the disk and of the time: 5 GB in minutes.
+_LOOK_PAUSE_S = 0.05
 # As many as a batch may hold; dating a block takes a few milliseconds.
 _BLOCKS_DATED_AT_ONCE = 64
 
@@ -115,7 +118,7 @@ class Buffer:
 
     @property
     def moved_aside(self) -> Path | None:
-        """The damaged store that was found at opening, where it lies now."""
+        """The damaged store that was found, where it lies now, once what is sound of it was taken over."""
         return self._thread.moved_aside
 
     @property
@@ -167,6 +170,24 @@ class Buffer:
 
     async def run(self) -> None:
         """Commit what waits, again and again; a failure is retried, and the rows wait in memory."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_through())
+            group.create_task(self._commit_for_ever())
+
+    async def _look_through(self) -> None:
+        """Do what a start left for later: take a damaged store's rows over, look through a large one."""
+        await self._thread.submit(self._thread.salvage)
+        after: int | None = 0
+        while after is not None:
+            try:
+                after = await self._thread.on_store(partial(self._thread.look_on, after=after))
+            except StorageFault as fault:
+                log.warning("buffer could not be looked through", extra={"reason": str(fault)})
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await asyncio.sleep(_LOOK_PAUSE_S)
+
+    async def _commit_for_ever(self) -> None:
         while True:
             await self._due.wait()
             self._due.clear()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from edge.buffer_check import check_structure
 from edge.buffer_store import Store
 from edge.errors import StorageFault
 
@@ -28,16 +29,20 @@ def open_store(
     created_at_ms: int,
     connect: Callable[[Path], sqlite3.Connection] = connect_file,
     boot_id: str = "",
+    *,
+    is_whole: bool = True,
 ) -> Store:
     """Open the store, making it if there is none; sqlite3.DatabaseError if the file is damaged.
 
-    `boot_id` names the time in which the monotonic clock runs on; "" where nobody will date anything.
+    `boot_id` names the time in which the monotonic clock runs on; "" where nobody will date anything. A large
+    store is not read whole (`is_whole`) before it is used, see `edge.buffer_check`.
     StorageFault if it was written by a newer agent: that file is left untouched.
     """
     connection = connect(path)
     try:
         version = _version(connection, path)
         _configure(connection)
+        check_structure(connection, is_whole=is_whole)
         if version != SCHEMA_VERSION:
             # Here and not above: only a new or an older store pays for it, see there.
             from edge.buffer_schema import migrate
@@ -52,7 +57,7 @@ def open_store(
         )
         (epoch,) = connection.execute("SELECT epoch FROM store").fetchone()
         store = Store(connection, epoch, boot_id)
-        store.check()
+        store.check(is_whole=is_whole)
         if version == SCHEMA_VERSION:
             fold_log(connection)
     except sqlite3.OperationalError as error:
@@ -117,7 +122,3 @@ def _configure(connection: sqlite3.Connection) -> None:
         f"journal_size_limit = {_WAL_BYTES_MAX}",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    # Not the quick one: it would not see an index that says other things than its table.
-    problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise sqlite3.DatabaseError(f"integrity_check: {problem}")

@@ -48,8 +48,9 @@ class Retained:
             if name not in sound or not 0 <= through < next_seq:
                 raise sqlite3.DatabaseError(f"stream {name}: acked_through {through} is damaged")
         (self.size_bytes,) = self._connection.execute(
-            "SELECT coalesce(sum(length(b.payload) + ?), 0) FROM block b JOIN stream s ON s.name = b.stream"
-            " WHERE b.first_seq <= s.acked_through",
+            # CROSS: stream by stream through the index, never through all that waits.
+            "SELECT coalesce(sum(length(b.payload) + ?), 0) FROM stream s CROSS JOIN block b"
+            " WHERE b.stream = s.name AND b.first_seq <= s.acked_through",
             (BLOCK_OVERHEAD_BYTES,),
         ).fetchone()
 

@@ -35,10 +35,12 @@ _ONE = (
     "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
     " FROM block NOT INDEXED WHERE rowid = ?"
 )
+_NOTED = "SELECT stream, first_seq, at FROM sound ORDER BY stream, first_seq"
 
 
-def sound_blocks(damaged: Path) -> list[KeptBlock]:
-    """Return what can be read and is whole, in its order; empty if not even the schema can be read.
+@contextlib.contextmanager
+def salvaging(damaged: Path) -> Iterator[Iterator[KeptBlock]]:
+    """Hand out what can be read and is whole, in its order; nothing if not even the schema can be read.
 
     OSError if there is no room for the copy.
     """
@@ -50,17 +52,34 @@ def sound_blocks(damaged: Path) -> list[KeptBlock]:
                 shutil.copyfile(part, copy.with_name(copy.name + suffix))
         connection = connect_file(copy)
         try:
-            found = {(block.stream.value, block.first_seq): block for block in _readable(connection)}
-            acked = _acked_through(connection)
-        except _DAMAGE:
-            return []
+            yield _sound_blocks(connection)
         finally:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-        return [found[stream, first_seq] for stream, first_seq in sorted(found) if first_seq > acked[stream]]
     finally:
         for suffix in ("", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _sound_blocks(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
+    """Yield the sound blocks the cloud lacks; which they are is noted on disk, for there may be millions."""
+    with contextlib.suppress(*_DAMAGE):
+        acked = _acked_through(connection)
+        connection.execute(
+            "CREATE TEMP TABLE sound (stream, first_seq, at, PRIMARY KEY (stream, first_seq)) WITHOUT ROWID"
+        )
+        for at, block in _readable(connection):
+            if block.first_seq > acked[block.stream.value]:
+                # Damage may lead to the same page twice.
+                connection.execute(
+                    "INSERT OR REPLACE INTO sound VALUES (?, ?, ?)", (block.stream.value, block.first_seq, at)
+                )
+        for stream, first_seq, at in connection.execute(_NOTED):
+            with contextlib.suppress(*_DAMAGE):
+                for row in connection.execute(_ONE, (at,)):
+                    # Under a damaged rowid there may be another block than the one that was seen.
+                    if row[1:3] == (stream, first_seq):
+                        yield from (block for _, block in _sound(row))
 
 
 def _acked_through(connection: sqlite3.Connection) -> Mapping[str, int]:
@@ -71,7 +90,7 @@ def _acked_through(connection: sqlite3.Connection) -> Mapping[str, int]:
     return acked
 
 
-def _readable(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
+def _readable(connection: sqlite3.Connection) -> Iterator[tuple[int, KeptBlock]]:
     """Yield sound blocks from the front up to the damage, from the back down to it, and those between."""
     front, back = 0, 0
     with contextlib.suppress(*_DAMAGE):
@@ -92,8 +111,8 @@ def _readable(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
                 yield from _sound(row)
 
 
-def _sound(row: Sequence[Any]) -> Iterator[KeptBlock]:
+def _sound(row: Sequence[Any]) -> Iterator[tuple[int, KeptBlock]]:
     with contextlib.suppress(*_DAMAGE):
         block = checked_block(row[1:])
         if block.payload:
-            yield block
+            yield row[0], block

@@ -8,10 +8,11 @@ Counters move in the same transaction as the rows they count.
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.buffer_block import KeptBlock, block_from_row, checked_block
+from edge.buffer_check import check_blocks, check_ends, look_on
 from edge.buffer_packing import packed
 from edge.buffer_retained import BLOCK_OVERHEAD_BYTES, Retained, mark_checksum
 from edge.buffer_transaction import Transaction
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # What a block adds to a batch beside its payload: array head, two integers, binary head.
 _BLOCK_OVERHEAD_BYTES = 24
+# So many blocks are given up in one transaction.
+_EMPTIED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,10 @@ class Store:
                 rule_states.items(),
             )
 
-    def adopt(self, blocks: Sequence[KeptBlock]) -> None:
-        """Take over blocks of another store under numbers of this one, all or none."""
+    def adopt(self, blocks: Iterable[KeptBlock]) -> int:
+        """Take over blocks of another store under numbers of this one, all or none; return their rows."""
         with self._transaction():
-            self._append(blocks)
+            return self._append(blocks)
 
     def renumber(self, epoch: int) -> None:
         """Give everything that waits new numbers under another epoch, in its order, all or none."""
@@ -111,8 +114,10 @@ class Store:
                 self._mark(stream, 0)
         self.epoch = epoch
 
-    def _append(self, blocks: Sequence[KeptBlock]) -> None:
+    def _append(self, blocks: Iterable[KeptBlock]) -> int:
+        rows = 0
         for block in blocks:
+            rows += block.row_count
             # The next numbers of the stream, taken by this block.
             (next_seq,) = self._connection.execute(
                 "UPDATE stream SET next_seq = next_seq + :rows, stored_rows = stored_rows + :rows"
@@ -136,6 +141,7 @@ class Store:
             )
             if numbered.booted_at_ms is not None:
                 self.undated.note(numbered.stream.value, numbered.first_seq, numbered.booted_at_ms)
+        return rows
 
     def peek(
         self, stream: Stream, *, blocks_max: int, rows_max: int, bytes_max: int, after: int | None = None
@@ -171,9 +177,10 @@ class Store:
             # Which blocks wait no longer? Evicted ones were counted when they were emptied.
             last, rows, size = self._connection.execute(
                 "SELECT max(first_seq + row_count - 1),"
-                " coalesce(sum(row_count) FILTER (WHERE payload <> x''), 0),"
-                " coalesce(sum(length(payload) + ?), 0)"
-                " FROM block WHERE stream = ? AND first_seq > ? AND first_seq + row_count - 1 <= ?",
+                " coalesce(sum(row_count) FILTER (WHERE length(payload) > 0), 0),"
+                " coalesce(sum(length(payload) + ?1), 0)"
+                " FROM block WHERE stream = ?2 AND first_seq > ?3 AND first_seq <= ?4"
+                " AND first_seq + row_count - 1 <= ?4",
                 (BLOCK_OVERHEAD_BYTES, stream.value, self.acked_through(stream), through),
             ).fetchone()
             if last is not None:
@@ -237,31 +244,40 @@ class Store:
                 break
         if excess <= 0:
             return 0
-        evicted: dict[str, int] = {stream.value: 0 for stream in Stream}
-        with self._transaction():
-            # Blocks by what they are worth, then by age.
-            for size, *columns in self._connection.execute(
+        given_up = 0
+        for stream in (Stream.HISTORY, Stream.EVENT):
+            rows, freed = self._empty(stream, excess, in_flight.get(stream, 0))
+            given_up, excess = given_up + rows, excess - freed
+        return given_up
+
+    def _empty(self, stream: Stream, excess: int, above: int) -> tuple[int, int]:
+        """Empty waiting blocks above a number until so many bytes are free; return their rows and bytes."""
+        rows = freed = 0
+        while freed < excess:
+            # Blocks by what they are worth, then by age; some at a time, for a backlog may be of millions.
+            worst = self._connection.execute(
                 "SELECT length(payload), stream, first_seq, row_count, value_class, oldest_at_ms, x''"
-                " FROM block b WHERE payload <> x''"
-                " AND first_seq > (SELECT acked_through FROM stream s WHERE s.name = b.stream)"
-                " ORDER BY value_class, oldest_at_ms"
-            ).fetchall():
-                emptied = block_from_row(columns)
-                if excess <= 0:
-                    break
-                if emptied.first_seq <= in_flight.get(emptied.stream, 0):
-                    continue
-                self._connection.execute(
-                    "UPDATE block SET payload = x'', checksum = ? WHERE stream = ? AND first_seq = ?",
-                    (emptied.checksum(), emptied.stream.value, emptied.first_seq),
-                )
-                evicted[emptied.stream.value] += emptied.row_count
-                excess -= size
-            for stream, rows in evicted.items():
-                self._connection.execute(
-                    "UPDATE stream SET evicted_rows = evicted_rows + ? WHERE name = ?", (rows, stream)
-                )
-        return sum(evicted.values())
+                " FROM block WHERE stream = ? AND first_seq > ? AND length(payload) > 0"
+                " ORDER BY value_class, oldest_at_ms, first_seq LIMIT ?",
+                (stream.value, max(above, self.acked_through(stream)), _EMPTIED_AT_ONCE),
+            ).fetchall()
+            if not worst:
+                break
+            with self._transaction():
+                for size, *columns in worst:
+                    if freed >= excess:
+                        break
+                    emptied = block_from_row(columns)
+                    self._connection.execute(
+                        "UPDATE block SET payload = x'', checksum = ? WHERE stream = ? AND first_seq = ?",
+                        (emptied.checksum(), stream.value, emptied.first_seq),
+                    )
+                    self._connection.execute(
+                        "UPDATE stream SET evicted_rows = evicted_rows + ? WHERE name = ?",
+                        (emptied.row_count, stream.value),
+                    )
+                    rows, freed = rows + emptied.row_count, freed + size
+        return rows, freed
 
     def forget_retained(self) -> None:
         """Delete what the cloud has, so that its pages are free for what it does not have."""
@@ -274,36 +290,51 @@ class Store:
         return (pages - free) * size
 
     def stream_states(self) -> dict[Stream, StreamState]:
-        """Return where each stream stands."""
-        states: dict[Stream, StreamState] = {}
-        # Counters of each stream beside what is really there.
-        for row in self._connection.execute(
-            "SELECT s.name, s.next_seq, s.stored_rows, s.acked_rows, s.evicted_rows, s.put_aside_rows,"
-            " coalesce(sum(b.row_count) FILTER (WHERE b.payload <> x''), 0), min(b.oldest_at_ms)"
-            " FROM stream s LEFT JOIN block b ON b.stream = s.name AND b.first_seq > s.acked_through"
-            " GROUP BY s.name"
-        ):
-            states[_stream(row[0])] = StreamState(*row[1:])
-        return states
+        """Return where each stream stands, by its account; `check` holds that to what is really there.
 
-    def check(self) -> None:
+        Asked for with every Hello: it must not read a backlog of gigabytes.
+        """
+        return {
+            _stream(name): StreamState(*account)
+            for name, *account in self._connection.execute(
+                "SELECT name, next_seq, stored_rows, acked_rows, evicted_rows, put_aside_rows,"
+                " stored_rows - acked_rows - evicted_rows - put_aside_rows,"
+                " (SELECT oldest_at_ms FROM block WHERE stream = name AND first_seq > acked_through"
+                " ORDER BY first_seq LIMIT 1) FROM stream"
+            )
+        }
+
+    def check(self, *, is_whole: bool = True) -> None:
         """Raise sqlite3.DatabaseError if a block is not as it was written, or the accounts do not balance.
 
-        SQLite's own check sees a page out of order, not a flipped bit in a value or a counter.
+        What takes as long as the backlog is large is left out where it is not to be the whole.
         """
-        for row in self._connection.execute(
-            "SELECT stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum FROM block"
-        ):
-            checked_block(row)
+        if is_whole:
+            check_blocks(self._connection)
         self.undated.check()
         self.retained.check()
         states = self.stream_states()
         if set(states) != set(Stream):
             raise sqlite3.DatabaseError(f"streams are {[*states]}, expected {[*Stream]}")
+        if not is_whole:
+            check_ends(self._connection, {stream: self.acked_through(stream) for stream in Stream})
         for stream, state in states.items():
-            accounted = state.acked_rows + state.pending_rows + state.evicted_rows + state.put_aside_rows
-            if (state.stored_rows, state.next_seq) != (accounted, accounted + 1):
+            waiting = self._waiting_rows(stream) if is_whole else state.pending_rows
+            if (state.pending_rows, state.next_seq) != (waiting, state.stored_rows + 1):
                 raise sqlite3.DatabaseError(f"stream {stream.value} does not balance: {state}")
+
+    def look_on(self, after: int) -> int | None:
+        """Check some blocks that a start has not; return where to go on, None when all have been seen."""
+        return look_on(self._connection, after)
+
+    def _waiting_rows(self, stream: Stream) -> int:
+        """Count the rows that are really there, those that were given up left out."""
+        (rows,) = self._connection.execute(
+            "SELECT coalesce(sum(b.row_count), 0) FROM stream s JOIN block b ON b.stream = s.name"
+            " WHERE s.name = ? AND b.first_seq > s.acked_through AND length(b.payload) > 0",
+            (stream.value,),
+        ).fetchone()
+        return int(rows)
 
     def next_seqs(self) -> dict[Stream, int]:
         """Return the number each stream's next row will take; only a commit moves it."""

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.ballast import Ballast
+from edge.buffer_check import is_large
 from edge.buffer_file import Connect, open_store
-from edge.buffer_salvage import sound_blocks
+from edge.buffer_salvage import salvaging
 from edge.buffer_store import Store
 from edge.clock import Clock
 from edge.errors import StorageFault
@@ -77,7 +78,7 @@ class StoreThread:
         boot_id: str,
         took_over: Callable[[Store], None],
     ) -> None:
-        self.moved_aside: Path | None = None  # a damaged store found at opening
+        self.moved_aside: Path | None = None  # a damaged store, once what is sound of it was taken over
         self.salvaged = 0  # rows of it that were sound and are stored again
         self._settings = settings
         self._clock = clock
@@ -88,6 +89,9 @@ class StoreThread:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._ballast = Ballast(settings.path.with_name(settings.path.name + ".ballast"))
         self._store: Store | None = None
+        self._is_whole = True  # all of the file was read when it was opened
+        self._is_suspect = False  # damage was met since
+        self._unsalvaged: Path | None = None
         self._lock = -1
         self._commits = 0
         self._attempt: _Attempt | None = None  # the last commit, if it failed
@@ -113,32 +117,57 @@ class StoreThread:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._take_lock(path.with_name(path.name + ".lock"))
             try:
-                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect, self._boot_id)
+                # Where damage was met while running, nothing is believed until all of it was read.
+                self._is_whole = self._is_suspect or not is_large(path)
+                self._store = self._open_file(created_at_ms)
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError as error:
-                self.moved_aside = _move_aside(path, created_at_ms)
+                has_much = is_large(path)
+                self._unsalvaged = _move_aside(path, created_at_ms)
                 log.exception(
                     "buffer is damaged; it was moved aside and a new one begun",
-                    extra={"reason": str(error), "moved_to": str(self.moved_aside)},
+                    extra={"reason": str(error), "moved_to": str(self._unsalvaged)},
                 )
-                self._store = open_store(path, self._new_epoch, created_at_ms, self._connect, self._boot_id)
-                self._salvage(self._store, self.moved_aside)
+                self._is_whole = True
+                self._store = self._open_file(created_at_ms)
+                if not has_much:
+                    self.salvage()
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
+        self._is_suspect = False
         self._took_over(self._store)
         self._ballast.lay()
 
-    def _salvage(self, store: Store, damaged: Path) -> None:
+    def _open_file(self, created_at_ms: int) -> Store:
+        return open_store(
+            self._settings.path,
+            self._new_epoch,
+            created_at_ms,
+            self._connect,
+            self._boot_id,
+            is_whole=self._is_whole,
+        )
+
+    def salvage(self) -> None:
+        """Take over what is sound of a damaged store; of a large one that is done while polling goes on."""
+        damaged = self._unsalvaged
+        if damaged is None or self._store is None:
+            return
+        self._unsalvaged = None
         try:
-            blocks = sound_blocks(damaged)
-            store.adopt(blocks)
+            with salvaging(damaged) as blocks:
+                self.salvaged = self._store.adopt(blocks)
         except (OSError, sqlite3.Error):
             # Polling goes on; the file is kept, and a person can still get at what is in it.
             log.exception("nothing could be salvaged", extra={"moved_to": str(damaged)})
-            return
-        self.salvaged = sum(block.row_count for block in blocks)
-        log.error("rows were salvaged from a damaged buffer", extra={"rows": self.salvaged})
+        else:
+            log.error("rows were salvaged from a damaged buffer", extra={"rows": self.salvaged})
+        self.moved_aside = damaged
+
+    def look_on(self, store: Store, after: int) -> int | None:
+        """Check some of a store that was not read whole; return where to go on, None at the end."""
+        return None if self._is_whole else store.look_on(after)
 
     def opened(self) -> Store:
         """Return the store, opened if it is not."""
@@ -156,8 +185,13 @@ class StoreThread:
         try:
             return work(self.opened())
         except (sqlite3.Error, UnicodeError) as error:
+            self._suspect(error)
             self._drop_store()
             raise StorageFault(f"buffer {self._settings.path}: {error}") from error
+
+    def _suspect(self, error: Exception) -> None:
+        """Have all of the file read before it is used again, where it is not the disk that failed."""
+        self._is_suspect = self._is_suspect or not isinstance(error, sqlite3.OperationalError)
 
     def _drop_store(self) -> None:
         """Close: after a failed sync the pages in memory cannot be trusted, the file is read again."""
@@ -170,6 +204,7 @@ class StoreThread:
         """Write the rows once, whatever became of an attempt before; give rows up where room runs out."""
         try:
             store = self.opened()
+            self.salvage()
             self._begin_attempt(store, rows)
             store.commit(rows.readings, rows.events, rows.rule_states, billing_keys)
             self._commits += 1
@@ -180,6 +215,7 @@ class StoreThread:
                 self._ballast.lay()
             self._attempt = None
         except sqlite3.Error as error:
+            self._suspect(error)
             self._drop_store()
             if not _is_full(error) or not self._ballast.drop():
                 raise

@@ -58,14 +58,16 @@ class Found:
     began_in_s: float
 
 
-def start_on(folder: Path) -> Found:
-    """Start a buffer there, store one row more, and say what is in it."""
+def start_on(folder: Path, *, is_looked_through: bool = False) -> Found:
+    """Start a buffer there, store one row more, and say what is in it; `is_looked_through`: a while later."""
 
     async def run() -> Found:
         settings = BufferSettings(folder / "buffer.sqlite", 60_000, 1 << 30)
         began = time.monotonic()
         async with Buffer(settings, ToldClock(), random.Random(3), BILLED) as buffer:
             began_in_s = time.monotonic() - began
+            if is_looked_through:
+                await buffer._look_through()
             buffer.put([row(999_999, ValueClass.BILLING)])
             await buffer.flush()
             lanes, _ = await buffer._thread.on_store(found_in)
@@ -88,8 +90,11 @@ def damaged_copy(sound: Path, folder: Path) -> Path:
     return folder
 
 
-def judge(found: Found, damaged: dict[str, bytes]) -> None:
-    """Nothing that was not given, nothing twice, and either all of it or the evidence."""
+def judge(found: Found, damaged: dict[str, bytes] | None) -> None:
+    """Nothing that was not given, nothing twice, and either all of it or the evidence.
+
+    Damage that is found while a store is in use leaves it as it was then, not as `damaged` at the start.
+    """
     assert found.began_in_s < _START_MAX_S
     assert set(found.history) <= set(range(1, ROWS + 1))
     assert len(set(found.history)) == len(found.history)
@@ -100,7 +105,8 @@ def judge(found: Found, damaged: dict[str, bytes]) -> None:
         return
     assert found.epoch != 7
     assert found.salvaged == len(found.history) + len(found.alarms)
-    assert found.moved_aside.read_bytes() == damaged["buffer.sqlite"]
+    assert found.moved_aside.exists()
+    assert damaged is None or found.moved_aside.read_bytes() == damaged["buffer.sqlite"]
 
 
 def test_flipped_bits_never_become_values_and_cost_little(sound: Path, tmp_path: Path) -> None:
@@ -120,6 +126,57 @@ def test_flipped_bits_never_become_values_and_cost_little(sound: Path, tmp_path:
     # The first page holds the schema: without it nothing can be read. A log is believed up to the damage.
     if not (sound / "buffer.sqlite-wal").exists():
         assert sum(rows <= _ROWS_PER_BLOCK for rows in lost) >= 0.8 * FLIPS, sorted(lost)
+
+
+def test_a_large_store_begins_at_once_and_its_damage_is_found_while_it_is_in_use(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.buffer_check.CHECKED_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr("edge.buffer_check._BLOCKS_AT_ONCE", 7)
+    monkeypatch.setattr("edge.buffer._LOOK_PAUSE_S", 0)
+    monkeypatch.setattr("edge.buffer._RETRY_S", 0)
+    rng, kept = random.Random(12), 0
+    for _ in range(FLIPS // 10):
+        folder = damaged_copy(sound, tmp_path / "store")
+        part = rng.choice([path for path in sorted(folder.iterdir()) if path.stat().st_size])
+        content = bytearray(part.read_bytes())
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        part.write_bytes(content)
+
+        found = start_on(folder, is_looked_through=True)
+
+        judge(found, None)
+        kept += found.moved_aside is not None
+    assert kept
+
+
+def test_a_large_store_is_not_read_at_the_start_and_a_damaged_block_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.buffer_check.CHECKED_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr("edge.buffer_check._NEWEST_BLOCKS", 1)
+    monkeypatch.setattr("edge.buffer._RETRY_S", 0)
+    store = open_store(tmp_path / "buffer.sqlite", lambda: 7, 1)
+    for number in (1, 2, 3):
+        store.commit([row(number, ValueClass.BILLING)], [], {}, BILLED)
+    _damage_the_second(store)
+    store.close()
+
+    async def run() -> None:
+        settings = BufferSettings(tmp_path / "buffer.sqlite", 60_000, 1 << 30)
+        async with Buffer(settings, ToldClock(), random.Random(3), BILLED) as buffer:
+            first = await buffer.peek(Stream.HISTORY, blocks_max=1, rows_max=9, bytes_max=1 << 20)
+            assert (buffer.epoch, buffer.moved_aside, len(first)) == (7, None, 1)
+
+            await buffer._look_through()
+            buffer.put([row(4, ValueClass.BILLING)])
+            await buffer.flush()
+
+            lanes, _ = await buffer._thread.on_store(found_in)
+            assert [numbers for _, _, numbers in lanes[Stream.HISTORY][1]] == [(1,), (3,), (4,)]
+            assert (buffer.salvaged, buffer.epoch != 7) == (2, True)
+
+    asyncio.run(run())
 
 
 def test_a_header_with_any_byte_wrong_starts(tmp_path: Path) -> None:

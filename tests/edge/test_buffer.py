@@ -240,7 +240,10 @@ async def test_when_the_disk_fails_rows_wait_in_memory_and_are_stored_later(
         assert [row.value_micro for row in rows_of(await buffer.peek(Stream.HISTORY, **ALL))] == [1, 2, 3]
 
 
-def test_a_full_store_gives_up_telemetry_first_and_events_last(tmp_path: Path) -> None:
+def test_a_full_store_gives_up_telemetry_first_and_events_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.buffer_store._EMPTIED_AT_ONCE", 3)
     store = open_store(tmp_path / "b.sqlite", lambda: 1, 1)
     frame = Evidence("dlt645-2007", "bus", b"?", b"!", MIDNIGHT_MS, 1)
     billed = frozenset({"em/energy"})
@@ -253,6 +256,7 @@ def test_a_full_store_gives_up_telemetry_first_and_events_last(tmp_path: Path) -
     evicted = store.evict(half, {})
     states = store.stream_states()
     blocks = store.peek(Stream.HISTORY, blocks_max=10_000, rows_max=1 << 30, bytes_max=1 << 40)
+    store.check()
     store.close()
 
     tombstones = [block for block in blocks if not block.payload]
@@ -300,6 +304,32 @@ def test_what_the_cloud_has_is_kept_within_a_bound(tmp_path: Path, monkeypatch: 
     store.close()
 
     assert 25_000 < sum(len(block.payload) for block in kept) <= 50_000
+
+
+def test_what_is_done_again_and_again_does_not_read_the_whole_backlog(tmp_path: Path) -> None:
+    def steps_with(blocks: int) -> int:
+        store = open_store(tmp_path / f"{blocks}.sqlite", lambda: 1, 1)
+        payload = encode_readings([reading("em/a", 4), reading("em/a", 5)])
+        kept = KeptBlock(Stream.HISTORY, 1, 2, ValueClass.TELEMETRY, MIDNIGHT_MS, payload)
+        store.adopt([kept] * blocks)
+        steps = 0
+
+        def count() -> None:
+            nonlocal steps
+            steps += 10
+
+        store._connection.set_progress_handler(count, 10)
+        store.check(is_whole=False)
+        store.peek(Stream.HISTORY, blocks_max=50, rows_max=100, bytes_max=1 << 20)
+        assert store.acknowledge(Stream.HISTORY, 100) == 100
+        assert store.stream_states()[Stream.HISTORY].pending_rows == 2 * blocks - 100
+        assert store.look_on(0) == 200
+        store._connection.set_progress_handler(None, 0)
+        store.check()
+        store.close()
+        return steps
+
+    assert steps_with(3_000) < 1.5 * steps_with(300)
 
 
 def test_the_backlog_of_an_older_agent_waits_as_before(tmp_path: Path) -> None:
