@@ -12,12 +12,13 @@ from aiohttp import web
 from cloud.console.desk import Desk
 from cloud.console.states import state_words
 from cloud.domain.access import may
+from cloud.domain.camera import CameraNow
 from cloud.domain.command import COMMAND_POLICIES, CommandStep, IssuedCommand, Purpose
 from cloud.domain.command_offer import Offer
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import CommandId, SeriesId, SiteId, is_uuid
 from cloud.domain.user import User
-from cloud.services import commands, devices, valves
+from cloud.services import cameras, commands, devices, valves
 from cloud.services.devices import DeviceDetail, Door
 from cloud.services.valves import Behind
 from cloud.store.db import Tx
@@ -63,6 +64,7 @@ class DeviceView:
     offers: tuple[Offer, ...]
     commands: tuple[IssuedCommand, ...]
     state_words: Mapping[SeriesId, str]
+    cameras: tuple[CameraNow, ...]  # that see it
     asked: Asked | None = None
 
 
@@ -175,7 +177,8 @@ def _device(
     if chosen is not None:
         purposes = sorted(COMMAND_POLICIES[chosen.action].purposes, key=lambda one: one.value)
         asked = Asked(chosen, purposes, typed, error, chosen.action in _SUPPLY)
-    return DeviceView(detail, offers, own, dict(state_words(detail.values)), asked)
+    seen_by = cameras.seeing_device(tx, actor, site_id, detail.gateway.gateway_id, code)
+    return DeviceView(detail, offers, own, dict(state_words(detail.values)), tuple(seen_by), asked)
 
 
 def _ask(

@@ -3,7 +3,7 @@
 The invariant: a code is shown whole to who lives there, and once to the office that made it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from cloud.console.codes import picture_of_code
 from cloud.console.desk import Desk
+from cloud.domain.camera import CameraNow
 from cloud.domain.entry import AccessGroup, Badge, BadgeState, Covers, Entrance, Passage
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AccessGroupId, AccountId, BadgeId, BuildingId, EntranceId, SiteId, is_uuid
@@ -18,7 +19,7 @@ from cloud.domain.page import LIMIT_MAX
 from cloud.domain.people import Account
 from cloud.domain.premises import Building
 from cloud.domain.user import User
-from cloud.services import badges, devices, entrances, passages, premises
+from cloud.services import badges, cameras, devices, entrances, passages, premises
 from cloud.services.devices import Door
 from cloud.store.db import Tx
 from protocol.access import BadgeKind
@@ -56,6 +57,7 @@ class EntrancesView:
     groups: tuple[AccessGroup, ...]
     locks: tuple[Door, ...]
     buildings: Mapping[BuildingId, Building]
+    cameras: Mapping[EntranceId, Sequence[CameraNow]]  # that see a door
     error: str = ""
 
 
@@ -204,8 +206,24 @@ def _entrances(tx: Tx, actor: User, site_id: SiteId, error: str = "") -> Entranc
         tuple(entrances.list_groups(tx, actor, site_id)),
         tuple(one for one in locks if (one.gateway_id, one.device.code) not in taken),
         {one.building_id: one for one in premises.list_buildings(tx, actor, site_id)},
+        _seen_by(tx, actor, site_id, there),
         error,
     )
+
+
+def _seen_by(
+    tx: Tx, actor: User, site_id: SiteId, there: Sequence[Entrance]
+) -> dict[EntranceId, list[CameraNow]]:
+    """Return for each door the cameras that see its lock or a reader before it."""
+    found: dict[EntranceId, list[CameraNow]] = {}
+    for one in there:
+        seen = [
+            camera
+            for code in (one.device_code, *one.readers)
+            for camera in cameras.seeing_device(tx, actor, site_id, one.gateway_id, code)
+        ]
+        found[one.entrance_id] = list({camera.camera.camera_id: camera for camera in seen}.values())
+    return found
 
 
 def _add(tx: Tx, actor: User, site_id: SiteId, form: Mapping[str, str], chosen: list[str]) -> str:

@@ -14,6 +14,7 @@ from cloud.console.register import place_of
 from cloud.console.states import state_word, state_words
 from cloud.console.uploads import read_form_with_file
 from cloud.domain.attachment import ATTACHMENT_BYTES_MAX, AttachmentRecord
+from cloud.domain.camera import CameraNow
 from cloud.domain.equipment import Equipment, EquipmentDetail, EquipmentKind, RegisterChange
 from cloud.domain.errors import Conflict, Invalid, NotFound
 from cloud.domain.ids import AttachmentId, PlanId, SeriesId, SiteId, is_uuid
@@ -21,7 +22,7 @@ from cloud.domain.maintenance import ClockState, Completion, MaintenanceClock
 from cloud.domain.series import Point, PointValue
 from cloud.domain.user import User
 from cloud.domain.work_order import WorkOrder, WorkOrderState
-from cloud.services import equipment, maintenance, premises, service_sheets
+from cloud.services import cameras, equipment, maintenance, premises, service_sheets
 from cloud.store.db import Tx
 
 _ORDERS_READ = 500
@@ -91,6 +92,7 @@ class EquipmentView:
     points: Mapping[SeriesId, Point]
     attachments: tuple[AttachmentRecord, ...]
     changes: tuple[RegisterChange, ...]
+    cameras: tuple[CameraNow, ...]  # that see what it is connected by
     error: str = ""
 
 
@@ -228,8 +230,17 @@ def _one(
         {value.point.series_id: value.point for value in detail.values},
         detail.attachments,
         detail.changes,
+        _seen_by(tx, actor, site_id, detail),
         error,
     )
+
+
+def _seen_by(tx: Tx, actor: User, site_id: SiteId, detail: EquipmentDetail) -> tuple[CameraNow, ...]:
+    if not detail.values:
+        return ()
+    value = detail.values[0]
+    seen_by = cameras.seeing_device(tx, actor, site_id, value.point.gateway_id, value.device_code)
+    return tuple(seen_by)
 
 
 def _lift_by_code(tx: Tx, actor: User, site_id: SiteId, code: str) -> LiftNow:

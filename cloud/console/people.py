@@ -22,7 +22,7 @@ from cloud.domain.person import (
     RequestKind,
 )
 from cloud.domain.user import User
-from cloud.services import households, persons, premises, privacy
+from cloud.services import cameras, households, persons, premises, privacy
 from cloud.services.persons import PersonDetail
 from cloud.store.db import Tx
 
@@ -125,7 +125,9 @@ async def submit_new(desk: Desk) -> web.StreamResponse:
 
 async def show_own(desk: Desk) -> web.StreamResponse:
     """Show a resident what is kept about them."""
-    return await desk.page("home/privacy.html", tab="/home/more", view=await desk.read(privacy.my_story))
+    view = await desk.read(privacy.my_story)
+    hung = await desk.read(cameras.notices, desk.site.site_id)
+    return await desk.page("home/privacy.html", tab="/home/more", view=view, cameras=hung)
 
 
 async def copy_own(desk: Desk) -> web.StreamResponse:

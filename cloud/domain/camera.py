@@ -67,6 +67,16 @@ class CameraNow:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraNotice:
+    """What who passes a camera may know of it: where it hangs, how long its pictures are kept."""
+
+    name: str
+    building: str  # "": the whole site's
+    place: str
+    keep_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSettings:
     """What people say of a camera."""
 

@@ -12,6 +12,7 @@ from cloud.domain.camera import (
     LIVE_KEPT_MS,
     VIEW_S,
     Camera,
+    CameraNotice,
     CameraNow,
     CameraPicture,
     CameraSettings,
@@ -159,9 +160,30 @@ def of_alarm(tx: Tx, actor: User, alarm: Alarm) -> tuple[list[CameraPicture], li
     """Return the pictures of an alarm and the cameras that see its device; nothing for who may not look."""
     if not may(actor, Permission.LOOK_AT_CAMERAS):
         return [], []
-    there = _now(tx, cameras.cameras_of_site(tx, alarm.site_id))
     device_code = alarm.point_key.partition("/")[0]
-    return cameras.pictures_of_alarm(tx, alarm), seeing(there, alarm.gateway_id, device_code)
+    there = seeing_device(tx, actor, alarm.site_id, alarm.gateway_id, device_code)
+    return cameras.pictures_of_alarm(tx, alarm), there
+
+
+def seeing_device(
+    tx: Tx, actor: User, site_id: SiteId, gateway_id: GatewayId, device_code: str
+) -> list[CameraNow]:
+    """Return the cameras in whose view a device is; nothing for who may not look."""
+    if not may(actor, Permission.LOOK_AT_CAMERAS):
+        return []
+    return seeing(_now(tx, cameras.cameras_of_site(tx, site_id)), gateway_id, device_code)
+
+
+def notices(tx: Tx, actor: User, site_id: SiteId) -> list[CameraNotice]:
+    """Return where cameras hang and how long their pictures are kept: everybody's to know."""
+    require(actor, Permission.USE_OWN_PRIVACY)
+    names = {one.building_id: one.name for one in premises.list_buildings(tx, site_of(tx, site_id).site_id)}
+    return [
+        CameraNotice(
+            one.name, names.get(one.building_id, "") if one.building_id else "", one.place, one.keep_days
+        )
+        for one in cameras.cameras_of_site(tx, site_id)
+    ]
 
 
 def accept(tx: Tx, gateway: GatewayIdentity, sent: Picture, cleaned: CleanPhoto) -> str:

@@ -188,6 +188,33 @@ def test_who_may_not_look_sees_nothing(watched: Watched) -> None:
             watched.work(TENANT, cameras.look, somebody, watched.camera_id, "看看")
 
 
+def test_a_device_leads_to_its_camera_for_who_may_look_only(watched: Watched) -> None:
+    where = (watched.house.site_id, watched.box.gateway_id)
+    technician = replace(watched.guard, role=Role.MAINTENANCE)
+
+    seen, unseen, hidden = (
+        watched.read(TENANT, cameras.seeing_device, actor, *where, code)
+        for actor, code in (
+            (watched.guard, watched.codes[1]),
+            (watched.guard, watched.codes[2]),
+            (technician, watched.codes[1]),
+        )
+    )
+
+    assert [one.camera.camera_id for one in seen] == [watched.camera_id]
+    assert (unseen, hidden) == ([], [])
+
+
+def test_a_resident_is_told_where_cameras_hang_and_for_how_long_pictures_are_kept(watched: Watched) -> None:
+    resident = watched.house.resident("A-101")
+
+    [told] = watched.read(TENANT, cameras.notices, resident, watched.house.site_id)
+
+    assert (told.name, told.place, told.keep_days) == ("水泵房", "地下一层", 30)
+    with pytest.raises(Forbidden):
+        watched.read(TENANT, cameras.notices, watched.guard, watched.house.site_id)
+
+
 def test_without_its_box_no_picture_is_asked_for(watched: Watched) -> None:
     with pytest.raises(Conflict, match="nothing is kept for later"):
         watched.work(TENANT, cameras.take_picture, watched.guard, watched.camera_id, "听到异响")

@@ -106,3 +106,16 @@ async def test_what_is_asked_for_on_a_page_is_seen_by_the_camera_and_shown_there
             words, content = await shown(session, page)
             assert said in words
             assert Image.open(BytesIO(content)).size == (1280, 720)
+
+
+async def test_a_door_leads_to_its_camera_and_a_resident_learns_where_cameras_hang(served: Served) -> None:
+    async with await signed_in(served, "manager") as session:
+        async with session.get("/devices/gw-1/lock-1") as answer:
+            assert "1 号楼大堂" in text_of((await answer.text()).partition("能看到它的摄像机")[2])
+        async with session.get("/equipment/lock-1") as answer:
+            assert "1 号楼大堂" in text_of((await answer.text()).partition("能看到它的摄像机")[2])
+    async with await signed_in(served, "101") as session, session.get("/home/privacy") as answer:
+        told = (await answer.text()).partition("公共区域的摄像机")[2]
+    assert "地下一层" in text_of(told)
+    assert "保存 30 天" in text_of(told)
+    assert "/cameras" not in told
