@@ -145,6 +145,7 @@ _SHAPES: Sequence[str] = (
     mark("{}: {} fen have been agreed already"),
     mark("{} is in nobody's home: there is nobody to agree to a quote"),
     mark("{} has no quote to answer"),
+    mark("{}: who sees the bills of this home answers its quote"),
     mark("the quote is {} fen, expected 1 to {}"),
     mark("the rating is {}, expected 1 to {}"),
     mark("{} is {}: it is rated when it is done"),

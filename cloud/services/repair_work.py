@@ -132,6 +132,8 @@ def answer_quote(tx: Tx, actor: User, repair_id: RepairId, *, is_agreed: bool) -
     """Agree to a quote or decline it; staff may do so for a resident who says so on the telephone."""
     require(actor, Action.REQUEST_REPAIRS)
     found = _locked(tx, actor, repair_id)
+    if actor.role is Role.RESIDENT and found.account_id not in actor.bill_account_ids:
+        raise Forbidden(f"{found.number}: who sees the bills of this home answers its quote")
     if found.quote.state is not QuoteState.OFFERED:
         raise Conflict(f"{found.number} has no quote to answer")
     state = QuoteState.AGREED if is_agreed else QuoteState.DECLINED

@@ -1,5 +1,6 @@
 """A repair is written down once, given to whoever suits, and its clocks cannot be stopped."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -328,6 +329,22 @@ def test_a_quote_is_agreed_once_and_then_stands(house: House, resident: User) ->
         house.database.write_now(TENANT, repair_work.quote, plumber, asked.repair_id, 9_000, "…")
     with pytest.raises(Conflict, match="has no quote to answer"):
         house.database.write_now(TENANT, repair_work.answer_quote, resident, asked.repair_id, is_agreed=False)
+
+
+def test_who_sees_no_bill_of_the_home_agrees_to_none(house: House, resident: User) -> None:
+    plumber = _technician(house, "plumber", RepairCategory.PLUMBING)
+    asked = _ask(house, resident)
+    house.database.write_now(TENANT, repair_work.quote, plumber, asked.repair_id, 8_000, "换软管，含人工")
+    son = replace(resident, member_of=resident.account_ids)
+
+    with pytest.raises(Forbidden, match="who sees the bills of this home answers its quote"):
+        house.database.write_now(TENANT, repair_work.answer_quote, son, asked.repair_id, is_agreed=True)
+
+    payer = replace(resident, payer_of=resident.account_ids)
+    agreed = house.database.write_now(
+        TENANT, repair_work.answer_quote, payer, asked.repair_id, is_agreed=True
+    )
+    assert agreed.quote.state is QuoteState.AGREED
 
 
 def _picture(width: int = 2_400, height: int = 1_200) -> bytes:
