@@ -68,6 +68,16 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
+class CastVote:
+    """A vote as whoever cast it finds it in the copy of their data; `choice` counts options from 0."""
+
+    title: str
+    space_code: str
+    choice: int
+    cast_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entitled:
     """One space on the roll and its vote; `owner_key` is the same for spaces of one owner."""
 

@@ -13,10 +13,12 @@ from cloud.domain.repair import RepairState
 from cloud.domain.user import User
 from cloud.services.persons import accounts_of_homes
 from cloud.store import (
+    ballots,
     complaints,
     contacts,
     goods,
     invoices,
+    parcels,
     payments,
     persons,
     privacy,
@@ -93,6 +95,15 @@ def everything(tx: Tx, actor: User, own: Person) -> dict[str, Any]:
         "complaints": [
             {"number": one.number, "text": one.text, "told_at_ms": one.told_at_ms} for one in said
         ],
+        "votes": [
+            {
+                "title": one.title,
+                "home": one.space_code,
+                "choice": one.choice,
+                "cast_at_ms": one.cast_at_ms,
+            }
+            for one in ballots.votes_of_user(tx, actor.user_id, _PAPERS_MAX)
+        ],
         **_of_the_gate(tx, ids),
     }
 
@@ -124,6 +135,15 @@ def _of_the_gate(tx: Tx, ids: list[Any]) -> dict[str, Any]:
         "bookings": [
             {"venue": one.venue_name, "from_ms": one.from_ms}
             for one in venues.bookings_of_accounts(tx, ids, _PAPERS_MAX)
+        ],
+        "parcels": [
+            {
+                "home": one.space_code,
+                "carrier": one.carrier,
+                "arrived_at_ms": one.arrived_at_ms,
+                "handed_out_at_ms": one.handed_out_at_ms,
+            }
+            for one in parcels.parcels_of_accounts(tx, ids, _PAPERS_MAX)
         ],
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud.domain.ballot import Ballot, BallotKind, Entitled
+from cloud.domain.ballot import Ballot, BallotKind, CastVote, Entitled
 from cloud.domain.ids import AccountId, BallotId, SiteId, SpaceId, UserId
 from cloud.domain.person import Relation
 from cloud.domain.premises import SpaceKind
@@ -148,6 +148,23 @@ def cast(tx: Tx, ballot_id: BallotId, space_id: SpaceId, choice: int, cast_by: U
             .on_conflict_do_nothing()
         ).rowcount
     )
+
+
+def votes_of_user(tx: Tx, user_id: UserId, limit: int) -> list[CastVote]:
+    """Return what somebody voted, the last vote first; on paper for others is not theirs."""
+    # What did they vote, and on what?
+    rows = tx.conn.execute(
+        sa.select(ballot.c.title, space.c.code, _V.choice, _V.cast_at_ms)
+        .select_from(
+            ballot_vote.join(
+                ballot, sa.and_(ballot.c.tenant_id == _V.tenant_id, ballot.c.id == _V.ballot_id)
+            ).join(space, sa.and_(space.c.tenant_id == _V.tenant_id, space.c.id == _V.space_id))
+        )
+        .where(_V.tenant_id == tx.tenant_id, _V.cast_by == user_id, _V.paper == "")
+        .order_by(_V.cast_at_ms.desc(), _V.ballot_id, _V.space_id)
+        .limit(limit)
+    )
+    return [CastVote(row.title, row.code, row.choice, row.cast_at_ms) for row in rows]
 
 
 def cancel(tx: Tx, ballot_id: BallotId, why: str) -> bool:

@@ -1,6 +1,7 @@
 """People: numbers nobody can read in the database, moves that leave no day unpaid, rights of one's own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,13 +11,14 @@ import sqlalchemy as sa
 
 from cloud import privacy_key
 from cloud.config import ConfigError
+from cloud.domain.ballot import BallotKind
 from cloud.domain.complaint import ComplaintKind, ComplaintSubject
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.ids import PersonId, SpaceId
 from cloud.domain.person import ConsentPurpose, PersonField, Relation, RequestKind, TagKind
 from cloud.domain.user import Locale, Role, User
 from cloud.services import audit as audit_service
-from cloud.services import complaints, moving, persons, premises, privacy
+from cloud.services import ballots, complaints, moving, parcels, persons, premises, privacy
 from cloud.services.moving import Arrival
 from cloud.services.persons import PersonDetail
 from cloud.store import persons as person_store
@@ -274,11 +276,18 @@ def test_a_resident_gets_a_copy_of_everything_and_nobody_elses(house: House) -> 
         TENANT, persons.relate, house.manager, person_id, _space(house), Relation.OWNER, date(2024, 1, 1)
     )
     resident = _resident(house, person_id)
+    house.database.write_now(TENANT, parcels.take_in, house.manager, house.site_id, "1-101", "顺丰", "B3")
+    survey = (BallotKind.SURVEY, "花园浇水时间", "选一个时间。", START_MS + 86_400_000, ("早上", "傍晚"))
+    voter = replace(resident, account_ids=house.resident("A-101").account_ids)
+    opened = house.database.write_now(TENANT, ballots.open_ballot, house.manager, house.site_id, *survey)
+    house.database.write_now(TENANT, ballots.cast, voter, opened.ballot_id, _space(house), 1)
 
     copy = house.database.write_now(TENANT, privacy.copy_of_mine, resident)
 
     assert (copy["name"], copy["phone"], copy["identity_number"]) == ("王建国", _PHONE, _IDENTITY)
     assert [one["number"] for one in copy["accounts"]] == ["A-101"]
+    assert [(one["carrier"], one["home"]) for one in copy["parcels"]] == [("顺丰", "1-101")]
+    assert [(one["title"], one["choice"]) for one in copy["votes"]] == [("花园浇水时间", 1)]
     stranger = User(house.manager.user_id, TENANT, Role.RESIDENT, "x")
     assert house.database.write_now(TENANT, privacy.copy_of_mine, stranger) == {"name": "x"}
     with pytest.raises(NotFound, match="no person is tied"):
