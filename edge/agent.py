@@ -331,9 +331,11 @@ async def _run_parts(
     gc.freeze()
     try:
         async with asyncio.TaskGroup() as group:
-            for name, run in parts.items():
-                group.create_task(keep_running(name, run, field.note_break), name=name)
-            group.create_task(_end_when(stop, field, cloud))
+            tasks = {
+                name: group.create_task(keep_running(name, run, field.note_break), name=name)
+                for name, run in parts.items()
+            }
+            group.create_task(_end_when(stop, field, cloud, tasks["listeners"]))
     except* _Stopped:
         log.info("agent stops")
 
@@ -354,12 +356,15 @@ async def _show_in_home_assistant(field: Field) -> None:
                 shown.cancel()
 
 
-async def _end_when(stop: asyncio.Event, field: Field, cloud: Cloud) -> None:
+async def _end_when(stop: asyncio.Event, field: Field, cloud: Cloud, listeners: "asyncio.Task[None]") -> None:
     """End everything when told to; before that let polls end, and send what waits if the cloud is there."""
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_ENDING_MAX_S):
             await field.poller.stop()
+            # Who listens may have a last word: a door that is left alone says so.
+            listeners.cancel()
+            await asyncio.wait([listeners])
             await field.buffer.flush()
             await _send_rest(field, cloud)
     raise _Stopped

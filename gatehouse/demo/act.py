@@ -50,7 +50,8 @@ class Act:
             self._screen.say(f"Going on with the property in {self._stage.folder}")
             self._set_up(plan, is_new=False)
             state = self._catch_up(kept)
-        self._bill(plan)
+        if self._bill(plan):
+            self._keep_books(plan)
         self._remember(state)
         self._watch(state)
 
@@ -87,6 +88,7 @@ class Act:
             self._screen.say(line)
         self._screen.say()
         compare(issued, accepted, visible)
+        self._keep_books(plan)
         self._screen.say(
             "Issued, accepted and visible are the same readings; every fen follows from its frames."
         )
@@ -148,8 +150,8 @@ class Act:
             self._screen.progress(Progress(step.step, step.steps, step.readings, "readings", label))
         return State(seed=self._stage.seed, lived_to_ms=to_ms)
 
-    def _bill(self, plan: Calendar) -> None:
-        """Close every month that has ended and is not billed."""
+    def _bill(self, plan: Calendar) -> bool:
+        """Close every month that has ended and is not billed; return whether all of them were."""
         closed = self._stage.closed_months()
         wanted = [code for code in plan.months if code not in closed]
         if wanted:
@@ -161,6 +163,14 @@ class Act:
         if wanted:
             paid = self._stage.take_money(calendar.local_day(self._now_ms()))
             self._screen.say(f"  {paid} accounts have paid, by code, by transfer and at the desk")
+        return not closed
+
+    def _keep_books(self, plan: Calendar) -> None:
+        """Take over what the system before had, once there are bills to stand beside it."""
+        rows = self._stage.keep_books(plan.months, calendar.local_day(self._now_ms()))
+        self._screen.say(
+            f"The bookkeeper takes over the old system's books and holds deposits: {rows} entries"
+        )
 
     def _ring(self) -> tuple[dict[str, int], tuple[int, int]]:
         """Go live, cause a leak and a fire, stop; return each alarm's latency in ms, and the pictures."""

@@ -174,6 +174,10 @@ class CloudApi:
         """Post a picture."""
         self._ask("POST", path, picture, kind="image/jpeg")
 
+    def upload(self, path: str, table: bytes, shape: type[_T]) -> _T:
+        """Post a table as a file and return the answer."""
+        return _decoded(self._ask("POST", path, table, kind="application/octet-stream"), shape, path)
+
     def raw(self, path: str) -> bytes:
         """Return the bytes of an answer, for whoever wants to read them alone."""
         return self._ask("GET", path)

@@ -25,6 +25,7 @@ from gatehouse.demo.doors import set_up_doors
 from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
 from gatehouse.demo.money import take_money
+from gatehouse.demo.office import keep_books
 from gatehouse.demo.processes import Child, Children
 from gatehouse.demo.repairs import tell_of_repairs
 from gatehouse.demo.security import fill_security
@@ -120,6 +121,10 @@ class Stage:
     def take_money(self, today: date) -> int:
         """Let residents pay what is open; return of how many."""
         return take_money(self.api, self._site_id(), today)
+
+    def keep_books(self, months: Sequence[str], today: date) -> int:
+        """Take over the old system's books and hold deposits; return how many rows and papers that made."""
+        return keep_books(self.ports.cloud, self._site_id(), list(months), today)
 
     def set_up_doors(self) -> int:
         """Make the lock an entrance and give out badges; return how many."""
