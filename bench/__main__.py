@@ -8,6 +8,7 @@ from bench import (
     bus,
     close_period,
     commands,
+    contact,
     drain,
     ingest,
     limits,
@@ -25,6 +26,7 @@ BENCHES: dict[str, Callable[[], int]] = {
     "bus": bus.main,
     "close_period": close_period.main,
     "commands": commands.main,
+    "contact": contact.main,
     "drain": drain.main,
     "ingest": ingest.main,
     "limits": limits.main,
@@ -37,10 +39,11 @@ BENCHES: dict[str, Callable[[], int]] = {
     "tables": tables.main,
 }
 
-# Those that also run at a scale given by hand: GiB, a share of the day, so many accounts or boxes.
+# Those that also run at a scale given by hand: GiB, a share of the day, so many accounts, alarms or boxes.
 SCALED: dict[str, Callable[[str], int]] = {
     "backlog": lambda scale: backlog.main(float(scale)),
     "close_period": lambda scale: close_period.main(int(scale)),
+    "contact": lambda scale: contact.main(int(scale)),
     "drain": lambda scale: drain.main(float(scale)),
     "reconnect": lambda scale: reconnect.main(int(scale)),
 }

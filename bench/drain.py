@@ -200,15 +200,26 @@ async def _drain(
         await asyncio.wait_for(screen.is_open.wait(), _ALARM_TIMEOUT_S)
         over = asyncio.Event()
         alarming = group.create_task(_raise_alarms(session, boxes, screen, over))
-        began_s, turn = time.perf_counter(), asyncio.Semaphore(at_once)
-        async with asyncio.TaskGroup() as lanes:
-            for box, its in zip(boxes, bodies, strict=True):
-                lanes.create_task(_send(session, box, its, turn))
+        began_s = time.perf_counter()
+        await send_all(session, boxes, bodies, at_once)
         took_s = time.perf_counter() - began_s
         over.set()
         await alarming
         watching.cancel()
     return took_s, screen.ways_ms
+
+
+async def send_all(
+    session: aiohttp.ClientSession,
+    boxes: Sequence[Credential],
+    bodies: Sequence[Sequence[bytes]],
+    at_once: int,
+) -> None:
+    """Send each box's batches as its edge would, those of so many at once."""
+    turn = asyncio.Semaphore(at_once)
+    async with asyncio.TaskGroup() as lanes:
+        for box, its in zip(boxes, bodies, strict=True):
+            lanes.create_task(_send(session, box, its, turn))
 
 
 async def _send(
