@@ -197,8 +197,8 @@ def _reached(tx: Tx, actor: User) -> tuple[tuple[str, str], ...] | None:
 
 
 def device_of(client: str) -> str:
-    """Return what a person knows a device by: `Chrome, Windows`; a program's own name otherwise."""
+    """Return what a person knows a device by: `Chrome, Windows`; else a program's own name, or ""."""
     browser = next((word for word in _BROWSERS if f"{word}/" in client), "")
     system = next((word for word in _SYSTEMS if word in client), "")
     told = ", ".join(_TOLD_AS.get(word, word) for word in (browser, system) if word)
-    return told or client.partition(" ")[0] or "?"
+    return told or client.partition(" ")[0]
