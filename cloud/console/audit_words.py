@@ -160,6 +160,7 @@ ACT_WORDS: Mapping[str, str] = MappingProxyType(
         "set_checklist": mark("checklist changed"),
         "set_dunning_schedule": mark("reminder schedule set"),
         "set_late_fee_rule": mark("late fee rule set"),
+        "set_quiet_hours": mark("quiet hours set"),
         "set_role": mark("role changed"),
         "set_scope": mark("sites and buildings changed"),
         "set_subjects": mark("chart of accounts mapped"),

@@ -91,6 +91,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "person-changed": mark("Noted"),
         "privacy-asked": mark("Noted; you have an answer within 15 days"),
         "problem-settled": mark("Settled; its bytes are kept"),
+        "quiet-hours-set": mark("Noted; whatever is told from now on keeps to it"),
         "reading-estimated": mark("Estimate for %(day)s recorded: %(value)s"),
         "reading-recorded": mark("Reading of %(day)s recorded: %(value)s"),
         "repair-changed": mark("%(number)s: noted"),

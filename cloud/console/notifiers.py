@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from cloud.console.desk import Desk
+from cloud.console.typed import BadField, minute_of
 from cloud.domain.errors import Conflict, Invalid, NotFound, TooMany
-from cloud.domain.ids import NoticeDeliveryId, NotifierId, is_uuid
+from cloud.domain.ids import NoticeDeliveryId, NotifierId, SiteId, is_uuid
 from cloud.domain.notice import (
     ADDRESS_LENGTH_MAX,
     GROUP_CHANNELS,
@@ -17,9 +18,10 @@ from cloud.domain.notice import (
     Topic,
     masked,
 )
+from cloud.domain.quiet_hours import QuietHours
 from cloud.domain.user import Locale, Role, User
 from cloud.keys import CONFIG
-from cloud.services import notices
+from cloud.services import notices, quiet_hours
 from cloud.store.db import Tx
 
 _ROWS = 50
@@ -40,16 +42,34 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedHours:
+    """The form of the quiet hours: what holds, or as it was sent."""
+
+    begins: str
+    ends: str
+    never: bool
+
+    @classmethod
+    def of(cls, hours: QuietHours | None) -> "TypedHours":
+        """Return what holds as the form shows it; a site without any is offered the usual ones."""
+        shown = hours or QuietHours()
+        return cls(shown.begins, shown.ends, hours is None)
+
+
+@dataclass(frozen=True, slots=True)
 class NotifiersView:
-    """The page: channels in use, and the newest of what went out."""
+    """The page: channels in use, when nobody is rung, and the newest of what went out."""
 
     notifiers: tuple[Notifier, ...]
     deliveries: tuple[NoticeDelivery, ...]
     next_cursor: str | None
+    quiet: QuietHours | None
+    hours: TypedHours
     channels: tuple[str, ...] = _CHANNELS
     topics: tuple[str, ...] = _TOPICS
     typed: Typed = Typed()
     error: str = ""
+    wrong_field: str = ""  # the error stands there, not above the page
 
     def masked(self, one: Notifier | NoticeDelivery) -> str:
         """Return an address as a page may show it."""
@@ -66,14 +86,14 @@ class InboxView:
 
 async def show(desk: Desk) -> web.StreamResponse:
     """Show where staff hear of what, and what went out."""
-    return await desk.page("notifiers.html", view=await desk.read(_view, desk.request.query.get("after")))
+    return await desk.page("notifiers.html", view=await _page(desk, desk.request.query.get("after")))
 
 
 async def act(desk: Desk) -> web.StreamResponse:
-    """Add, try or remove a channel; send something again that was given up."""
+    """Add, try or remove a channel; send again what was given up; set when nobody is rung."""
     form = await desk.request.post()
     wanted, word = str(form.get("act", "")), "person-changed"
-    typed = Typed()
+    typed, hours = Typed(), None
     try:
         match wanted:
             case "add":
@@ -94,10 +114,16 @@ async def act(desk: Desk) -> web.StreamResponse:
             case "again":
                 await desk.write(notices.send_again, NoticeDeliveryId(_id(form.get("delivery"))))
                 word = "notice-again"
+            case "quiet":
+                hours = TypedHours(str(form.get("from", "")), str(form.get("until", "")), "never" in form)
+                await _be_quiet(desk, hours)
+                word = "quiet-hours-set"
             case other:
                 raise Invalid(f"there is no act {other!r}")
     except _REFUSALS as error:
-        view = replace(await desk.read(_view, None), typed=typed, error=str(error))
+        found = await _page(desk, None)
+        name = error.name if isinstance(error, BadField) else ""
+        view = replace(found, typed=typed, hours=hours or found.hours, error=str(error), wrong_field=name)
         return await desk.page("notifiers.html", status=422, view=view)
     return desk.go("/notifiers", word)
 
@@ -130,9 +156,23 @@ async def _add(desk: Desk, typed: Typed, address: str) -> None:
     )
 
 
-def _view(tx: Tx, actor: User, after: str | None) -> NotifiersView:
+async def _be_quiet(desk: Desk, typed: TypedHours) -> None:
+    hours = None
+    if not typed.never:
+        fmt = desk.format
+        hours = QuietHours(minute_of(typed.begins, fmt, "from"), minute_of(typed.ends, fmt, "until"))
+    await desk.write(quiet_hours.set_hours, desk.site.site_id, hours)
+
+
+async def _page(desk: Desk, after: str | None) -> NotifiersView:
+    return await desk.read(_view, desk.site.site_id, after)
+
+
+def _view(tx: Tx, actor: User, site_id: SiteId, after: str | None) -> NotifiersView:
     page = notices.list_deliveries(tx, actor, after, _ROWS)
-    return NotifiersView(tuple(notices.list_notifiers(tx, actor)), page.items, page.next_cursor)
+    quiet = quiet_hours.get_hours(tx, actor, site_id)
+    channels = tuple(notices.list_notifiers(tx, actor))
+    return NotifiersView(channels, page.items, page.next_cursor, quiet, TypedHours.of(quiet))
 
 
 def _id(value: object) -> str:

@@ -25,6 +25,7 @@ STAFF_SHAPES: Sequence[str] = (
     mark("a notifier's name has 1 to {} characters"),
     mark("there are {} notifiers already: remove one that is not used"),
     mark("only what was given up is sent again"),
+    mark("quiet hours end at another time than they begin, not both at {}"),
     mark("there is no notifier {}"),
     mark("webhook address {}: expected {}://host[:port]/path"),
     mark("webhook address {} is of this network; [webhooks] allow_private lets it in"),

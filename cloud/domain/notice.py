@@ -7,14 +7,11 @@ and a notice that no longer holds is withdrawn before anybody hears of it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 from cloud.domain.errors import Invalid
 from cloud.domain.ids import AccountId, NoticeDeliveryId, NoticeId, NotifierId, SiteId, UserId
-from cloud.domain.periods import local_time
 from cloud.domain.user import Locale
 
 _MINUTE_MS = 60_000
@@ -170,43 +167,6 @@ class DueNotice:
     values: Mapping[str, str] = field(repr=False, default_factory=lambda: MappingProxyType({}))
     attempts: int = 0
     created_at_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class QuietHours:
-    """The hours of the night in which nobody is rung for what is not urgent: minutes of the local day."""
-
-    from_minute: int = 21 * 60
-    to_minute: int = 8 * 60
-
-    def __post_init__(self) -> None:
-        for minute in (self.from_minute, self.to_minute):
-            if not 0 <= minute < 24 * 60:
-                raise Invalid(f"a minute of the day is 0 to 1439, not {minute}")
-
-    def end_ms(self, at_ms: int, zone: ZoneInfo) -> int:
-        """Return when a notice of that moment may ring: then, or when the quiet hours are over."""
-        local = local_time(at_ms, zone)
-        minute = local.hour * 60 + local.minute
-        overnight = self.from_minute > self.to_minute
-        is_quiet = (
-            minute >= self.from_minute or minute < self.to_minute
-            if overnight
-            else self.from_minute <= minute < self.to_minute
-        )
-        if not is_quiet:
-            return at_ms
-        day = local.date() + timedelta(days=1 if overnight and minute >= self.from_minute else 0)
-        end = local.replace(
-            year=day.year,
-            month=day.month,
-            day=day.day,
-            hour=self.to_minute // 60,
-            minute=self.to_minute % 60,
-            second=0,
-            microsecond=0,
-        )
-        return int(end.timestamp() * 1000)
 
 
 def next_attempt_ms(attempts: int, created_at_ms: int, now_ms: int) -> int | None:

@@ -23,7 +23,6 @@ from cloud.domain.notice import (
     NoticeDelivery,
     NoticeState,
     Notifier,
-    QuietHours,
     ReceivedNotice,
     Topic,
     checked_address,
@@ -36,7 +35,7 @@ from cloud.domain.user import Locale, Role, User
 from cloud.domain.webhook import checked_url
 from cloud.notices import texts_of
 from cloud.services.premises import site_of
-from cloud.store import audit, contacts, notices, people, premises
+from cloud.store import audit, contacts, notices, people, premises, quiet_hours
 from cloud.store.db import Tx
 
 # More than these for one site is a mistake; every notice to staff is written once for each.
@@ -47,14 +46,13 @@ NAME_LENGTH_MAX = 60
 # Long enough for an attempt and its answer to be noted.
 LEASE_MS = 60_000
 CLAIMED_AT_ONCE = 20
-QUIET = QuietHours()
 
 
 def notify(tx: Tx, new: NewNotice) -> NoticeId | None:
     """Write a notice down with everybody it goes to; None if its key was told already.
 
-    For services, inside the transaction in which it became true. Quiet hours hold for channels that ring,
-    unless it is urgent.
+    For services, inside the transaction in which it became true. The site's quiet hours hold for
+    channels that ring, unless it is urgent.
     """
     notice_id = notices.insert_notice(tx, new)
     if notice_id is None:
@@ -66,8 +64,7 @@ def notify(tx: Tx, new: NewNotice) -> NoticeId | None:
     for locale in Locale:  # also where nobody has an address: a gap must not show later, in the console
         texts[locale].filled(new.values)
     site = _site(tx, new)
-    not_before_ms = tx.now_ms if new.is_urgent else QUIET.end_ms(tx.now_ms, time_zone(site.time_zone))
-    notices.insert_deliveries(tx, notice_id, deliveries, not_before_ms)
+    notices.insert_deliveries(tx, notice_id, deliveries, tx.now_ms if new.is_urgent else _rings_at(tx, site))
     tx.announce(NoticeWritten(tx.tenant_id, site.site_id))
     return notice_id
 
@@ -328,6 +325,12 @@ def _site(tx: Tx, new: NewNotice) -> Site:
     if not sites:
         raise NotFound("no site has been set up yet")
     return sites[0]
+
+
+def _rings_at(tx: Tx, site: Site) -> int:
+    """Return when somebody at the site may be rung: now, or when its quiet hours are over."""
+    hours = quiet_hours.hours_of_site(tx, site.site_id)
+    return tx.now_ms if hours is None else hours.end_ms(tx.now_ms, time_zone(site.time_zone))
 
 
 def _known(tx: Tx, account_id: AccountId) -> SiteId:

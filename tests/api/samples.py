@@ -44,6 +44,8 @@ def sample(schema: dict[str, Any]) -> Any:
     """Return a small value that fits `schema`."""
     if "$ref" in schema:
         return sample(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "examples" in schema:
+        return schema["examples"][0]
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:

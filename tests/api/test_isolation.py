@@ -12,9 +12,10 @@ from cloud.api.route import PATH_NUMBERS, Open, Route
 from cloud.api.routes import ROUTES
 from cloud.config import DEFAULT_TENANT
 from cloud.domain.access import POLICY
-from cloud.domain.ids import CameraId, CameraPictureId, TenantId
+from cloud.domain.ids import CameraId, CameraPictureId, SiteId, TenantId
+from cloud.domain.notice import NewNotice, Topic
 from cloud.domain.user import Role
-from cloud.services import tenants
+from cloud.services import notices, tenants
 from cloud.store import cameras
 from cloud.store.db import Tx
 from protocol.event import EventState
@@ -72,9 +73,11 @@ async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
         headers={"Idempotency-Key": "a payment of one yuan"},
     )
     webhook = await homes.post("/api/v1/webhooks", {"url": "https://erp.example/hook", "events": ["invoice"]})
-    robot: dict[str, Any] = {"name": "duty", "channel": "wecom", "topics": ["alarm"]}
-    robot["address"] = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=1"
-    notifier = await homes.post("/api/v1/notifiers", robot)
+    duty = {"name": "duty", "channel": "sms", "topics": ["alarm"], "address": "13800138000"}
+    notifier = await homes.post("/api/v1/notifiers", duty)
+    told = {"site": "示例花园", "message": "3 层烟感报警", "time": "15:00"}
+    alarm_notice = NewNotice(Topic.ALARM, "told", told, site_id=SiteId(homes.site_id))
+    await homes.cloud.database.write(tenant_id, notices.notify, alarm_notice)
     contact = await homes.post(
         f"/api/v1/accounts/{account['account_id']}/contacts", {"channel": "sms", "address": "13800138000"}
     )
@@ -234,7 +237,7 @@ async def _ids(homes: Homes, tenant_id: TenantId) -> dict[str, Any]:
         "kind_code": "accounts",
         "line_no": 1,
         "nearby_service_id": near["nearby_service_id"],
-        "notice_delivery_id": ping["delivery_id"],
+        "notice_delivery_id": (await homes.get("/api/v1/notice_deliveries"))["items"][0]["delivery_id"],
         "notifier_id": notifier["notifier_id"],
         "occupancy_id": known["homes"][0]["occupancy_id"],
         "patrol_route_id": patrol["route_id"],

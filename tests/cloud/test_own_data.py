@@ -84,6 +84,7 @@ _FATES = {
     "person": {"user_id": _E},
     "photo": {"added_by": _A},
     "privacy_request": {"person_id": _K},
+    "quiet_hours": {"recorded_by": _S},
     "refund": {"decided_by": _S, "requested_by": _S},
     "repair": {"reported_by": _K, "assignee_id": _S},
     "repair_entry": {"user_id": _A},

@@ -32,6 +32,29 @@ async def test_a_channel_is_added_tried_and_removed_and_its_secret_never_shown(s
             assert "Nobody hears of anything yet" in text_of(await response.text())
 
 
+async def test_a_site_sets_its_quiet_hours_and_a_refused_form_keeps_what_was_typed(served: Served) -> None:
+    hours = {"act": "quiet", "from": "22:30", "until": "22:30"}
+    async with await signed_in(served, "manager", "en") as session:
+        async with session.get("/notifiers") as response:
+            assert "nobody is rung between 21:00 and 08:00" in text_of(await response.text())
+        async with session.post("/notifiers", data=hours) as response:
+            assert response.status == 422
+            refused = await response.text()
+        assert refused.count('value="22:30"') == 2
+        async with session.post("/notifiers", data=hours | {"until": "half past"}) as response:
+            assert response.status == 422
+            assert 'id="quiet-until-error"' in await response.text()
+        async with session.post("/notifiers", data=hours | {"until": "06:45"}) as response:
+            assert "nobody is rung between 22:30 and 06:45" in text_of(await response.text())
+        async with session.post("/notifiers", data=hours | {"never": "on"}) as response:
+            assert "people are rung at any hour" in text_of(await response.text())
+    async with (
+        await signed_in(served, "manager", "zh-CN") as session,
+        session.post("/notifiers", data=hours) as response,
+    ):
+        assert "免打扰时段的开始和结束不能都是 22:30" in text_of(await response.text())
+
+
 async def test_the_bell_counts_what_is_new_until_it_was_read(served: Served) -> None:
     def alarm(tx: Tx) -> None:
         (site,) = premises.list_sites(tx)

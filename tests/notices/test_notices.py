@@ -3,14 +3,13 @@
 import asyncio
 import email
 import email.policy
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from cloud.config import DEFAULT_TENANT
 from cloud.domain.errors import Conflict, Invalid
 from cloud.domain.ids import AccountId, NoticeDeliveryId, SiteId
-from cloud.domain.notice import Channel, NewNotice, NoticeState, QuietHours, Topic, checked_address
+from cloud.domain.notice import Channel, NewNotice, NoticeState, Topic, checked_address
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.notices import texts_of
@@ -192,21 +191,6 @@ async def test_what_no_longer_holds_is_not_told(cloud: Cloud, provider: Provider
     assert provider.heard.empty()
 
 
-async def test_quiet_hours_hold_what_rings_until_the_morning(cloud: Cloud, provider: Provider) -> None:
-    _, account_id = await site_and_account(cloud)
-    await cloud.database.write(
-        DEFAULT_TENANT, notices.add_contact, SYSTEM, account_id, Channel.SMS, "13800138000"
-    )
-    cloud.clock.now_ms = local_ms("2026-11-23 22:30")
-
-    await cloud.database.write(DEFAULT_TENANT, notices.notify, dunning(account_id))
-
-    page = await cloud.database.read(DEFAULT_TENANT, notices.list_deliveries, SYSTEM)
-    assert page.items[0].next_attempt_at_ms == local_ms("2026-11-24 08:00")
-    cloud.clock.now_ms = local_ms("2026-11-24 08:00")
-    await provider.next()
-
-
 async def test_a_resident_reads_their_own_notices_and_no_others(cloud: Cloud) -> None:
     site_id, account_id = await site_and_account(cloud)
     resident = await cloud.add_user("r", UserRole.RESIDENT, (account_id,))
@@ -236,27 +220,6 @@ async def test_addresses_are_masked_where_they_are_listed(cloud: Cloud) -> None:
     assert [one["address"] for one in listed.json["items"]] == ["138****8000"]
     assert removed.status == 204
     assert (await cloud.call("GET", path, token=token)).json["items"] == []
-
-
-@pytest.mark.parametrize(
-    ("at", "rings_at"),
-    [
-        ("2026-11-23 20:59", "2026-11-23 20:59"),
-        ("2026-11-23 21:00", "2026-11-24 08:00"),
-        ("2026-11-24 07:59", "2026-11-24 08:00"),
-        ("2026-11-24 08:00", "2026-11-24 08:00"),
-    ],
-)
-def test_quiet_hours_end_in_the_morning(at: str, rings_at: str) -> None:
-    assert QuietHours().end_ms(local_ms(at), ZoneInfo("Asia/Shanghai")) == local_ms(rings_at)
-
-
-def test_quiet_hours_within_one_day() -> None:
-    siesta = QuietHours(13 * 60, 14 * 60)
-
-    assert siesta.end_ms(local_ms("2026-11-23 13:30"), ZoneInfo("Asia/Shanghai")) == local_ms(
-        "2026-11-23 14:00"
-    )
 
 
 @pytest.mark.parametrize("topic", list(Topic))

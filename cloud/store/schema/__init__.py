@@ -88,6 +88,7 @@ from cloud.store.schema.outbound import (
     notice_delivery,
     notice_read,
     notifier,
+    quiet_hours,
     webhook,
     webhook_delivery,
 )
@@ -280,6 +281,7 @@ __all__ = [
     "point_current",
     "posting",
     "privacy_request",
+    "quiet_hours",
     "rate_limit",
     "reading",
     "reading_day",

@@ -102,6 +102,23 @@ notifier = sa.Table(
     one_of("locale", Locale),
 )
 
+# When a site rings nobody for what is not urgent, in minutes of its day; without values never.
+quiet_hours = sa.Table(
+    "quiet_hours",
+    metadata,
+    tenant(),
+    sa.Column("site_id", sa.Uuid(as_uuid=False), primary_key=True),
+    integer("from_minute", nullable=True),
+    integer("until_minute", nullable=True),
+    reference("recorded_by", nullable=True),
+    integer("recorded_at_ms"),
+    refers("site", "site_id"),
+    refers("app_user", "recorded_by"),
+    check("both", "(from_minute IS NULL) = (until_minute IS NULL)"),
+    check("minutes", "from_minute BETWEEN 0 AND 1439 AND until_minute BETWEEN 0 AND 1439"),
+    check("apart", "from_minute <> until_minute"),
+)
+
 # What somebody should hear of, once: the key is made by whoever sends it.
 notice = sa.Table(
     "notice",
