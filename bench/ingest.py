@@ -258,13 +258,21 @@ async def _post(session: aiohttp.ClientSession, box: Credential, bodies: list[by
 
 
 @contextmanager
+def _as_superuser() -> Iterator[str]:
+    """Return a folder with a configuration for the throw-away server, whose only role is its superuser."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "cloud.toml").write_text("[database]\nallow_superuser = true\n", encoding="utf-8")
+        yield folder
+
+
+@contextmanager
 def _cloud(url: str) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "gatehouse", "cloud", "serve", "--database", url, "--port", "0"]
     with (
-        tempfile.TemporaryDirectory() as folder,
+        _as_superuser() as folder,
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
-            [*command, "--command-key", f"{folder}/command.key"],
+            [*command, "--command-key", f"{folder}/command.key", "--config", f"{folder}/cloud.toml"],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -18,6 +18,7 @@ from cloud.command_line import (
     database_options,
     explained,
     opened,
+    refuse_who_sees_past_policies,
     system_clock,
 )
 from cloud.company_cli import company
@@ -91,6 +92,7 @@ def serve_command(
         if command_key is not None:
             config = msgspec.structs.replace(config, commands=Commands(key_file=str(command_key)))
         configure_logs(config.logs)
+        refuse_who_sees_past_policies(config.database)
         bring_up_to_date(config.database)
         asyncio.run(serve(config, clock=system_clock, announce=_announce))
 

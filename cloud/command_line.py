@@ -88,10 +88,23 @@ def configured(config_path: Path | None, database: str | None) -> Config:
     if database is None:
         return config
     try:
-        replaced = DatabaseConfig(url=database, upgrade_on_start=config.database.upgrade_on_start)
+        told = config.database
+        replaced = DatabaseConfig(
+            url=database, upgrade_on_start=told.upgrade_on_start, allow_superuser=told.allow_superuser
+        )
     except ValueError as error:
         raise Invalid(f"--database: {error}") from error
     return msgspec.structs.replace(config, database=replaced)
+
+
+def refuse_who_sees_past_policies(config: DatabaseConfig) -> None:
+    """Refuse to serve as somebody to whom PostgreSQL shows every company's rows, unless that is meant."""
+    if not config.allow_superuser and (who := migrate.sees_past_policies(database_url(config))):
+        raise Invalid(
+            f"PostgreSQL keeps companies apart by policies, and they do not hold for {who}: let the program "
+            f"sign in as a role of its own (`gatehouse db upgrade --app-role ROLE`; [database] names it), "
+            f"or say [database] allow_superuser = true if there is one company only"
+        )
 
 
 def bring_up_to_date(config: DatabaseConfig) -> None:

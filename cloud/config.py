@@ -99,6 +99,8 @@ class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     url_file: str = ""
     url_env: str = ""
     upgrade_on_start: bool | None = None  # None: yes for SQLite, no for PostgreSQL
+    # Serve as a PostgreSQL role that sees every company's rows: for one company, and for trials.
+    allow_superuser: bool = False
 
     def __post_init__(self) -> None:
         given = [name for name in ("url", "url_file", "url_env") if getattr(self, name)]

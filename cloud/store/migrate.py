@@ -72,6 +72,16 @@ def check(url: str) -> SchemaState:
         engine.dispose()
 
 
+def sees_past_policies(url: str) -> str | None:
+    """Return who signs in if PostgreSQL shows them every company's rows; None if it does not."""
+    engine = _engine(url)
+    try:
+        with _explained(url), engine.connect() as conn:
+            return row_security.sees_past(conn) if conn.dialect.name == "postgresql" else None
+    finally:
+        engine.dispose()
+
+
 def write_revision(url: str, message: str) -> str:
     """Write the next migration file, using an empty scratch database; return its path."""
     upgrade(url)

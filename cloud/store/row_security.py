@@ -3,7 +3,7 @@
 The invariant: on every table but the list of tenants a policy, forced on the owner too, compares
 `tenant_id` with a setting of the transaction (`Holding.hold` makes it); unset, there are no rows. It
 holds whatever is asked, raw SQL included, as long as who signs in is no superuser and does not bypass
-policies: the program needs a role of its own (docs/operations.md).
+policies: the program needs a role of its own (docs/operations.md), and does not serve as another.
 """
 
 import sqlalchemy as sa
@@ -20,6 +20,17 @@ _OWN = "tenant_id = NULLIF(current_setting('gatehouse.tenant_id', true), '')::in
 def protected_tables() -> list[str]:
     """Return the tables whose rows belong to one tenant; the jobs must be able to list the tenants."""
     return [table.name for table in metadata.sorted_tables if table is not tenant_table]
+
+
+def sees_past(conn: sa.Connection) -> str | None:
+    """Return who this connection is if no policy holds for them, and why; None if policies do."""
+    # What may whoever signed in do?
+    row = conn.exec_driver_sql(
+        "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    ).one()
+    if row.rolsuper:
+        return f"role {row.rolname!r}, a superuser"
+    return f"role {row.rolname!r} with BYPASSRLS" if row.rolbypassrls else None
 
 
 def loosen(conn: sa.Connection) -> None:

@@ -11,7 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from cloud.__main__ import cloud
+from cloud.command_line import refuse_who_sees_past_policies
+from cloud.config import DatabaseConfig
 from cloud.store import row_security, schema, tenants, users
 from cloud.store.db import Database, engine_url
 from cloud.store.migrate import upgrade
@@ -149,6 +153,27 @@ def test_the_program_works_behind_the_wall(wall: Wall, clock: FakeClock) -> None
         assert TENANT in database.read_now(OTHER_TENANT, tenants.list_tenants)
     finally:
         database.close()
+
+
+def test_the_cloud_serves_as_no_superuser_and_as_nobody_who_bypasses_policies(wall: Wall) -> None:
+    bypasser = "gatehouse_bypasser"
+    with wall.owner.begin() as conn:
+        conn.exec_driver_sql(f"DROP ROLE IF EXISTS {bypasser}")
+        conn.exec_driver_sql(f"CREATE ROLE {bypasser} LOGIN BYPASSRLS")
+    as_owner = wall.owner.url.render_as_string(hide_password=False)
+    as_bypasser = wall.owner.url.set(username=bypasser).render_as_string(hide_password=False)
+
+    for url, who in (
+        (as_owner, "role 'postgres', a superuser"),
+        (as_bypasser, f"role '{bypasser}' with BYPASSRLS"),
+    ):
+        refused = CliRunner().invoke(cloud, ["serve", "--database", url, "--port", "0"])
+        assert refused.exit_code == 1
+        assert f"they do not hold for {who}" in refused.output
+        assert "--app-role" in refused.output
+
+    refuse_who_sees_past_policies(DatabaseConfig(url=wall.app_url))
+    refuse_who_sees_past_policies(DatabaseConfig(url=as_owner, allow_superuser=True))
 
 
 def test_an_upgrade_sees_every_company_and_puts_the_wall_up_again(wall: Wall) -> None:
