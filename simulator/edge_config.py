@@ -151,7 +151,7 @@ def _lines(places: Places) -> dict[str, str]:
         GARAGE_UDP: f'[[lines]]\nid = "{GARAGE_UDP}"\ntransport = "udp"\nhost = "{places.host}"\n'
         f"port = {places.garage_port}\nbaud = 9600\ngap_ms = 0\n",
         MBUS_1: f'[[lines]]\nid = "{MBUS_1}"\ntransport = "tcp"\nhost = "{places.host}"\n'
-        f"port = {places.mbus_port}\nbaud = 2400\ngap_ms = 0\n",
+        f"port = {places.mbus_port}\nbaud = 9600\ngap_ms = 0\n",
         DTU_1: f'[[lines]]\nid = "{DTU_1}"\ntransport = "dial-in"\nhost = "{places.host}"\n'
         f'port = {places.dtu_port}\nregistration = "{DTU_REGISTRATION}"\nheartbeat = "{DTU_HEARTBEAT}"\n'
         f"baud = 9600\ngap_ms = 0\n{_METER_ROUNDS}",

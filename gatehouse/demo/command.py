@@ -54,8 +54,8 @@ def demo(
     """Run a whole simulated property on this machine, from wire to bill.
 
     A building of 24 flats speaks its real protocols, an edge reads it, a cloud bills it. It lives
-    through two past months and the running one in about a minute, closes them into bills, then runs
-    live until Ctrl-C. Started again it goes on where it was.
+    through two past months and the running one in three or four minutes (--days 1: in one), closes
+    them into bills, then runs live until Ctrl-C. Started again it goes on where it was.
     """
     folder = (folder or (_ONCE_FOLDER if once else _FOLDER)).absolute()
     screen = Screen(sys.stdout, is_terminal=sys.stdout.isatty())
