@@ -21,6 +21,10 @@ def _pictures_taken() -> set[str]:
     return {f"{one.name}{mark}.png" for one in pictures.PICTURES for mark in pictures.LANGUAGES.values()}
 
 
+def _by_command(names: set[str]) -> set[str]:
+    return {name for name in names if not name.startswith(_EDGE)}
+
+
 def _shown(page: Path) -> list[str]:
     return re.findall(r"!\[[^\]]+\]\([^)]*images/([^)]+)\)", page.read_text(encoding="utf-8"))
 
@@ -40,4 +44,5 @@ def test_every_picture_is_taken_by_the_command_and_shown_somewhere() -> None:
     shown = {name for page in pages for name in _shown(page)}
     kept = {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
 
-    assert {name for name in kept if not name.startswith(_EDGE)} == _pictures_taken() == shown
+    assert shown <= kept
+    assert _by_command(kept) == _pictures_taken() == _by_command(shown)

@@ -178,8 +178,9 @@ class Rig:
             "--write-cloud-setup": "site.json",
         }
         options = [part for option, file in files.items() for part in (option, str(self.folder / file))]
-        # What a panel says of its readers nobody issues, so it is not in the account.
-        ports = ["--control-port", "0", "--mqtt-port", str(free_port()), "--no-door-reader"]
+        # What the edge says of its door readers and cameras nobody issues, so it is not in the account.
+        without = ["--no-door-reader", "--no-cameras"]
+        ports = ["--control-port", "0", "--mqtt-port", str(free_port()), *without]
         self._spawn("simulator", ["simulate", *ports, *options])
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (told := re.search(r"http://\S+[^/\s]", self.log("simulator"))):
