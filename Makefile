@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format test-services torture adversary books bench fuzz fuzz-api simulate pictures building wheel lock clean
+.PHONY: help setup demo test check format test-services torture soak adversary books bench fuzz fuzz-api simulate pictures building wheel lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ torture: setup ## A day and a night of kills, power cuts, forgeries and worlds; 
 	@$(BIN)/python -m tests.crash.run --cuts $(or $(CUTS),$(if $(KILLS),2000,100000)) --doors $(or $(DOORS),10000)
 	@GATEHOUSE_FORGERIES=100000 $(BIN)/pytest -q tests/edge/test_admission.py -k forged
 	@$(BIN)/python -m tests.simulation.run --seeds $(or $(SEEDS),$(if $(KILLS),20,10000))
+
+soak: setup ## Let network, broker and buses come and go thousands of times; N=flaps (default 10000)
+	@$(BIN)/python -m tests.torture.soak --flaps $(or $(N),10000) $(ARGS)
 
 adversary: setup ## Lie to every driver in virtual time; N=exchanges each (default 1000000)
 	@$(BIN)/python -m tests.edge.adversary --exchanges $(or $(N),1000000) $(ARGS)

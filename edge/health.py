@@ -161,6 +161,7 @@ class Health(msgspec.Struct, frozen=True):
     outputs: list[OutputHealth] = []
     events: list[EventHealth] = []  # newest first
     undated_rows: int = 0
+    tasks: int = 0  # of the event loop
 
 
 def count_devices(field: Field) -> tuple[int, int]:
@@ -219,6 +220,7 @@ class Inspector:
             buffer_fault=self._field.buffer.fault,
             hello_fault="" if self._cloud.greeter is None else self._cloud.greeter.fault,
             events_seen=self._field.intake.events_seen,
+            tasks=len(asyncio.all_tasks()),
             streams=streams,
             lines=[self._line_health(line_id, line) for line_id, line in self._field.lines.items()],
             points=[

@@ -1,13 +1,14 @@
 """The agent's figures for Prometheus, at `/metrics` of the local page.
 
-Made from `Health` at each scrape, so that a figure exists once. Names follow Prometheus' own rules:
-base units, `_total` for what only grows, labels for what is counted apart.
+Made from `Health` at each scrape, so that a figure exists once; memory and open files are told of the
+process. Names follow Prometheus' own rules: base units, `_total` for what only grows, labels for what is
+counted apart.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -42,6 +43,7 @@ def exposition(health: Health) -> bytes:
         *_qualities(health.points),
     )
     registry.register(_Once(metrics))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -75,6 +77,9 @@ def _agent(health: Health) -> Iterator[Metric]:
     events = _counter("events", "Events since the agent started.")
     events.add_metric([], health.events_seen)
     yield events
+    tasks = _gauge("tasks", "Tasks of the event loop: as many at rest, however long the agent runs.")
+    tasks.add_metric([], health.tasks)
+    yield tasks
 
 
 def _streams(health: Health) -> Iterator[Metric]:
