@@ -136,13 +136,15 @@ async def set_subjects(call: Call[Nothing, SubjectsBody]) -> web.Response:
 
 async def get_month_report(call: Call[ReportQuery, Nothing]) -> MonthReportView:
     """Report a month: collection, buildings, items, energy and loss."""
-    found = await call.read(reports.month_report, SiteId(call.id("site_id")), call.query.period_code)
+    asked = (SiteId(call.id("site_id")), call.query.period_code)
+    found = await call.read(reports.month_report, *asked)
+    energy = await call.read(reports.month_energy, *asked)
     return MonthReportView(
         period_code=found.period_code,
         months=tuple(_collected_view(one) for one in found.months),
         buildings=tuple(_collected_view(one) for one in found.buildings),
         items=tuple(view_of(one, ItemSumView) for one in found.items),
-        energy=tuple(_energy_view(one) for one in found.energy),
+        energy=tuple(_energy_view(one) for one in energy),
     )
 
 

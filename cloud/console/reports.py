@@ -52,13 +52,16 @@ class ReportView:
     paid_bars: tuple[Bar, ...]
     names: tuple[str, ...]
     items: tuple[Named, ...]
-    flows: tuple[Flow, ...]
     journal_month: str
 
 
 async def show(desk: Desk) -> web.StreamResponse:
-    """Show a month's report, the newest unless asked."""
-    view = await desk.read(_view, desk.site.site_id, desk.request.query.get("period", ""), desk.format)
+    """Show a month's report, the newest unless asked; where energy went comes after the page."""
+    asked = desk.request.query.get("period", "")
+    if "part" in desk.request.query:
+        energy = await desk.read(reports.month_energy, desk.site.site_id, asked or None)
+        return desk.part("reports/energy.html", flows=tuple(_flow(one, desk.format) for one in energy))
+    view = await desk.read(_view, desk.site.site_id, asked, desk.format)
     return await desk.page("reports/month.html", view=view)
 
 
@@ -66,9 +69,10 @@ async def fetch_report(desk: Desk) -> web.StreamResponse:
     """Hand out a month's report as a workbook."""
     code = desk.request.match_info["code"]
     report = await desk.read(reports.month_report, desk.site.site_id, code)
+    energy = await desk.read(reports.month_energy, desk.site.site_id, code)
     names = {one.charge_code: charge_name(one.charge_code, desk.format) for one in report.items}
-    names |= {one.commodity: charge_name(one.commodity, desk.format) for one in report.energy}
-    body = report_workbook(report, names, is_chinese=desk.format.is_chinese)
+    names |= {one.commodity: charge_name(one.commodity, desk.format) for one in energy}
+    body = report_workbook(report, energy, names, is_chinese=desk.format.is_chinese)
     return workbook_response(body, f"{desk.site.code}-report-{code}")
 
 
@@ -91,7 +95,7 @@ def _view(tx: Tx, actor: User, site_id: SiteId, asked: str, fmt: Format) -> Repo
     months = tuple((code, fmt.month(billing_month(code).start_on)) for code in codes)
     this_month = f"{fmt.today:%Y-%m}"
     if not codes:
-        return ReportView(None, None, (), (), (), (), (), (), this_month)
+        return ReportView(None, None, (), (), (), (), (), this_month)
     if asked and asked not in codes:
         raise NotFound(f"nothing was billed in {asked!r}")
     report = reports.month_report(tx, actor, site_id, asked or None)
@@ -113,7 +117,6 @@ def _view(tx: Tx, actor: User, site_id: SiteId, asked: str, fmt: Format) -> Repo
             Named(charge_name(one.charge_code, fmt), one.amount_fen, max(0.0, 100.0 * one.amount_fen / most))
             for one in report.items
         ),
-        tuple(_flow(one, fmt) for one in report.energy),
         this_month,
     )
 

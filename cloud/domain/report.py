@@ -1,4 +1,4 @@
-"""What a month came to: how much of it was paid, for what, by which building, and where energy went.
+"""What a month came to: how much of it was paid, for what, by which building; and where energy went.
 
 The invariant: a report is sums of what is in the books; its totals are the totals the books have.
 """
@@ -69,7 +69,6 @@ class MonthReport:
     months: tuple[Collected, ...]
     buildings: tuple[Collected, ...]
     items: tuple[ItemSum, ...]
-    energy: tuple[EnergyBalance, ...]
 
     @property
     def month(self) -> Collected:

@@ -8,7 +8,7 @@ from cloud.domain.conservation import Balance, PointUse
 from cloud.domain.ids import SiteId
 from cloud.domain.meter import Installation
 from cloud.domain.periods import PeriodCode, ServicePeriod, billing_month, local_date, month_code, time_zone
-from cloud.domain.premises import Commodity, ServicePoint, ServicePointKind, Site
+from cloud.domain.premises import Commodity, ServicePoint, Site
 from cloud.domain.usage import ProblemKind, Usage, UsageProblem, measure
 from cloud.domain.user import User
 from cloud.services.dials import read_dials
@@ -36,11 +36,12 @@ def month_balances(tx: Tx, actor: User, site_id: SiteId, code: str) -> list[Bala
 
 def balances_of(tx: Tx, site: Site, dates: ServicePeriod) -> list[Balance]:
     """Return the balances of a site for some dates."""
-    points = premises.list_service_points(tx, site.site_id)
+    fed = premises.fed_commodities(tx, site.site_id)
+    points = premises.list_service_points(tx, site.site_id) if fed else []
     balances = []
     for commodity, unit in UNITS.items():
-        own = [point for point in points if point.commodity is commodity]
-        if any(point.kind is ServicePointKind.MASTER for point in own):
+        if commodity in fed:
+            own = [point for point in points if point.commodity is commodity]
             balances.append(Balance(commodity, unit, dates, tuple(_measure(tx, site, dates, own))))
     return balances
 

@@ -255,6 +255,21 @@ def list_service_points(tx: Tx, site_id: SiteId, space_id: SpaceId | None = None
     return [_service_point_from_row(row) for row in rows]
 
 
+def fed_commodities(tx: Tx, site_id: SiteId) -> set[Commodity]:
+    """Return what comes into a site through a master meter."""
+    # Of what is there a master meter?
+    rows = tx.conn.execute(
+        sa.select(service_point.c.commodity)
+        .where(
+            service_point.c.tenant_id == tx.tenant_id,
+            service_point.c.site_id == site_id,
+            service_point.c.kind == ServicePointKind.MASTER.value,
+        )
+        .distinct()
+    )
+    return {Commodity(code) for code in rows.scalars()}
+
+
 def insert_service_point(
     tx: Tx, site_id: SiteId, space_id: SpaceId | None, code: str, commodity: Commodity, kind: ServicePointKind
 ) -> ServicePointId:

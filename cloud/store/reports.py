@@ -8,6 +8,24 @@ from cloud.store.db import Tx
 from cloud.store.schema import account, allocation, billing_period, building, invoice, space
 
 
+def billed_months(tx: Tx, site_id: SiteId) -> list[str]:
+    """Return the months that have documents, newest first."""
+    # Which months have a bill?
+    rows = tx.conn.execute(
+        sa.select(billing_period.c.code)
+        .where(
+            billing_period.c.tenant_id == tx.tenant_id,
+            billing_period.c.site_id == site_id,
+            sa.exists().where(
+                invoice.c.tenant_id == billing_period.c.tenant_id,
+                invoice.c.period_id == billing_period.c.id,
+            ),
+        )
+        .order_by(billing_period.c.code.desc())
+    )
+    return list(rows.scalars())
+
+
 def collected_by_month(tx: Tx, site_id: SiteId) -> list[Collected]:
     """Return what was billed and paid for each month that has documents, oldest first."""
     # How much of each month's bills was paid?

@@ -1,11 +1,11 @@
 """The journal and the month's report as tables: for the finance department, and to be argued with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from cloud.domain.imports.cell import Cell
 from cloud.domain.journal import Journal
-from cloud.domain.report import Collected, MonthReport
+from cloud.domain.report import Collected, EnergyBalance, MonthReport
 from cloud.domain.trial_balance import MonthTrialBalance
 from cloud.workbook.writing import Sheet, csv_bytes, sheets_workbook
 
@@ -90,7 +90,9 @@ def _sides(fen: int) -> tuple[int, int]:
     return max(fen, 0), max(-fen, 0)
 
 
-def report_workbook(report: MonthReport, names: Mapping[str, str], *, is_chinese: bool) -> bytes:
+def report_workbook(
+    report: MonthReport, balances: Sequence[EnergyBalance], names: Mapping[str, str], *, is_chinese: bool
+) -> bytes:
     """Return a month's report as a workbook; `names` are what charges and commodities are called."""
     paid = ("已出账", "已收", "未收", "收缴率") if is_chinese else ("Billed", "Paid", "Open", "Collected")
     energy = (
@@ -141,7 +143,7 @@ def report_workbook(report: MonthReport, names: Mapping[str, str], *, is_chinese
                             )
                         ),
                     )
-                    for one in report.energy
+                    for one in balances
                 ],
             ),
         ]

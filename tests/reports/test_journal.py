@@ -141,7 +141,7 @@ async def test_a_month_s_report_is_what_the_books_have(estate: Estate) -> None:
     assert str(report.month.rate) == "0.3333"
     assert [(one.charge_code, one.amount_fen) for one in report.items] == [("electricity", 14_649)]
     assert [(one.name, one.open_fen) for one in report.buildings] == [("1 号楼", 9_766)]
-    assert report.energy == ()
+    assert estate.database.read_now(TENANT, reports.month_energy, SYSTEM, estate.site_id) == ()
 
 
 async def test_a_month_s_trial_balance_goes_on_where_the_month_before_ended(estate: Estate) -> None:
