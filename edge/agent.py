@@ -42,6 +42,7 @@ from edge.self_report import SelfReport
 from edge.supervise import keep_running
 from edge.system_clock import SystemClock
 from edge.uplink import Cloud, Lane
+from edge.watchdog import this_watchdog
 from protocol.greeting import Hello, Welcome
 from protocol.sync import Stream
 from provisioning.config import Config
@@ -314,6 +315,7 @@ async def _run_parts(
         "rules": lambda: _tick(field.intake),
         "meter rounds": MeterRounds(field, clock).run,
         "self report": SelfReport(field.buffer, field.intake, clock).run,
+        "watchdog": this_watchdog().run,
         **{f"lane {stream.value}": lane.run for stream, lane in cloud.lanes.items()},
         "listeners": field.run,
         "local outputs": LocalOutputs(field.reactions, field.actuators, field.intake, clock).run,

@@ -25,6 +25,9 @@ StartLimitIntervalSec=0
 ExecStart={home}/bin/gatehouse edge run {configuration}/edge.toml
 Restart=always
 RestartSec=5
+# An agent whose event loop does not turn any more is killed and started anew.
+WatchdogSec=120
+NotifyAccess=main
 # What was read is committed and sent within ten seconds.
 TimeoutStopSec=30
 
