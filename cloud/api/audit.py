@@ -4,17 +4,22 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cloud.api.route import Call, Nothing, Page, PageQuery, Route, View, page_of
+from cloud.api.route import Call, Id, Instant, Nothing, Page, PageQuery, Route, View, page_of
 from cloud.domain.access import Action
 from cloud.domain.audit_chain import FaultKind
+from cloud.domain.ids import UserId
 from cloud.services import audit
-from cloud.store.audit import AuditEntry
+from cloud.store.audit import AuditEntry, AuditSearch
 
 
 class AuditQuery(PageQuery, frozen=True):
-    """Which acts, e.g. `sign_in_failed`; all without it."""
+    """Which acts, e.g. `sign_in_failed`, by whom, on what, from when until before when; all without any."""
 
     action: Annotated[str, Meta(max_length=64)] | None = None
+    user_id: Id | None = None
+    subject_id: Annotated[str, Meta(max_length=200)] | None = None
+    from_ms: Instant | None = None
+    until_ms: Instant | None = None
 
 
 class AuditEntryView(View, frozen=True):
@@ -58,7 +63,9 @@ async def verify_audit_chain(call: Call[Nothing, Nothing]) -> ChainView:
 async def list_audit_entries(call: Call[AuditQuery, Nothing]) -> Page[AuditEntryView]:
     """List acts, the last first."""
     query = call.query
-    return page_of(await call.read(audit.list_entries, query.action, query.cursor, query.limit), _entry_view)
+    user_id = None if query.user_id is None else UserId(query.user_id)
+    search = AuditSearch(query.action, user_id, query.subject_id, query.from_ms, query.until_ms)
+    return page_of(await call.read(audit.list_entries, search, query.cursor, query.limit), _entry_view)
 
 
 def _entry_view(entry: AuditEntry) -> AuditEntryView:

@@ -5,14 +5,13 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
+from cloud.api.route import Call, Id, Instant, Nothing, Page, PageQuery, Request, Route, View, cut, view_of
 from cloud.domain.access import Action
 from cloud.domain.entry import FACE_ID_LENGTH_MAX, LABEL_LENGTH_MAX, Badge, BadgeState
 from cloud.domain.ids import AccessGroupId, AccountId, BadgeId, SiteId
 from cloud.services import badges
 from protocol.access import BadgeKind
 
-Instant = Annotated[int, Meta(ge=0, le=2**48 - 1)]
 Label = Annotated[str, Meta(min_length=1, max_length=LABEL_LENGTH_MAX)]
 
 

@@ -34,6 +34,9 @@ EVENT_STREAM = "text/event-stream"
 # An id in a query or body: a UUID in canonical lower-case form, as `cloud.domain.ids.is_uuid` has it.
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
+# UTC milliseconds.
+Instant = Annotated[int, msgspec.Meta(ge=0, le=2**48 - 1)]
+
 _T = TypeVar("_T")
 _IdT = TypeVar("_IdT")
 _P = ParamSpec("_P")

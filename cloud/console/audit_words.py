@@ -1,4 +1,4 @@
-"""What each act of the audit log is called; an act that is not listed is shown by its code."""
+"""What each act of the audit log and each thing in it is called; what is not listed is shown by its code."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -195,5 +195,57 @@ ACT_WORDS: Mapping[str, str] = MappingProxyType(
         "withdraw_consent": mark("consent withdrawn"),
         "withdraw_enrolment": mark("enrolment withdrawn"),
         "write_response_plan": mark("response plan written"),
+    }
+)
+
+# What each kind of thing is called that something was done to.
+SUBJECT_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "access_group": mark("access group"),
+        "account": mark("account"),
+        "alarm": mark("alarm"),
+        "announcement": mark("announcement"),
+        "badge": mark("badge"),
+        "ballot": mark("vote"),
+        "barring": mark("barring"),
+        "billing_period": mark("billing period"),
+        "booking": mark("booking"),
+        "building": mark("building"),
+        "camera": mark("camera"),
+        "checklist": mark("checklist"),
+        "command": mark("command"),
+        "complaint": mark("complaint"),
+        "configuration": mark("configuration"),
+        "duty_post": mark("duty post"),
+        "entrance": mark("entrance"),
+        "equipment": mark("equipment"),
+        "gateway": mark("gateway"),
+        "goods_slip": mark("goods slip"),
+        "import": mark("import"),
+        "installation": mark("installation"),
+        "invoice": mark("invoice"),
+        "ledger": mark("books"),
+        "maintenance_plan": mark("maintenance plan"),
+        "notice_delivery": mark("notice"),
+        "notifier": mark("notification channel"),
+        "parcel": mark("parcel"),
+        "patrol_route": mark("patrol route"),
+        "payment": mark("payment"),
+        "person": mark("person"),
+        "privacy_request": mark("request about own data"),
+        "repair": mark("repair"),
+        "route": mark("address"),
+        "service_link": mark("contractor's link"),
+        "service_sheet": mark("service sheet"),
+        "site": mark("site"),
+        "space": mark("space"),
+        "tariff": mark("tariff"),
+        "tenant": mark("company"),
+        "user": mark("user"),
+        "venue": mark("venue"),
+        "visit": mark("visit"),
+        "webhook": mark("webhook"),
+        "webhook_delivery": mark("webhook delivery"),
+        "work_order": mark("work order"),
     }
 )

@@ -6,29 +6,45 @@ and values, never a secret and never a person's data.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from cloud.domain.access import Action, require
 from cloud.domain.audit_chain import BEGINNING, ChainFault, ChainVerdict, FaultKind, Head
 from cloud.domain.errors import Invalid, TooMany
+from cloud.domain.ids import UserId
 from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.rate_limit import DENIALS_AUDITED
 from cloud.domain.user import User
 from cloud.services.rate_limits import take_attempt
-from cloud.store import audit, audit_chain, users
-from cloud.store.audit import AuditEntry
+from cloud.store import audit, audit_chain, audit_subjects, users
+from cloud.store.audit import AuditEntry, AuditSearch
 from cloud.store.db import Tx
+
+EVERYTHING = AuditSearch()
 
 
 def list_entries(
-    tx: Tx, actor: User, action: str | None = None, cursor: str | None = None, limit: int = 50
+    tx: Tx, actor: User, search: AuditSearch = EVERYTHING, cursor: str | None = None, limit: int = 50
 ) -> Page[AuditEntry]:
     """Return what was done and refused, the last first."""
     require(actor, Action.READ_AUDIT)
     checked_limit(limit)
     before = str(key_from_cursor(cursor, UUID)[0]) if cursor else None
-    found = audit.list_entries(tx, action, before, limit + 1)
+    found = audit.list_entries(tx, search, before, limit + 1)
     return page_of(found, limit, lambda last: (last.entry_id,))
+
+
+def subject_names(tx: Tx, actor: User, entries: Sequence[AuditEntry]) -> Mapping[tuple[str, str], str]:
+    """Return what the things of some entries are called today, by kind and id; those that have a name."""
+    require(actor, Action.READ_AUDIT)
+    return audit_subjects.names_of(tx, entries)
+
+
+def people(tx: Tx, actor: User) -> list[tuple[UserId, str]]:
+    """Return everybody whose acts may be in the log, by name."""
+    require(actor, Action.READ_AUDIT)
+    return audit_subjects.people(tx)
 
 
 def verify_chain(tx: Tx, actor: User, since: Head | None = None) -> ChainVerdict:

@@ -29,6 +29,17 @@ class AuditEntry:
     detail: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class AuditSearch:
+    """Which acts: of one kind, by one user, on one thing, from one instant to before another; None: any."""
+
+    action: str | None = None
+    user_id: UserId | None = None
+    subject_id: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
 def record(
     tx: Tx,
     user_id: UserId | None,
@@ -66,12 +77,21 @@ def entries_of(tx: Tx, subject_kind: str, subject_id: str) -> list[AuditEntry]:
     return [_entry_from_row(row) for row in tx.conn.execute(query)]
 
 
-def list_entries(tx: Tx, action: str | None, before_id: str | None, limit: int) -> list[AuditEntry]:
-    """Return acts, the last first, those before `before_id`; of one kind if `action` is given."""
+def list_entries(tx: Tx, search: AuditSearch, before_id: str | None, limit: int) -> list[AuditEntry]:
+    """Return the acts looked for, the last first, those before `before_id`."""
     # What was done lately?
     query = _select(tx).order_by(audit_entry.c.id.desc()).limit(limit)
-    if action is not None:
-        query = query.where(audit_entry.c.action == action)
+    for column, wanted in (
+        (audit_entry.c.action, search.action),
+        (audit_entry.c.user_id, search.user_id),
+        (audit_entry.c.subject_id, search.subject_id),
+    ):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if search.from_ms is not None:
+        query = query.where(audit_entry.c.at_ms >= search.from_ms)
+    if search.until_ms is not None:
+        query = query.where(audit_entry.c.at_ms < search.until_ms)
     if before_id is not None:
         query = query.where(audit_entry.c.id < before_id)
     return [_entry_from_row(row) for row in tx.conn.execute(query)]

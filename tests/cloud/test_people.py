@@ -23,6 +23,7 @@ from cloud.services.moving import Arrival
 from cloud.services.persons import PersonDetail
 from cloud.store import persons as person_store
 from cloud.store import schema, users
+from cloud.store.audit import AuditSearch
 from cloud.store.db import Database, Keyring, Tx
 from cloud.store.sealing import Damaged, destroy_key, unseal
 from protocol.quantity import MICRO
@@ -82,9 +83,13 @@ def test_numbers_are_masked_to_everybody_and_revealed_for_a_reason_that_is_kept(
 
     assert whole == _PHONE
     [entry] = house.database.read_now(
-        TENANT, audit_service.list_entries, house.manager, "reveal_number"
+        TENANT, audit_service.list_entries, house.manager, AuditSearch("reveal_number")
     ).items
     assert (entry.subject_id, entry.detail["reason"]) == (person_id, "漏水，要马上联系")
+    everything = house.database.read_now(TENANT, audit_service.list_entries, house.manager).items
+    names = house.database.read_now(TENANT, audit_service.subject_names, house.manager, everything)
+    assert ("person", person_id) not in names  # what a person is called is not the log's to tell
+    assert all(name != subject_id for (_, subject_id), name in names.items())
     with pytest.raises(Invalid, match="say why in 4 to 200 characters"):
         house.database.write_now(TENANT, persons.reveal, house.manager, person_id, PersonField.PHONE, "  x ")
     guard = User(house.manager.user_id, TENANT, Role.GUARD, "guard")
