@@ -153,6 +153,7 @@ _SHAPES: Sequence[str] = (
     mark("reason"),
     mark("{} is no number"),
     mark("{} has more than {} decimals"),
+    mark("{} is no whole number"),
     mark("subject {} is {} ({}) already, it cannot be {} ({}) too"),
     mark("the description has {} characters, expected 1 to {}"),
     mark("the place has {} characters, expected at most {}"),

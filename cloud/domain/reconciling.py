@@ -71,7 +71,9 @@ def figure_from_decimal(figure: Figure, value: Decimal) -> int:
         raise Invalid(f"{value} is not between 0 and {SAID_MAX // 10 ** places_of(figure)}")
     scaled = value.scaleb(places_of(figure))
     if scaled != scaled.to_integral_value():
-        raise Invalid(f"{value} has more than {places_of(figure)} decimals")
+        places = places_of(figure)
+        # What is counted in whole pieces is said so: "more than 0 decimals" helps nobody.
+        raise Invalid(f"{value} has more than {places} decimals" if places else f"{value} is no whole number")
     if scaled > SAID_MAX:
         raise Invalid(f"{value} is not between 0 and {SAID_MAX // 10 ** places_of(figure)}")
     return int(scaled)

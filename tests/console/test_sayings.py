@@ -30,6 +30,8 @@ CHINESE, ENGLISH = language_of(Locale.CHINESE), language_of(Locale.ENGLISH)
             "the totals were frozen at 2026-09-01 10:00 by the meter's clock",
             "已冻结电量，时间为电表时钟的 2026-09-01 10:00",
         ),
+        ("1.5 is no whole number", "1.5 不是整数"),
+        ("1.005 has more than 2 decimals", "1.005 的小数超过 2 位"),
         ("no reply; the clock was set later, by +1.5 s", "没有应答；时钟后来校准，移动 +1.5 秒"),
     ],
 )

@@ -49,3 +49,10 @@ def test_a_figure_is_read_as_people_write_it(figure: Figure, typed: str, kept: i
 def test_what_a_figure_cannot_be_is_refused(typed: str) -> None:
     with pytest.raises(Invalid):
         figure_from_text(Figure.SPACES, typed)
+
+
+def test_a_fraction_too_fine_is_refused_in_words_that_fit_the_figure() -> None:
+    with pytest.raises(Invalid, match=r"^1\.5 is no whole number$"):
+        figure_from_text(Figure.SPACES, "1.5")
+    with pytest.raises(Invalid, match=r"^1\.005 has more than 2 decimals$"):
+        figure_from_text(Figure.PREPAID, "1.005")
