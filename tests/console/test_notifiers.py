@@ -25,6 +25,8 @@ async def test_a_channel_is_added_tried_and_removed_and_its_secret_never_shown(s
         assert "693a91f6-7xxx" not in shown
         notifier = re.search(r'name="notifier" value="([0-9a-f-]{36})"', shown)
         assert notifier is not None
+        asked = re.search(r"<details>(.*?)</details>", shown[notifier.end() :], re.DOTALL)
+        assert asked is not None and 'value="remove"' in asked[1], "removing it takes a second press"
 
         async with session.post("/notifiers", data={"act": "try", "notifier": notifier[1]}) as response:
             assert "A test is on its way" in text_of(await response.text())
