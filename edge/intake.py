@@ -188,7 +188,19 @@ class Intake:
     def note(self, kind: str, name: str, *, is_offline: bool, reason: str) -> None:
         """Take note that a device or a bus became unreachable, or answers again."""
         at_ms = self._clock.wall_ms()
-        events = self._offline.note(kind, name, is_offline=is_offline, reason=reason, at_ms=at_ms)
+        self._tell_reach(self._offline.note(kind, name, is_offline=is_offline, reason=reason, at_ms=at_ms))
+
+    def note_on_line(
+        self, line_id: str, device_ids: Collection[str], device_id: str, failures: int, *, is_silent: bool
+    ) -> bool:
+        """Take note of how a polled device answered; tell whether one of its neighbours should be asked."""
+        at_ms = self._clock.wall_ms()
+        self._tell_reach(
+            self._offline.note_on_line(line_id, device_ids, device_id, failures, at_ms, is_silent=is_silent)
+        )
+        return is_silent and self._offline.is_in_doubt(line_id, device_id)
+
+    def _tell_reach(self, events: Sequence[Event]) -> None:
         if events:
             self._touched.add(self._offline.rule_id)
             self._react(events, self._clock.monotonic_ms())

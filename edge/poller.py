@@ -23,7 +23,7 @@ from edge.driver import Driver, Priority, failed_readings, points_of, priority_o
 from edge.errors import EXCHANGE_FAILURES, LineDown, Unconfirmed
 from edge.intake import Intake
 from edge.line import Line
-from edge.rules.offline import DEVICE_OFFLINE, LINE_DOWN
+from edge.rules.offline import LINE_DOWN
 from protocol.errors import Refused
 from protocol.reading import Reading
 from provisioning.config import DeviceConfig, DeviceId
@@ -70,6 +70,7 @@ class _LineJobs:
     line_id: LineId
     line: Line
     jobs: list[Job] = field(default_factory=list)
+    device_ids: frozenset[DeviceId] = frozenset()
     has_news: dict[bool, bool] = field(default_factory=lambda: {True: True, False: True})
     asleep: set[asyncio.Future[None]] = field(default_factory=set)
     is_gone: bool = False
@@ -151,6 +152,7 @@ class Poller:
                 )
         for line_id, here in self._by_line.items():
             here.jobs = wanted[line_id]
+            here.device_ids = frozenset(job.device.device_id for job in here.jobs)
             for job in here.jobs:
                 if job.priority <= Priority.ALARM:
                     here.line.device(job.device.address).breaker.pause_max_s = URGENT_PAUSE_MAX_S
@@ -257,6 +259,7 @@ class Poller:
         line, address = here.line, job.device.address
         if line.ready_at(address) > self._loop.time():
             return []
+        is_bus = False
         try:
             if line.device(address).breaker.is_open or line.is_down:
                 await job.driver.probe()
@@ -268,7 +271,8 @@ class Poller:
             job.last_took_s = self._loop.time() - began_at
         except EXCHANGE_FAILURES as failure:
             readings = self._unreachable(here, job.device, failure)
-        self._note_reach(here, job.device)
+            is_bus = isinstance(failure, LineDown)
+        self._note_reach(here, job.device, is_bus=is_bus)
         return readings
 
     async def _settle(self, device_id: DeviceId) -> None:
@@ -292,18 +296,28 @@ class Poller:
             for reading in failed_readings(job.device, points_of(job.device, job.group), failure, self._clock)
         ]
 
-    def _note_reach(self, here: _LineJobs, device: DeviceConfig) -> None:
+    def _note_reach(self, here: _LineJobs, device: DeviceConfig, *, is_bus: bool) -> None:
         line = here.line
         if line.is_down:
             self._unsettled |= {job.device.device_id for job in here.jobs} & self._settled.keys()
         self._intake.note(LINE_DOWN, here.line_id, is_offline=line.is_down, reason=line.down_reason)
-        if not line.is_down:
-            breaker = line.device(device.address).breaker
-            reason = ""
-            if breaker.is_open:
-                self._unsettled |= {device.device_id} & self._settled.keys()
-                reason = f"no answer to {breaker.failures} questions in a row"
-            self._intake.note(DEVICE_OFFLINE, device.device_id, is_offline=breaker.is_open, reason=reason)
+        if is_bus or line.is_down:
+            return  # says nothing of the device
+        breaker = line.device(device.address).breaker
+        if breaker.is_open:
+            self._unsettled |= {device.device_id} & self._settled.keys()
+        is_in_doubt = self._intake.note_on_line(
+            here.line_id, here.device_ids, device.device_id, breaker.failures, is_silent=breaker.is_open
+        )
+        if is_in_doubt:
+            self._ask_neighbour(here)
+
+    def _ask_neighbour(self, here: _LineJobs) -> None:
+        """Ask at once one device that was not silent so far: whether it is the bus must not wait an hour."""
+        hopeful = [job for job in here.jobs if not here.line.device(job.device.address).breaker.failures]
+        if hopeful:
+            min(hopeful, key=lambda job: job.due).due = self._loop.time()
+            here.wake()
 
     def _schedule(self, line: Line, job: Job) -> None:
         """Set when the job is due next: the next multiple of its interval, or when it may be probed."""

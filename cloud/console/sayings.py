@@ -103,6 +103,8 @@ _SHAPES: Sequence[str] = (
     mark("{} is not a number"),
     mark("kept by the broker, of unknown age"),
     mark("no value for {} s"),
+    mark("no answer to {} questions in a row"),
+    mark("{} of {} devices of the line are silent: {}"),
     mark("the clock was set later, by {} s"),
     mark("{}; the clock was set later, by {} s"),
     mark("answers again"),

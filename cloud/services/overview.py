@@ -54,6 +54,8 @@ _AT_STAKE = MappingProxyType(
         "gateway_rolled_back": Consequence.SAFETY,
         "gateway_storage_fault": Consequence.SAFETY,
         "lift_fault": Consequence.SAFETY,
+        "line_down": Consequence.MONEY,
+        "line_silent": Consequence.MONEY,
         "stale": Consequence.MONEY,
         "system_fault": Consequence.SAFETY,
         "tamper": Consequence.SAFETY,

@@ -21,6 +21,7 @@ from edge.__main__ import edge
 from protocol.envelope import decode_events, decode_readings
 from protocol.event import Event, EventState
 from protocol.reading import Quality, Reading
+from simulator.building import BUS_1, devices_on
 from simulator.control import make_control
 from simulator.edge_config import edge_config
 from simulator.faults import Fault, FaultKind
@@ -127,6 +128,44 @@ async def test_a_dead_meter_raises_one_event_and_a_fire_another(tmp_path: Path) 
     assert {reading.value_micro for reading in dead} == {None}
 
 
+async def test_a_cut_bus_is_one_event_of_its_line_and_a_meter_that_stays_silent_one_of_its_own(
+    tmp_path: Path,
+) -> None:
+    async with building(tmp_path, timeout_ms=300) as (simulation, config):
+        text = config.read_text(encoding="utf-8").replace("interval_s = 60", "interval_s = 1")
+        config.write_text(text, encoding="utf-8")
+        on_bus = sorted(device.device_id for device in devices_on(BUS_1))
+        faults = {
+            name: await simulation.add_fault(name, Fault(0, name, FaultKind.DEAD, since_ms=0))
+            for name in on_bus
+        }
+        port = page_port(config)
+        process = await agent("run", str(config))
+        await until(lambda: len(simulation.ledger) > 100)  # other lines are read, and the page answers
+        await until_told(port, "line_silent", "raised")
+        for name in on_bus[1:]:
+            await simulation.end_fault(faults[name].fault_id)
+        await until_told(port, "device_offline", "raised")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            await process.communicate()
+
+    _, events = stored(tmp_path)
+    told = [
+        (event.kind, event.state.value, event.point_key)
+        for event in events
+        if event.kind in ("device_offline", "line_silent", "line_down")
+    ]
+    assert told == [
+        ("line_silent", "raised", f"{BUS_1}/answers"),
+        ("line_silent", "cleared", f"{BUS_1}/answers"),
+        ("device_offline", "raised", f"{on_bus[0]}/availability"),
+    ]
+    (silent, *_) = (event for event in events if event.kind == "line_silent")
+    count = len(on_bus)
+    assert silent.message == f"{count} of {count} devices of the line are silent: {', '.join(on_bus)}"
+
+
 async def test_a_replay_takes_every_reading_that_was_issued_at_its_own_time(tmp_path: Path) -> None:
     async with building(tmp_path) as (simulation, config):
         runner = web.AppRunner(make_control(simulation))
@@ -225,3 +264,12 @@ def test_the_edge_imports_nothing_of_the_clouds() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+async def until_told(port: int, kind: str, state: str) -> None:
+    """Wait until the box's own page shows the event."""
+    async with asyncio.timeout(90):
+        while not any(
+            (event["kind"], event["state"]) == (kind, state) for event in (await health_at(port))["events"]
+        ):
+            await asyncio.sleep(0.2)

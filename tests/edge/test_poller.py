@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -15,8 +15,9 @@ from edge.driver import Driver, EvidenceKeeper
 from edge.drivers.modbus import ModbusDriver
 from edge.line import Line
 from edge.poller import Poller
+from edge.rules.offline import Offline
 from edge.transport import Lost, Received
-from protocol.event import Severity
+from protocol.event import Event, EventState, Severity
 from protocol.fieldbus import modbus
 from protocol.fieldbus.modbus import Framing
 from protocol.quantity import quantity_named
@@ -66,6 +67,8 @@ class Sink:
 
     taken: list[tuple[float, Reading]] = field(default_factory=list)
     notes: list[tuple[str, str, bool]] = field(default_factory=list)
+    offline: Offline = field(default_factory=Offline)
+    told: list[Event] = field(default_factory=list)
 
     def accept(self, readings: Sequence[Reading]) -> None:
         now = asyncio.get_running_loop().time()
@@ -75,6 +78,17 @@ class Sink:
         known = [entry for entry in self.notes if entry[:2] == (kind, name)]
         if is_offline != (known[-1][2] if known else False):
             self.notes.append((kind, name, is_offline))
+
+    def note_on_line(
+        self, line_id: str, device_ids: Collection[str], device_id: str, failures: int, *, is_silent: bool
+    ) -> bool:
+        events = self.offline.note_on_line(line_id, device_ids, device_id, failures, 0, is_silent=is_silent)
+        for event in events:
+            self.notes.append(
+                (event.kind, event.point_key.partition("/")[0], event.state is EventState.RAISED)
+            )
+        self.told += events
+        return self.offline.is_in_doubt(line_id, device_id)
 
     def times(self, device: str, *, only_good: bool = True) -> list[float]:
         return [
@@ -239,6 +253,41 @@ def test_a_line_that_is_down_is_told_once_for_all_its_devices() -> None:
     assert {reading.point_key for reading in offline} == {f"u{unit}/{p}" for unit in (1, 2, 3) for p in "ab"}
     assert {reading.reason for reading in offline} == {"cable pulled"}
     assert all(len(sink.times(f"u{unit}")) > 200 for unit in (1, 2, 3))
+
+
+def test_a_bus_that_is_cut_is_told_once_and_then_whoever_stays_silent() -> None:
+    slaves, units = Slaves(), list(range(1, 41))
+
+    def cut() -> None:
+        slaves.dead.update(units)
+        asyncio.get_running_loop().call_later(4600, mend)
+
+    def mend() -> None:
+        slaves.dead.clear()
+        slaves.dead.add(7)
+
+    # Asked once an hour: who answers is not waited for until the next one.
+    sink, _, _ = poll(slaves, units, 6000, interval_s=3600, meddle=cut, meddle_at_s=10)
+
+    assert sink.notes == [
+        ("line_silent", "bus", True),
+        ("line_silent", "bus", False),
+        ("device_offline", "u7", True),
+    ]
+    silent = sink.told[0]
+    names = ", ".join(sorted(f"u{unit}" for unit in units))
+    assert silent.message == f"40 of 40 devices of the line are silent: {names}"
+    assert (silent.point_key, silent.severity) == ("bus/answers", Severity.MAJOR)
+
+
+def test_one_silent_device_of_a_quiet_line_is_told_by_asking_one_neighbour() -> None:
+    slaves = Slaves()
+    slaves.dead.add(2)
+
+    sink, _, _ = poll(slaves, [1, 2, 3], 60, interval_s=3600)
+
+    assert sink.notes == [("device_offline", "u2", True)]
+    assert len([unit for _, unit in slaves.asked if unit in (1, 3)]) <= 2 * 2 + 2  # two requests a poll
 
 
 def test_alarms_are_polled_first_where_the_bus_is_too_slow_for_all() -> None:
