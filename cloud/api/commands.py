@@ -6,9 +6,10 @@ from msgspec import Meta, field
 
 from cloud.api.route import Call, Id, Nothing, Page, PageQuery, Request, Route, View, page_of, view_of
 from cloud.domain.access import Action as Permission
+from cloud.domain.announcement import Audience
 from cloud.domain.command import REASON_LENGTH_MAX, REASON_LENGTH_MIN, CommandStep, IssuedCommand, Purpose
-from cloud.domain.ids import CommandId, GatewayId, SiteId
-from cloud.services import commands
+from cloud.domain.ids import CommandId, DeviceId, GatewayId, SiteId
+from cloud.services import commands, valves
 from protocol.command import Action, CommandState
 
 
@@ -84,6 +85,50 @@ class CommandHistoryView(View, frozen=True):
     steps: tuple[CommandStepView, ...]
 
 
+class BehindQuery(Request, frozen=True):
+    """Since when they may have been told; as a rule when the valve was turned."""
+
+    since_ms: Annotated[int, Meta(ge=0, le=2**48 - 1)] = 0
+
+
+class AudienceView(View, frozen=True):
+    """Whom an announcement to these homes is for."""
+
+    building_ids: tuple[str, ...]
+    unit_code: str
+    riser: str
+
+
+class BehindView(View, frozen=True):
+    """The homes behind a device's valve, by code; none where nobody has said where it stands.
+
+    `audience` is null for one home alone; `announcement_id` is what those homes have been told since.
+    """
+
+    space_codes: tuple[str, ...]
+    audience: AudienceView | None
+    announcement_id: str | None
+
+
+async def list_homes_behind(call: Call[BehindQuery, Nothing]) -> BehindView:
+    """List the homes behind a device's valve."""
+    device_id = DeviceId(call.id("device_id"))
+    behind = await call.read(valves.behind_device, device_id, call.query.since_ms)
+    return BehindView(
+        space_codes=behind.codes,
+        audience=None if behind.audience is None else _audience_view(behind.audience),
+        announcement_id=None if behind.told is None else behind.told.announcement_id,
+    )
+
+
+def _audience_view(audience: Audience) -> AudienceView:
+    return AudienceView(
+        building_ids=tuple(sorted(audience.building_ids)),
+        unit_code=audience.unit_code,
+        riser=audience.riser,
+    )
+
+
 async def list_commands(call: Call[CommandQuery, Nothing]) -> Page[CommandView]:
     """List commands, the last asked for first."""
     query = call.query
@@ -144,6 +189,16 @@ ROUTES: tuple[Route, ...] = (
         "GET", _ALL, "List commands", Permission.READ_COMMANDS, list_commands, Page[CommandView], CommandQuery
     ),
     Route("GET", _ONE, "Show a command", Permission.READ_COMMANDS, get_command, CommandHistoryView),
+    Route(
+        "GET",
+        "/api/v1/devices/{device_id}/homes-behind",
+        "List the homes behind a valve",
+        Permission.READ_COMMANDS,
+        list_homes_behind,
+        BehindView,
+        query=BehindQuery,
+        description="From the register of equipment, or because it is a home's own meter; never guessed.",
+    ),
 )
 
 _ACCEPTED = "Accepted means written down; follow its state. "

@@ -21,7 +21,8 @@ from cloud.domain.repair import category_of_alarm
 from cloud.domain.response_plan import PlanAtAlarm
 from cloud.domain.series import PointValue
 from cloud.domain.user import User
-from cloud.services import alarm_evidence, alarm_handling, alarms, cameras, gateways, response_plans
+from cloud.services import alarm_evidence, alarm_handling, alarms, cameras, gateways, response_plans, valves
+from cloud.services.valves import OwnTurn
 from cloud.store.db import Tx
 from cloud.web.alarm_evidence import evidence_response
 from cloud.web.origin import is_own_path
@@ -63,6 +64,7 @@ class AlarmView:
     plan: PlanAtAlarm
     pictures: tuple[CameraPicture, ...]
     cameras: tuple[CameraNow, ...]  # that see its device
+    turned: tuple[OwnTurn, ...]  # valves the box turned because of it
     error: str = ""
 
 
@@ -137,6 +139,9 @@ async def _one(desk: Desk, error: str = "") -> AlarmView:
     alarm, entries, values = await desk.read(_alarm_with_device, _alarm_id(desk))
     pictures, seeing = await desk.read(cameras.of_alarm, alarm)
     handling, acts = await desk.read(alarm_handling.handling, alarm.alarm_id)
+    turned: tuple[OwnTurn, ...] = ()
+    if may(desk.actor, Action.READ_COMMANDS):
+        turned = await desk.read(valves.turned_over, alarm)
     helpers: list[User] = []
     if may(desk.actor, Action.ACKNOWLEDGE_ALARM):
         helpers = await desk.read(alarm_handling.helpers)
@@ -153,6 +158,7 @@ async def _one(desk: Desk, error: str = "") -> AlarmView:
         await desk.read(response_plans.at_alarm, alarm),
         tuple(pictures),
         tuple(seeing),
+        turned,
         error,
     )
 

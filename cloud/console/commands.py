@@ -11,6 +11,7 @@ from aiohttp import web
 
 from cloud.console.desk import Desk
 from cloud.console.states import state_words
+from cloud.domain.access import Action as Permission
 from cloud.domain.access import may
 from cloud.domain.camera import CameraNow
 from cloud.domain.command import COMMAND_POLICIES, CommandStep, IssuedCommand, Purpose
@@ -20,7 +21,7 @@ from cloud.domain.ids import CommandId, SeriesId, SiteId, is_uuid
 from cloud.domain.user import User
 from cloud.services import cameras, commands, devices, valves
 from cloud.services.devices import DeviceDetail, Door
-from cloud.services.valves import Behind
+from cloud.services.valves import Behind, OwnTurn
 from cloud.store.db import Tx
 from protocol.command import FINAL_STATES, Action, CommandState
 
@@ -65,6 +66,7 @@ class DeviceView:
     commands: tuple[IssuedCommand, ...]
     state_words: Mapping[SeriesId, str]
     cameras: tuple[CameraNow, ...]  # that see it
+    own_turn: OwnTurn | None  # of its valve, if that was the last to turn it
     asked: Asked | None = None
 
 
@@ -178,7 +180,13 @@ def _device(
         purposes = sorted(COMMAND_POLICIES[chosen.action].purposes, key=lambda one: one.value)
         asked = Asked(chosen, purposes, typed, error, chosen.action in _SUPPLY)
     seen_by = cameras.seeing_device(tx, actor, site_id, detail.gateway.gateway_id, code)
-    return DeviceView(detail, offers, own, dict(state_words(detail.values)), tuple(seen_by), asked)
+    own_turn = None
+    if may(actor, Permission.READ_COMMANDS):
+        by_hand = (one.ended_at_ms or 0 for one in own if one.action in _VALVES)
+        since_ms = max(by_hand, default=0)
+        own_turn = valves.last_turn(tx, actor, site_id, detail.gateway.gateway_id, code, since_ms)
+    words = dict(state_words(detail.values))
+    return DeviceView(detail, offers, own, words, tuple(seen_by), own_turn, asked)
 
 
 def _ask(

@@ -1,5 +1,6 @@
 """Events as gateways sent them: append-only, named by gateway, epoch and number."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,6 +59,29 @@ def insert_event(
     }
     tx.conn.execute(_INSERT_EVENT, parameters)
     return event_id
+
+
+def own_acts(
+    tx: Tx, gateway_id: GatewayId, kind: str, since_ms: int, device_code: str | None, limit: int
+) -> list[tuple[int, Mapping[str, str], str]]:
+    """Return what a box did by itself since, the last first: when, what it told of it, in which words."""
+    conditions = [
+        event.c.tenant_id == tx.tenant_id,
+        event.c.gateway_id == gateway_id,
+        event.c.kind == kind,
+        event.c.occurred_at_ms >= since_ms,
+    ]
+    if device_code is not None:
+        # "0" follows "/": all points of one device, by the index.
+        conditions += [event.c.point_key >= f"{device_code}/", event.c.point_key < f"{device_code}0"]
+    # What did this box do by itself?
+    rows = tx.conn.execute(
+        sa.select(event.c.occurred_at_ms, event.c.attributes, event.c.message)
+        .where(*conditions)
+        .order_by(event.c.occurred_at_ms.desc(), event.c.id.desc())
+        .limit(limit)
+    )
+    return [(row.occurred_at_ms, row.attributes, row.message) for row in rows]
 
 
 def next_of_condition(

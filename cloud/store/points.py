@@ -140,6 +140,19 @@ def list_devices(tx: Tx, gateway_id: GatewayId) -> list[Device]:
     ]
 
 
+def find_device(tx: Tx, device_id: DeviceId) -> Device | None:
+    """Return one device, or None."""
+    # Which device is this?
+    row = tx.conn.execute(
+        sa.select(device.c.id, device.c.gateway_id, device.c.code, device.c.profile, device.c.title).where(
+            device.c.tenant_id == tx.tenant_id, device.c.id == device_id
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Device(DeviceId(row.id), GatewayId(row.gateway_id), row.code, row.profile, row.title)
+
+
 def has_device(tx: Tx, gateway_id: GatewayId, code: str) -> bool:
     """Tell whether a gateway has a device of that code."""
     # Is there such a device?
