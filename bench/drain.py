@@ -49,7 +49,7 @@ SCALE = 0.2
 SLOW_SCALE = 0.1
 SLOW_FSYNC_MS = 30
 # One gateway's day takes seconds, so that one alone meets too few alarms.
-ONES = 12
+ONES = 20
 # More would themselves fill a slow disk: each alarm is a commit of its own.
 ALARM_EVERY_S = 0.1
 # Of fewer, the one in a hundred that is late may not be among them.

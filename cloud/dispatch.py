@@ -116,6 +116,7 @@ async def _hear(app: web.Application, connection: _Connection) -> None:
                 said.state,
                 said.detail,
                 said.at_ms,
+                said.signed,
             )
 
 

@@ -28,10 +28,15 @@ from edge.read_back import ReadBack
 from protocol.command import (
     ACTION_RULES,
     COMMAND_RESULT,
+    RESULT_KEY,
+    RESULT_SIGNATURE,
+    RESULT_STATEMENT,
     Action,
+    CommandResult,
     CommandState,
     Nonce,
     Report,
+    SignedResult,
     encode_message,
 )
 from protocol.errors import Refused
@@ -46,6 +51,8 @@ log = logging.getLogger(__name__)
 NONCE_EVERY_S = 5.0
 HEARTBEAT_S = 10.0
 _REPEAT_PAUSE_S = 1.0
+# What is signed must arrive uncut, in one text of an event and in one message of the channel.
+_SIGNED_DETAIL_MAX = 800
 _RECONNECT_S = (1.0, 30.0)
 
 # Failures by which a device surely has not acted.
@@ -256,24 +263,30 @@ class Downlink:
     ) -> None:
         severity = Severity.MAJOR if outcome.state is CommandState.UNKNOWN else Severity.INFO
         told = {"command_id": command_id, "state": outcome.state.value}
+        at_ms, detail = self._clock.wall_ms(), outcome.detail[:_SIGNED_DETAIL_MAX]
+        gateway_id = self._identity.credential.gateway.gateway_id
+        result = CommandResult(command_id, gateway_id, device_id, outcome.state, detail, at_ms)
+        # Signed before it is stored: the key may be another one by the time it is sent.
+        signed = self._identity.sign(result)
+        if signed is not None:
+            told[RESULT_STATEMENT], told[RESULT_SIGNATURE] = signed.statement, signed.signature
+            told[RESULT_KEY] = signed.key_hash
         event = Event(
-            COMMAND_RESULT,
-            EventState.OCCURRED,
-            severity,
-            device_id,
-            self._clock.wall_ms(),
-            outcome.detail,
-            attributes=told,
+            COMMAND_RESULT, EventState.OCCURRED, severity, device_id, at_ms, detail, attributes=told
         )
         await asyncio.shield(self._intake.accept((), [event]))
-        await self._report(command_id, outcome, channel)
+        await self._report(command_id, outcome, channel, signed)
 
     async def _report(
-        self, command_id: str, outcome: Outcome, channel: aiohttp.ClientWebSocketResponse | None
+        self,
+        command_id: str,
+        outcome: Outcome,
+        channel: aiohttp.ClientWebSocketResponse | None,
+        signed: SignedResult | None = None,
     ) -> None:
         if channel is None or channel.closed:
             return
-        report = Report(command_id, outcome.state, outcome.detail, self._clock.wall_ms())
+        report = Report(command_id, outcome.state, outcome.detail, self._clock.wall_ms(), signed)
         try:
             await channel.send_str(encode_message(report))
         except (ConnectionError, aiohttp.ClientError):

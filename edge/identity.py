@@ -7,7 +7,10 @@ import asyncio
 import ssl
 from pathlib import Path
 
+from protocol.command import CommandResult, SignedResult
+from provisioning.authority import key_from_pem
 from provisioning.identity import Credential, read_credential, write_credential
+from provisioning.signing import signed_result
 
 
 class Identity:
@@ -17,6 +20,11 @@ class Identity:
         self.credential = credential
         self.tls: ssl.SSLContext = credential.tls_context(now_ms)
         self._path = path
+
+    def sign(self, result: CommandResult) -> SignedResult | None:
+        """Return a command's result signed as this box; None where it has no certificate, in tests."""
+        pair = self.credential.pair
+        return None if pair is None else signed_result(result, key_from_pem(pair.key_pem.encode()))
 
     async def replace(self, credential: Credential, now_ms: int) -> None:
         """Keep a changed credential; connections made from now on show it."""

@@ -26,6 +26,9 @@ COMMAND_VERSION = 1
 # The kind of event by which a box tells the outcome: `attributes` hold command_id, state and detail.
 COMMAND_RESULT = "command_result"
 
+# Under these names the same event's `attributes` hold what a `SignedResult` does.
+RESULT_STATEMENT, RESULT_SIGNATURE, RESULT_KEY = "statement", "signature", "key_hash"
+
 # The longest command has a few short texts in it; anything larger is not one.
 COMMAND_BYTES_MAX = 4_096
 
@@ -230,6 +233,50 @@ def decode_signed(message: bytes) -> SignedCommand:
         raise EnvelopeError(f"command: {error}") from error
 
 
+class CommandResult(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    tag_field="statement",
+    tag="gatehouse command result v1",
+):
+    """How a command ended, in the words the box signs: JSON, so that whoever checks it can also read it.
+
+    It begins with what it is: no other thing signed by the same key can pass for it.
+    """
+
+    command_id: str
+    gateway_id: str
+    device_id: str  # empty where the box turned the command away before looking for the device
+    state: CommandState
+    detail: str
+    at_ms: int  # the box's own clock
+
+
+class SignedResult(msgspec.Struct, frozen=True):
+    """A result as it travels and is kept: the text that was signed, and by which of the box's keys."""
+
+    statement: str  # a CommandResult
+    signature: str  # base64 of ECDSA, P-256 with SHA-256, in DER
+    key_hash: str  # SHA-256 of the public key, 64 hex digits
+
+
+_result_decoder = msgspec.json.Decoder(CommandResult)
+
+
+def encode_result(result: CommandResult) -> str:
+    """Return the text to be signed."""
+    return msgspec.json.encode(result).decode()
+
+
+def decode_result(statement: str) -> CommandResult:
+    """Return what a statement says; EnvelopeError if it is no command's result."""
+    try:
+        return _result_decoder.decode(statement)
+    except UNREADABLE as error:
+        raise EnvelopeError(f"command result: {error}") from error
+
+
 class Nonce(msgspec.Struct, frozen=True, tag="nonce"):
     """Edge to cloud: the next commands must carry this."""
 
@@ -243,6 +290,7 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     state: CommandState
     detail: str
     at_ms: int
+    signed: SignedResult | None = None  # under the last step
 
 
 _uplink_decoder = msgspec.json.Decoder(Nonce | Report)

@@ -204,6 +204,14 @@ def key_fingerprint(public_key: ec.EllipticCurvePublicKey) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
+def public_key_of(pem: str) -> ec.EllipticCurvePublicKey:
+    """Return the public key of a gateway's certificate; AuthorityError if there is none of our kind."""
+    key = certificates_from_pem(pem.encode())[0].public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise AuthorityError("the certificate's key is not an elliptic-curve key")
+    return key
+
+
 def certificates_from_pem(pem: bytes) -> tuple[x509.Certificate, ...]:
     """Return the certificates in `pem`, in order; AuthorityError if there is none or one cannot be read."""
     try:

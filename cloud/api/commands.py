@@ -69,13 +69,23 @@ class CommandView(View, frozen=True):
     ended_at_ms: int | None
 
 
+class BoxSignatureView(View, frozen=True):
+    """The box's signature under how a command ended; check it with the certificate, without us."""
+
+    statement: str
+    signature: str
+    key_hash: str
+    certificate_pem: str | None
+
+
 class CommandStepView(View, frozen=True):
-    """One step of a command's life."""
+    """One step of a command's life; the last is signed by the box, unless it runs an older agent."""
 
     at_ms: int
     state: CommandState
     detail: str
     by_edge_at_ms: int | None
+    signature: BoxSignatureView | None
 
 
 class CommandHistoryView(View, frozen=True):
@@ -179,7 +189,8 @@ def command_view(command: IssuedCommand) -> CommandView:
 
 
 def _step_view(step: CommandStep) -> CommandStepView:
-    return view_of(step, CommandStepView)
+    signature = None if step.signature is None else view_of(step.signature, BoxSignatureView)
+    return view_of(step, CommandStepView, signature=signature)
 
 
 _ALL, _ONE = "/api/v1/commands", "/api/v1/commands/{command_id}"

@@ -99,6 +99,16 @@ class IssuedCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxSignature:
+    """The box's signature under the end of a command, and what it takes to check it without us."""
+
+    statement: str  # what was signed, as it came
+    signature: str  # base64 of ECDSA, P-256 with SHA-256, in DER
+    key_hash: str
+    certificate_pem: str | None  # given for that key; None if none is known, as after an old backup
+
+
+@dataclass(frozen=True, slots=True)
 class CommandStep:
     """One change of a command's state; `by_edge_at_ms` is the box's own time of it, if it was the box's."""
 
@@ -106,6 +116,7 @@ class CommandStep:
     state: CommandState
     detail: str
     by_edge_at_ms: int | None
+    signature: BoxSignature | None = None
 
 
 def ttl_ms_of(action: Action) -> int:

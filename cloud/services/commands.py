@@ -5,6 +5,7 @@ connection at most once; and what is not known to have been done or refused ends
 somebody looks. Nothing here reads money, and nothing that reads money comes here.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -28,10 +29,28 @@ from cloud.domain.ids import CommandId, GatewayId, SiteId, is_uuid
 from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.user import User
 from cloud.services import passages
-from cloud.store import audit, commands, gateways, points
+from cloud.store import audit, commands, enrolments, gateways, points
 from cloud.store.db import Tx
-from protocol.command import ACTION_RULES, COMMAND_VERSION, Action, Command, CommandState
+from protocol.command import (
+    ACTION_RULES,
+    COMMAND_VERSION,
+    FINAL_STATES,
+    RESULT_KEY,
+    RESULT_SIGNATURE,
+    RESULT_STATEMENT,
+    Action,
+    Command,
+    CommandResult,
+    CommandState,
+    SignedResult,
+    decode_result,
+)
+from protocol.errors import EnvelopeError
 from protocol.event import Event
+from provisioning.authority import public_key_of
+from provisioning.signing import SignatureRefused, verified_result
+
+log = logging.getLogger(__name__)
 
 _PENDING = frozenset({CommandState.REQUESTED, CommandState.SENT, CommandState.ACCEPTED})
 
@@ -126,13 +145,47 @@ def take_to_send(tx: Tx, gateway: GatewayIdentity, nonce: str) -> list[Command]:
 
 
 def report(
-    tx: Tx, gateway: GatewayIdentity, command_id: CommandId, state: CommandState, detail: str, at_ms: int
+    tx: Tx,
+    gateway: GatewayIdentity,
+    command_id: CommandId,
+    state: CommandState,
+    detail: str,
+    at_ms: int,
+    signed: SignedResult | None = None,
 ) -> None:
-    """Take a gateway's word on one of its own commands; repetitions and others' commands change nothing."""
+    """Take a gateway's word on one of its own commands; repetitions and others' commands change nothing.
+
+    What it has signed counts, not what stands beside it; where the signature does not hold, or is under
+    the end of another command, the command is unknown until somebody has looked.
+    """
     found = commands.find_command(tx, command_id)
     if found is None or found.gateway_id != gateway.gateway_id:
         return
-    _move(tx, found, state, detail, at_ms)
+    if signed is None:
+        _move(tx, found, state, detail, at_ms)
+        return
+    try:
+        said = _checked(tx, found, signed)
+    except (SignatureRefused, EnvelopeError) as error:
+        log.warning("a command's result is not taken", extra={"command": command_id, "why": str(error)})
+        _move(tx, found, CommandState.UNKNOWN, f"the box's word is not taken: {error}", at_ms)
+        return
+    _move(tx, found, said.state, said.detail, said.at_ms, signed)
+
+
+def _checked(tx: Tx, found: IssuedCommand, signed: SignedResult) -> CommandResult:
+    """Return what the box has signed of this command; SignatureRefused or EnvelopeError if it has not.
+
+    A key of which we have no certificate is the box's nevertheless, for its connection has shown one of
+    ours: it was given after the backup we were restored from. The signature is kept to be checked later.
+    """
+    pem = enrolments.certificate_for_key(tx, found.gateway_id, signed.key_hash, 0)
+    said = decode_result(signed.statement) if pem is None else verified_result(signed, public_key_of(pem))
+    if (said.command_id, said.gateway_id) != (found.command_id, found.gateway_id):
+        raise SignatureRefused(f"it is signed for command {said.command_id} of gateway {said.gateway_id}")
+    if said.state not in FINAL_STATES:
+        raise SignatureRefused(f"{said.state.value} is no end of a command")
+    return said
 
 
 def take_result(tx: Tx, gateway: GatewayIdentity, happened: Event) -> None:
@@ -143,7 +196,16 @@ def take_result(tx: Tx, gateway: GatewayIdentity, happened: Event) -> None:
         return  # a newer box's word; the event itself is kept
     command_id = happened.attributes.get("command_id", "")
     if is_uuid(command_id):
-        report(tx, gateway, CommandId(command_id), state, happened.message, happened.occurred_at_ms)
+        word = (happened.message, happened.occurred_at_ms, _signed_in(happened.attributes))
+        report(tx, gateway, CommandId(command_id), state, *word)
+
+
+def _signed_in(attributes: Mapping[str, str]) -> SignedResult | None:
+    """Return the signature that an event carries; None from a box that does not sign yet."""
+    if RESULT_STATEMENT not in attributes:
+        return None
+    names = (RESULT_STATEMENT, RESULT_SIGNATURE, RESULT_KEY)
+    return SignedResult(*(attributes.get(name, "") for name in names))
 
 
 def give_up(tx: Tx) -> int:
@@ -198,9 +260,14 @@ def list_commands(
 
 
 def _move(
-    tx: Tx, found: IssuedCommand, state: CommandState, detail: str, by_edge_at_ms: int | None = None
+    tx: Tx,
+    found: IssuedCommand,
+    state: CommandState,
+    detail: str,
+    by_edge_at_ms: int | None = None,
+    signed: SignedResult | None = None,
 ) -> None:
-    if not commands.move(tx, found.command_id, state, detail, by_edge_at_ms):
+    if not commands.move(tx, found.command_id, state, detail, by_edge_at_ms, signed):
         return
     if state is not CommandState.ACCEPTED:
         outcome = {"state": state.value, "detail": detail}

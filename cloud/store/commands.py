@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
-from cloud.domain.command import CommandStep, IssuedCommand, Purpose
+from cloud.domain.command import BoxSignature, CommandStep, IssuedCommand, Purpose
 from cloud.domain.ids import CommandId, GatewayId, SiteId, UserId
 from cloud.store.db import Tx
-from cloud.store.schema import app_user, command, command_step, device, gateway
-from protocol.command import FINAL_STATES, TRANSITIONS, Action, CommandState
+from cloud.store.schema import app_user, command, command_step, device, gateway, gateway_certificate
+from protocol.command import FINAL_STATES, TRANSITIONS, Action, CommandState, SignedResult
 
 
 def lock_gateway(tx: Tx, gateway_id: GatewayId) -> None:
@@ -66,7 +67,12 @@ def insert_command(
 
 
 def move(
-    tx: Tx, command_id: CommandId, state: CommandState, detail: str, by_edge_at_ms: int | None = None
+    tx: Tx,
+    command_id: CommandId,
+    state: CommandState,
+    detail: str,
+    by_edge_at_ms: int | None = None,
+    signed: SignedResult | None = None,
 ) -> bool:
     """Move a command on; False if its state does not lead there, and then nothing is written."""
     sources = [source.value for source, targets in TRANSITIONS.items() if state in targets]
@@ -86,7 +92,7 @@ def move(
         .values(**changed)
     ).rowcount
     if moved:
-        _insert_step(tx, command_id, state, detail, by_edge_at_ms)
+        _insert_step(tx, command_id, state, detail, by_edge_at_ms, signed)
     return bool(moved)
 
 
@@ -127,19 +133,51 @@ def in_states(
 
 def steps_of(tx: Tx, command_id: CommandId) -> list[CommandStep]:
     """Return the life of a command, oldest first."""
-    # What happened to this command?
+    certificate = (
+        sa.select(gateway_certificate.c.pem)
+        .where(
+            gateway_certificate.c.tenant_id == command_step.c.tenant_id,
+            gateway_certificate.c.gateway_id == command.c.gateway_id,
+            gateway_certificate.c.key_hash == command_step.c.key_hash,
+        )
+        .order_by(gateway_certificate.c.not_before_ms.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("certificate_pem")
+    )
+    # What happened to this command, and who signed for it?
     rows = tx.conn.execute(
-        sa.select(
-            command_step.c.at_ms, command_step.c.state, command_step.c.detail, command_step.c.by_edge_at_ms
+        sa.select(command_step, certificate)
+        .join(
+            command,
+            sa.and_(
+                command.c.tenant_id == command_step.c.tenant_id, command.c.id == command_step.c.command_id
+            ),
         )
         .where(command_step.c.tenant_id == tx.tenant_id, command_step.c.command_id == command_id)
         .order_by(command_step.c.step_no)
     )
-    return [CommandStep(row.at_ms, CommandState(row.state), row.detail, row.by_edge_at_ms) for row in rows]
+    return [
+        CommandStep(
+            row.at_ms, CommandState(row.state), row.detail, row.by_edge_at_ms, _signature_from_row(row)
+        )
+        for row in rows
+    ]
+
+
+def _signature_from_row(row: Any) -> BoxSignature | None:
+    if row.statement is None:
+        return None
+    return BoxSignature(row.statement, row.signature, row.key_hash, row.certificate_pem)
 
 
 def _insert_step(
-    tx: Tx, command_id: CommandId, state: CommandState, detail: str, by_edge_at_ms: int | None
+    tx: Tx,
+    command_id: CommandId,
+    state: CommandState,
+    detail: str,
+    by_edge_at_ms: int | None,
+    signed: SignedResult | None = None,
 ) -> None:
     # How many steps has it had?
     steps = tx.conn.execute(
@@ -157,6 +195,7 @@ def _insert_step(
             state=state.value,
             detail=detail,
             by_edge_at_ms=by_edge_at_ms,
+            **({} if signed is None else msgspec.structs.asdict(signed)),
         )
     )
 

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from protocol.command import SignedResult
 from protocol.fieldbus import dlt645
+from provisioning.authority import public_key_of
+from provisioning.signing import verified_result
 from tests.torture.rig import running_rig
 from tests.torture.test_configuration import Office, until
 
@@ -52,7 +55,8 @@ def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) 
         rig.start("edge")
         technician.wait_until_online(rig.folder / "edge.log")
         # A box whose channel or meter is not there yet says so; the next asking finds it.
-        opened = until(lambda: _done(technician.act("supply", "em-charger", "relay_open")))
+        opened = until(lambda: _done(technician.asked("supply", "em-charger", "relay_open")))
+        word = technician.ask("GET", f"/commands/{opened['command_id']}")["steps"][-1]["signature"]
         closed = technician.act("supply", "em-charger", "relay_close")
         question = dlt645.encode_frame(dlt645.read_request("202607000901", "04000503"))
         raw = technician.act("devices", "em-charger", "raw_read", frame=question.hex())
@@ -62,6 +66,9 @@ def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) 
         unlike = technician.act("supply", "em-101", "relay_open")
 
     assert opened["detail"] == "relay_state reads open"
+    signed = SignedResult(word["statement"], word["signature"], word["key_hash"])
+    said = verified_result(signed, public_key_of(word["certificate_pem"]))
+    assert (said.command_id, said.state.value) == (opened["command_id"], "done")
     assert closed == ("done", "relay_state reads closed")
     assert raw[0] == "done"
     answer = dlt645.decode_frame(bytes.fromhex(raw[1]))
@@ -73,6 +80,5 @@ def test_a_relay_a_clock_and_a_raw_read_go_all_the_way_and_back(tmp_path: Path) 
     assert unlike == ("refused", "the local policy does not allow relay_open for em-101")
 
 
-def _done(outcome: tuple[str, str]) -> dict[str, Any] | None:
-    state, detail = outcome
-    return {"detail": detail} if state == "done" else None
+def _done(command: dict[str, Any]) -> dict[str, Any] | None:
+    return command if command["state"] == "done" else None

@@ -58,6 +58,10 @@ command_step = sa.Table(
     text("state"),
     text("detail"),
     integer("by_edge_at_ms", nullable=True),
+    # The box's signature under the last step; none from a box that does not sign yet.
+    text("statement", nullable=True),
+    text("signature", nullable=True),
+    text("key_hash", nullable=True),
     refers("command", "command_id"),
     one_of("state", CommandState),
 )
