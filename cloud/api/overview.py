@@ -26,6 +26,7 @@ NeedWord = Literal[
     "refund_waiting",
     "bill_run_waiting",
     "registration_waiting",
+    "deletion_asked",
 ]
 
 CONSEQUENCES: dict[Consequence, ConsequenceWord] = {
@@ -47,6 +48,7 @@ NEEDS: dict[NeedKind, NeedWord] = {
     NeedKind.REFUND_WAITING: "refund_waiting",
     NeedKind.BILL_RUN_WAITING: "bill_run_waiting",
     NeedKind.REGISTRATION_WAITING: "registration_waiting",
+    NeedKind.DELETION_ASKED: "deletion_asked",
 }
 
 

@@ -146,6 +146,7 @@ _PAGE_OF_NEED: Mapping[NeedKind, str] = {
     NeedKind.ALARM: "/alarms",
     NeedKind.BILL_RUN_WAITING: "/billing",
     NeedKind.COMPLAINT_WAITING: "/complaints",
+    NeedKind.DELETION_ASKED: "/people",
     NeedKind.GATEWAY_OFFLINE: "/gateways",
     NeedKind.INGEST_PROBLEM: "/gateways",
     NeedKind.MAINTENANCE_DUE: "/equipment",
@@ -160,12 +161,13 @@ _PAGE_OF_NEED: Mapping[NeedKind, str] = {
 _COUNTED = frozenset(
     {
         NeedKind.COMPLAINT_WAITING,
+        NeedKind.DELETION_ASKED,
         NeedKind.REFUND_WAITING,
         NeedKind.REGISTRATION_WAITING,
         NeedKind.REPAIR_LATE,
     }
 )
-_GRAVE = frozenset({NeedKind.ALARM, NeedKind.MAINTENANCE_OVERDUE})
+_GRAVE = frozenset({NeedKind.ALARM, NeedKind.DELETION_ASKED, NeedKind.MAINTENANCE_OVERDUE})
 
 
 def counts_of(needs: Iterable[Need]) -> Mapping[str, Count]:

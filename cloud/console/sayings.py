@@ -244,6 +244,7 @@ _SHAPES: Sequence[str] = (
     mark("{} belongs to this home from {} already"),
     mark("{} is before it began, {}"),
     mark("{} still belongs to {}: end that first"),
+    mark("account {} is not settled, {} fen stand on it: settle that first"),
     mark("{} has not begun: the registers of the day cannot be known yet"),
     mark("{} has no account that could end on {}"),
     mark("{} is billed until {}: take that bill back first"),

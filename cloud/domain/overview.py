@@ -35,6 +35,7 @@ class NeedKind(IntEnum):
     REFUND_WAITING = 10
     BILL_RUN_WAITING = 11
     REGISTRATION_WAITING = 12
+    DELETION_ASKED = 13
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The invariant: it holds what is theirs and nothing of who lived there before or 
 where they may see it.
 """
 
+from base64 import b64encode
 from datetime import date
 from typing import Any
 
@@ -19,8 +20,10 @@ from cloud.store import (
     goods,
     invoices,
     parcels,
+    passages,
     payments,
     persons,
+    photos,
     privacy,
     repairs,
     sessions,
@@ -32,6 +35,7 @@ from cloud.store.db import Tx
 from cloud.store.repairs import RepairFilter
 
 _PAPERS_MAX = 500
+_PHOTOS_MAX = 100
 
 
 def everything(tx: Tx, actor: User, own: Person) -> dict[str, Any]:
@@ -103,6 +107,19 @@ def everything(tx: Tx, actor: User, own: Person) -> dict[str, Any]:
                 "cast_at_ms": one.cast_at_ms,
             }
             for one in ballots.votes_of_user(tx, actor.user_id, _PAPERS_MAX)
+        ],
+        "photos": [
+            {"of": kind, "id": subject_id, "added_at_ms": one.created_at_ms, "jpeg": b64encode(jpeg).decode()}
+            for one, kind, subject_id, jpeg in photos.photos_added_by(tx, actor.user_id, _PHOTOS_MAX)
+        ],
+        "passages": [
+            {
+                "at_ms": one.occurred_at_ms,
+                "door": one.entrance_name,
+                "outcome": one.outcome.value,
+                "reason": one.reason,
+            }
+            for one in passages.passages_of_user(tx, actor.user_id, ids, own.name, _PAPERS_MAX)
         ],
         **_of_the_gate(tx, ids),
     }

@@ -1,7 +1,8 @@
 """What people may ask of the data kept about them: a copy of all of it, and its deletion.
 
 The invariant: a copy holds everything and is made for its person alone; what is deleted is gone from
-the person, while what the law makes us keep (bills, payments) stays with the account, not with a name.
+the person and from the accounts that bore their name. What was issued (bills, receipts) keeps the name it
+was issued in, as the law of accounts wants of a document, and nobody finds them by it.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from cloud.domain.access import Action, require, require_recent
 from cloud.domain.errors import Conflict, NotFound
 from cloud.domain.ids import PersonId
+from cloud.domain.ledger import DEPOSIT, PREPAYMENT, RECEIVABLE
+from cloud.domain.people import Account
 from cloud.domain.periods import local_date, time_zone
 from cloud.domain.person import (
     Consent,
@@ -22,8 +25,9 @@ from cloud.domain.person import (
 )
 from cloud.domain.user import Role, User
 from cloud.services.own_copy import everything
+from cloud.services.persons import accounts_of_homes
 from cloud.services.premises import site_of
-from cloud.store import audit, erasure, households, persons, privacy, users
+from cloud.store import audit, erasure, households, ledger, people, persons, privacy, users
 from cloud.store.db import Tx
 
 
@@ -110,7 +114,8 @@ def open_requests(tx: Tx, actor: User) -> list[PrivacyRequest]:
 def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
     """Delete who somebody is, once they live here no longer; their requests are answered by it.
 
-    Conflict while a relation to a home holds: the contract needs the person until it ends.
+    Conflict while a relation to a home holds, or while money stands between them and an account of theirs:
+    the contract needs the person until it is settled (PIPL §47 (1)).
     """
     require(actor, Action.MANAGE_PEOPLE)
     require_recent(actor, tx.now_ms)
@@ -118,9 +123,13 @@ def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
     if found is None:
         raise NotFound(f"there is no person {person_id}")
     today = local_date(tx.now_ms, time_zone(site_of(tx, found.site_id).time_zone))
-    homes = [one for one in persons.occupancies_of_people(tx, [person_id]) if one.holds_on(today)]
-    if homes:
-        raise Conflict(f"{found.name} still belongs to {homes[0].space_code}: end that first")
+    homes = persons.occupancies_of_people(tx, [person_id])
+    held = [one for one in homes if one.holds_on(today)]
+    if held:
+        raise Conflict(f"{found.name} still belongs to {held[0].space_code}: end that first")
+    for account in accounts_of_homes(tx, homes):
+        if account.holder_name == found.name:
+            _take_name_off(tx, account)
     persons.erase_person(tx, person_id)
     login = None if found.user_id is None else users.find_user(tx, found.user_id)
     if login is not None and login.user.role is Role.RESIDENT:  # who works here still signs in
@@ -128,6 +137,17 @@ def erase(tx: Tx, actor: User, person_id: PersonId) -> None:
     for one in privacy.requests_of(tx, person_id):
         privacy.finish_request(tx, one.request_id, "erased")
     audit.record(tx, actor.user_id, "erase_person", "person", person_id)
+
+
+def _take_name_off(tx: Tx, account: Account) -> None:
+    people.lock_account(tx, account.account_id)  # no payment in between
+    for standing in (RECEIVABLE, PREPAYMENT, DEPOSIT):
+        left_fen = ledger.balance_of(tx, account.account_id, [standing])
+        if left_fen:
+            raise Conflict(
+                f"account {account.number} is not settled, {abs(left_fen)} fen stand on it: settle that first"
+            )
+    people.clear_holder(tx, account.account_id)
 
 
 def answer(tx: Tx, actor: User, request_id: str, outcome: str) -> None:

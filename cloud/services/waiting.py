@@ -1,5 +1,5 @@
 """What waits in the office: complaints to answer, late repairs, refunds to decide, months to be billed,
-who registered for a home without its code.
+who registered for a home without its code, who asks for the deletion of their data.
 
 The invariant: each is one line with a count, whatever the count; nothing that is in time is told.
 """
@@ -7,10 +7,11 @@ The invariant: each is one line with a count, whatever the count; nothing that i
 from cloud.domain.ids import SiteId
 from cloud.domain.overview import Consequence, Need, NeedKind
 from cloud.domain.periods import PeriodState, local_date, midnight_ms, time_zone
+from cloud.domain.person import RequestKind
 from cloud.domain.refund import RefundState
 from cloud.domain.repair import clock_of
 from cloud.services.premises import site_of
-from cloud.store import complaints, households, periods, refunds, repairs
+from cloud.store import complaints, households, periods, privacy, refunds, repairs
 from cloud.store.db import Tx
 from protocol.event import Severity
 
@@ -20,7 +21,7 @@ _REFUNDS_READ = 200
 
 def office_needs(tx: Tx, site_id: SiteId) -> list[Need]:
     """Return what of a site's office work needs a person now."""
-    office = (_complaints, _repairs, _refunds, _bill_runs, _registrations)
+    office = (_complaints, _repairs, _refunds, _bill_runs, _registrations, _deletions)
     return [need for waiting in office for need in waiting(tx, site_id)]
 
 
@@ -74,6 +75,18 @@ def _registrations(tx: Tx, site_id: SiteId) -> list[Need]:
     if since_ms is None:
         return []
     return [_need(NeedKind.REGISTRATION_WAITING, site_id, Severity.MINOR, since_ms, waiting)]
+
+
+def _deletions(tx: Tx, site_id: SiteId) -> list[Need]:
+    asked = [one for one in privacy.open_requests(tx, site_id) if one.kind is RequestKind.ERASE]
+    if not asked:
+        return []
+    zone = time_zone(site_of(tx, site_id).time_zone)
+    due_at_ms = min(one.due_at_ms for one in asked)
+    severity = Severity.MAJOR if due_at_ms <= tx.now_ms else Severity.MINOR
+    since_ms, due_on = min(one.asked_at_ms for one in asked), local_date(due_at_ms, zone)
+    kind, law = NeedKind.DELETION_ASKED, Consequence.LAW
+    return [Need(kind, law, site_id, "", "", "", severity, since_ms, due_on, len(asked))]
 
 
 def _need(kind: NeedKind, site_id: SiteId, severity: Severity, since_ms: int, count: int) -> Need:

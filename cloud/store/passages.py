@@ -1,12 +1,23 @@
 """Passages: what happened at entrances, from boxes' events and from commands."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from cloud.domain.entry import Passage, PassageOutcome
-from cloud.domain.ids import BadgeId, CommandId, EntranceId, EventId, GatewayId, SiteId, UserId, VisitId
+from cloud.domain.ids import (
+    AccountId,
+    BadgeId,
+    CommandId,
+    EntranceId,
+    EventId,
+    GatewayId,
+    SiteId,
+    UserId,
+    VisitId,
+)
 from cloud.store.db import Tx
 from cloud.store.schema import account, app_user, badge, device, entrance, passage, space, visit
 
@@ -89,6 +100,14 @@ def list_passages(
 def list_where(tx: Tx, which: sa.ColumnElement[bool], limit: int) -> list[Passage]:
     """Return the passages a condition picks, the last first; for the store's own questions."""
     return _passages(tx, which, limit)
+
+
+def passages_of_user(
+    tx: Tx, user_id: UserId, account_ids: Collection[AccountId], label: str, limit: int
+) -> list[Passage]:
+    """Return the passages of one person, the last first: by their login, or a badge of theirs by its name."""
+    own_badge = sa.and_(badge.c.account_id.in_(sorted(account_ids)), badge.c.label == label)
+    return _passages(tx, sa.or_(passage.c.user_id == user_id, own_badge), limit)
 
 
 def find_unknown(tx: Tx, passage_id: str) -> Passage | None:

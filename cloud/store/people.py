@@ -58,6 +58,16 @@ def accounts_of_spaces(tx: Tx, space_ids: Collection[SpaceId]) -> list[Account]:
     return [_account_from_row(row) for row in rows]
 
 
+def clear_holder(tx: Tx, account_id: AccountId) -> None:
+    """Take the holder's name from an account; documents issued of it keep theirs."""
+    # Whose was it? Nobody's any more.
+    tx.conn.execute(
+        sa.update(account)
+        .where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
+        .values(holder_name="")
+    )
+
+
 def find_by_number(tx: Tx, site_id: SiteId, number: str) -> Account | None:
     """Return the account of that number, or None."""
     # Which account is called so?

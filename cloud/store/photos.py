@@ -60,6 +60,18 @@ def list_photos(tx: Tx, kind: PhotoSubject, subject_id: str) -> list[PhotoRecord
     return [_from_row(row) for row in rows]
 
 
+def photos_added_by(tx: Tx, user_id: UserId, limit: int) -> list[tuple[PhotoRecord, str, str, bytes]]:
+    """Return the photos somebody added, the last first: of which thing, its id, and the JPEG."""
+    # What did they photograph?
+    rows = tx.conn.execute(
+        sa.select(*_RECORD, photo.c.subject_kind, photo.c.subject_id, photo.c.content)
+        .where(photo.c.tenant_id == tx.tenant_id, photo.c.added_by == user_id)
+        .order_by(photo.c.id.desc())
+        .limit(limit)
+    )
+    return [(_from_row(row), row.subject_kind, row.subject_id, row.content) for row in rows]
+
+
 def content_of(tx: Tx, kind: PhotoSubject, subject_id: str, photo_id: PhotoId) -> bytes | None:
     """Return a photo of something as JPEG, or None if it has no such photo."""
     # What does this photo show?

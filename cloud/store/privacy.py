@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud.domain.ids import PersonId, UserId
+from cloud.domain.ids import PersonId, SiteId, UserId
 from cloud.domain.person import Consent, ConsentPurpose, PrivacyRequest, RequestKind
 from cloud.store.db import Tx
 from cloud.store.schema import consent, person, privacy_request
@@ -91,9 +91,10 @@ def finish_request(tx: Tx, request_id: str, outcome: str) -> bool:
     )
 
 
-def open_requests(tx: Tx) -> list[PrivacyRequest]:
-    """Return what waits for an answer, the oldest first."""
-    return _requests(tx, privacy_request.c.done_at_ms.is_(None))
+def open_requests(tx: Tx, site_id: SiteId | None = None) -> list[PrivacyRequest]:
+    """Return what waits for an answer, of one site's people or of all, the oldest first."""
+    is_open = privacy_request.c.done_at_ms.is_(None)
+    return _requests(tx, is_open if site_id is None else sa.and_(is_open, person.c.site_id == site_id))
 
 
 def requests_of(tx: Tx, person_id: PersonId) -> list[PrivacyRequest]:

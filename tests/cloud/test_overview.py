@@ -1,6 +1,7 @@
 """The first page: numbers that are measured or None, and one queue, the gravest consequence first."""
 
-from datetime import date
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,13 +11,15 @@ from cloud.domain.errors import Forbidden
 from cloud.domain.gateway import ALARMED_AFTER_MS, OFFLINE_AFTER_MS, GatewayIdentity, GatewayState
 from cloud.domain.ids import GatewayId
 from cloud.domain.overview import Consequence, Need, NeedKind, Overview, in_order
+from cloud.domain.periods import local_date
+from cloud.domain.person import RequestKind
 from cloud.domain.repair import Channel as RepairChannel
 from cloud.domain.repair import RepairCategory, Urgency
 from cloud.domain.user import Role, User, system_user
-from cloud.services import alarms, billing, complaints, gateways, overview, repairs
+from cloud.services import alarms, billing, complaints, gateways, overview, privacy, repairs
 from cloud.services.repairs import RepairRequest
-from cloud.store import schema
-from cloud.store.db import Database
+from cloud.store import persons, schema
+from cloud.store.db import Database, Tx
 from protocol.envelope import Block
 from protocol.event import Event, EventState, Severity
 from protocol.greeting import Hello
@@ -230,6 +233,28 @@ def test_a_problem_stays_until_a_person_has_settled_it(database: Database) -> No
     assert settled.settled_at_ms == START_MS
     with pytest.raises(Forbidden, match="only a person"):
         database.write_now(TENANT, gateways.settle_problem, system_user(TENANT), problem.problem_id)
+
+
+def test_a_deletion_that_was_asked_for_stands_there_with_its_deadline(house: House, clock: FakeClock) -> None:
+    home = add_resident(house, "home", "A-101")
+
+    def known(tx: Tx) -> None:
+        name = (home.display_name, "13812348000", "", "")
+        assert persons.insert_person(tx, house.site_id, *name, home.user_id) is not None
+
+    house.database.write_now(TENANT, known)
+    house.database.write_now(TENANT, privacy.ask, home, RequestKind.ERASE)
+    [asked] = [need for need in _look(house).needs if need.kind is NeedKind.DELETION_ASKED]
+    clock.advance(hours=16 * 24)
+    [late] = [need for need in _look(house).needs if need.kind is NeedKind.DELETION_ASKED]
+
+    today = local_date(START_MS, ZoneInfo("Asia/Shanghai"))
+    assert (asked.due_on, asked.count) == (today + timedelta(days=15), 1)
+    assert (asked.consequence, asked.severity, late.severity) == (
+        Consequence.LAW,
+        Severity.MINOR,
+        Severity.MAJOR,
+    )
 
 
 def test_what_waits_in_the_office_is_a_line_each_with_its_count(house: House, clock: FakeClock) -> None:

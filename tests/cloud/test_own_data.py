@@ -1,22 +1,31 @@
 """Every column that names somebody is copied for them, erased when they ask, or kept for a reason."""
 
+from base64 import b64decode
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum
 
+import pytest
 import sqlalchemy as sa
 
-from cloud.domain.ids import AccountId, SpaceId
+from cloud.domain.entry import PassageOutcome
+from cloud.domain.errors import Conflict
+from cloud.domain.ids import AccountId, PersonId, SpaceId
+from cloud.domain.payment import Method
 from cloud.domain.person import Relation
+from cloud.domain.photo import CleanPhoto, PhotoSubject
 from cloud.domain.user import Role, User
-from cloud.services import moving, persons, privacy
+from cloud.services import deposits, finding, moving, persons, privacy
+from cloud.services import premises as premise_service
 from cloud.services.moving import Arrival
+from cloud.store import passages, photos, premises, schema, users
 from cloud.store import persons as person_store
-from cloud.store import schema, users
 from cloud.store.db import Database, Tx
+from cloud.store.passages import NewPassage
 from tests.cloud.garden import rows_of
 from tests.cloud.house import House, add_resident
-from tests.databases import TENANT
+from tests.databases import START_MS, TENANT
 
 _NAMED = ("app_user", "person")
 
@@ -77,12 +86,12 @@ _FATES = {
     "notice_read": {"user_id": _A},
     "occupancy": {"person_id": _K},
     "parcel": {"received_by": _S, "handed_out_by": _S},
-    "passage": {"user_id": _A},
+    "passage": {"user_id": _K},
     "patrol_mark": {"user_id": _S},
     "payment": {"recorded_by": _S},
     "payment_order": {"created_by": _A},
     "person": {"user_id": _E},
-    "photo": {"added_by": _A},
+    "photo": {"added_by": _K},
     "privacy_request": {"person_id": _K},
     "quiet_hours": {"recorded_by": _S},
     "refund": {"decided_by": _S, "requested_by": _S},
@@ -160,6 +169,87 @@ def test_a_deletion_leaves_a_login_nobody_has_and_no_name_in_any_column(database
         if table.name != "audit_entry":
             told = [row for row in rows_of(database, table) if "wangjianguo" in repr(row)]
             assert told == [], table.name
+
+
+def _gone_owner(house: House) -> PersonId:
+    """Let the office know Wang Jianguo, in whose name A-101 is, and that he has left."""
+
+    def work(tx: Tx) -> PersonId:
+        person_id = person_store.insert_person(tx, house.site_id, "王建国", "13812348000", "", "", None)
+        assert person_id is not None
+        [home] = [one for one in premises.list_spaces(tx, house.site_id) if one.code == "1-101"]
+        lived = (date(2026, 1, 1), date(2026, 11, 1))
+        person_store.insert_occupancy(tx, person_id, home.space_id, Relation.OWNER, *lived)
+        return person_id
+
+    return house.database.write_now(TENANT, work)
+
+
+def _found(house: House, text: str) -> list[str]:
+    found = house.database.read_now(TENANT, finding.find, house.manager, house.site_id, text)
+    return [one.key for one in found]
+
+
+def test_after_a_deletion_no_account_is_found_by_the_name(database: Database) -> None:
+    house = House(database)
+    person_id = _gone_owner(house)
+    assert "A-101" in _found(house, "王建国")
+
+    database.write_now(TENANT, privacy.erase, house.manager, person_id)
+
+    assert _found(house, "王建国") == []
+    assert _found(house, "A-101") == ["A-101"]
+    assert "A-201" in _found(house, "陈静")  # nobody else's
+
+
+def test_nobody_is_deleted_while_money_stands_between_them_and_their_account(database: Database) -> None:
+    house = House(database)
+    person_id = _gone_owner(house)
+    [account] = database.read_now(
+        TENANT, premise_service.list_accounts, house.manager, house.site_id, "A-101"
+    ).items
+    deposit = (account.account_id, "钥匙", Method.CASH, 10_000, date(2026, 11, 1))
+    database.write_now(TENANT, deposits.take_deposit, house.manager, *deposit)
+
+    with pytest.raises(Conflict, match="account A-101 is not settled, 10000 fen stand on it"):
+        database.write_now(TENANT, privacy.erase, house.manager, person_id)
+
+    assert "A-101" in _found(house, "王建国")
+
+
+def test_the_copy_has_the_photos_and_passages_of_their_own_and_of_nobody_else(database: Database) -> None:
+    house = House(database)
+    home = add_resident(house, "wangjianguo", "A-101")
+    other = add_resident(house, "chenjing", "A-201")
+    _person_of(house, home)
+    jpeg = CleanPhoto(b"\xff\xd8 own", 4, 3, "a" * 64)
+
+    def happen(tx: Tx) -> None:
+        photos.insert_photo(tx, PhotoSubject.REPAIR, tx.new_id(), jpeg, home.user_id)
+        photos.insert_photo(
+            tx, PhotoSubject.REPAIR, tx.new_id(), replace(jpeg, content=b"theirs"), other.user_id
+        )
+        for at_ms, user in enumerate((home, other), start=START_MS):
+            passages.insert_passage(
+                tx,
+                NewPassage(
+                    house.site_id,
+                    house.gateway.gateway_id,
+                    "em-101",
+                    at_ms,
+                    PassageOutcome.GRANTED,
+                    "remote",
+                    user_id=user.user_id,
+                ),
+            )
+
+    database.write_now(TENANT, happen)
+
+    copy = database.write_now(TENANT, privacy.copy_of_mine, home)
+
+    assert [b64decode(one["jpeg"]) for one in copy["photos"]] == [jpeg.content]
+    door, granted = "101 电表", PassageOutcome.GRANTED.value
+    assert copy["passages"] == [{"at_ms": START_MS, "door": door, "outcome": granted, "reason": "remote"}]
 
 
 def test_a_copy_holds_nothing_of_who_lived_there_before(database: Database) -> None:
