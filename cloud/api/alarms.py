@@ -43,6 +43,13 @@ class Acknowledgement(Request, frozen=True):
     note: Annotated[str, Meta(max_length=500)] = ""
 
 
+class AcknowledgementOfMany(Request, frozen=True):
+    """Which alarms somebody knows of, and what they have to say."""
+
+    alarm_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=alarms.TOGETHER_MAX)]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Clearing(Request, frozen=True):
     """Why an alarm is ended by hand."""
 
@@ -89,6 +96,12 @@ class AlarmView(View, frozen=True):
     acknowledged_at_ms: int | None
     acknowledged_by: str | None
     cleared_at_ms: int | None
+
+
+class AlarmsView(View, frozen=True):
+    """Several alarms."""
+
+    items: tuple[AlarmView, ...]
 
 
 class AlarmEntryView(View, frozen=True):
@@ -180,6 +193,13 @@ async def acknowledge_alarm(call: Call[Nothing, Acknowledgement]) -> AlarmView:
     return alarm_view(await call.write(alarms.acknowledge, alarm_id, call.body.note))
 
 
+async def acknowledge_alarms(call: Call[Nothing, AcknowledgementOfMany]) -> AlarmsView:
+    """Say that somebody knows of many alarms with one cause; again, it changes nothing."""
+    ids = [AlarmId(one) for one in call.body.alarm_ids]
+    known = await call.write(alarms.acknowledge_all, ids, call.body.note)
+    return AlarmsView(items=tuple(alarm_view(alarm) for alarm in known))
+
+
 async def clear_alarm(call: Call[Nothing, Clearing]) -> AlarmView:
     """End an alarm by a person's word."""
     alarm_id = AlarmId(call.id("alarm_id"))
@@ -240,6 +260,16 @@ ROUTES = (
         AlarmView,
         body=Acknowledgement,
         description="Says that a person knows; only the condition's own end clears the alarm.",
+    ),
+    Route(
+        "POST",
+        _ALL + "/acknowledge",
+        "Acknowledge many alarms",
+        Action.ACKNOWLEDGE_ALARM,
+        acknowledge_alarms,
+        AlarmsView,
+        body=AcknowledgementOfMany,
+        description="All or none. What may cost a life or is a crime under way is refused: one by one.",
     ),
     Route(
         "POST",

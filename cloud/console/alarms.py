@@ -13,6 +13,7 @@ from cloud.console.sayings import say
 from cloud.console.states import state_words
 from cloud.domain.access import Action, may
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmState
+from cloud.domain.alarm_group import AlarmGroup, grouped
 from cloud.domain.alarm_handling import AlarmAct, Handling
 from cloud.domain.camera import CameraNow, CameraPicture
 from cloud.domain.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,7 @@ from cloud.store.db import Tx
 from cloud.web.alarm_evidence import evidence_response
 from cloud.web.origin import is_own_path
 
-_ROWS = 50
+_ROWS = 200  # alarms, of which many may share a line
 _OPEN = frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})
 _SHOWN: dict[str, frozenset[AlarmState]] = {
     "active": frozenset({AlarmState.ACTIVE}),
@@ -40,11 +41,14 @@ _SHOWN: dict[str, frozenset[AlarmState]] = {
 class AlarmsView:
     """The list and what its title says."""
 
-    rows: tuple[Alarm, ...]
+    groups: tuple[AlarmGroup, ...]
+    count: int
+    expanded: str  # the latest alarm of the group that is unfolded
     active: int
     open: int
     filters: tuple[Filter, ...]
     query_string: str
+    refreshed_by: str  # the same with what is unfolded
     next_href: str
 
 
@@ -84,7 +88,18 @@ async def show_list(desk: Desk) -> web.StreamResponse:
     )
     onward = link("/alarms", {"show": show, "after": page.next_cursor}) if page.next_cursor else ""
     asked = {"show": show} | ({"after": after} if after else {})
-    view = AlarmsView(page.items, active, len(still_open.items), filters, urlencode(asked), onward)
+    expanded = desk.request.query.get("expand", "")
+    view = AlarmsView(
+        grouped(page.items),
+        len(page.items),
+        expanded,
+        active,
+        len(still_open.items),
+        filters,
+        urlencode(asked),
+        urlencode(asked | ({"expand": expanded} if expanded else {})),
+        onward,
+    )
     if "part" in desk.request.query:
         return desk.part("alarms/table.html", view=view)
     return await desk.page("alarms/list.html", view=view)
@@ -116,6 +131,17 @@ async def acknowledge(desk: Desk) -> web.StreamResponse:
     alarm = await desk.write(alarms.acknowledge, _alarm_id(desk))
     back = str(form.get("back", ""))
     return desk.go(back if is_own_path(back) else "/alarms", "alarm-acknowledged", number=alarm.number)
+
+
+async def acknowledge_all(desk: Desk) -> web.StreamResponse:
+    """Say that somebody knows of all alarms of a group, and go back to the list."""
+    form = await desk.request.post()
+    named = [str(value) for value in form.getall("alarm", [])]
+    if not all(is_uuid(one) for one in named):
+        raise NotFound("there is no such alarm")
+    known = await desk.write(alarms.acknowledge_all, [AlarmId(one) for one in named])
+    back = str(form.get("back", ""))
+    return desk.go(back if is_own_path(back) else "/alarms", "alarms-acknowledged", number=str(len(known)))
 
 
 async def fetch_evidence(desk: Desk) -> web.StreamResponse:

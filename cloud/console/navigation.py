@@ -160,6 +160,7 @@ _PAGE_OF_NEED: Mapping[NeedKind, str] = {
 # One line stands for all of these; the menu counts each.
 _COUNTED = frozenset(
     {
+        NeedKind.ALARM,
         NeedKind.COMPLAINT_WAITING,
         NeedKind.DELETION_ASKED,
         NeedKind.REFUND_WAITING,

@@ -20,6 +20,7 @@ _VALUE_LENGTH_MAX = 60
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "alarm-acknowledged": mark("Alarm %(number)s acknowledged"),
+        "alarms-acknowledged": mark("%(number)s alarms acknowledged"),
         "announcement-published": mark("Published to %(count)s homes"),
         "announcement-taken-back": mark("Taken back; no resident sees it any more"),
         "cost-shared": mark("%(name)s shared among %(count)s accounts"),

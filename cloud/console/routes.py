@@ -118,6 +118,7 @@ PAGES: Sequence[Page] = (
     Page("POST", "/accounts/{account}/money", account_money.act, Action.READ_LEDGER),
     Page("POST", "/accounts/{account}/payments", accounts.record_payment, Action.RECORD_PAYMENTS),
     Page("GET", "/alarms", alarms.show_list, Action.READ_ALARMS),
+    Page("POST", "/alarms/acknowledge", alarms.acknowledge_all, Action.ACKNOWLEDGE_ALARM),
     Page("GET", "/alarms/{alarm_id}", alarms.show_one, Action.READ_ALARMS),
     Page("POST", "/alarms/{alarm_id}/acknowledge", alarms.acknowledge, Action.ACKNOWLEDGE_ALARM),
     Page("POST", "/alarms/{alarm_id}/handle", alarms.handle, Action.ACKNOWLEDGE_ALARM),

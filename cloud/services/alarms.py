@@ -5,12 +5,14 @@ which events there are, not on the order they came in. A late event about the pa
 ends what it must, and makes no noise.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from cloud.domain.access import Action, require
 from cloud.domain.alarm import OPEN_STATES as OPEN_STATES  # doors name the default of `list_alarms` by it
 from cloud.domain.alarm import Alarm, AlarmEntry, AlarmEntryKind, AlarmState
+from cloud.domain.alarm_group import has_own_line
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.gateway import GatewayIdentity
@@ -29,6 +31,9 @@ from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
 
 REASON_LENGTH_MAX = 500
+
+# As many as one page of them lists.
+TOGETHER_MAX = 500
 
 
 def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened: Event) -> None:
@@ -145,6 +150,23 @@ def acknowledge(tx: Tx, actor: User, alarm_id: AlarmId, note: str = "") -> Alarm
     after = alarms.find_alarm(tx, alarm_id)
     assert after is not None, "an alarm is never deleted"
     return after
+
+
+def acknowledge_all(tx: Tx, actor: User, alarm_ids: Sequence[AlarmId], note: str = "") -> list[Alarm]:
+    """Say that somebody knows of many alarms with one cause: all or none.
+
+    Invalid where one of them is about a life or a crime: that is acknowledged by itself.
+    """
+    require(actor, Action.ACKNOWLEDGE_ALARM)
+    if not 1 <= len(set(alarm_ids)) <= TOGETHER_MAX:
+        raise Invalid(f"{len(set(alarm_ids))} alarms, expected 1 to {TOGETHER_MAX}")
+    known = []
+    for alarm_id in sorted(set(alarm_ids)):
+        alarm = acknowledge(tx, actor, alarm_id, note)
+        if has_own_line(alarm):
+            raise Invalid(f"alarm {alarm.number} is too grave to be acknowledged among others")
+        known.append(alarm)
+    return known
 
 
 def clear(tx: Tx, actor: User, alarm_id: AlarmId, reason: str) -> Alarm:

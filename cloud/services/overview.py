@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from cloud.domain.access import Action, require
 from cloud.domain.alarm import OPEN_STATES, Alarm
+from cloud.domain.alarm_group import AlarmGroup, grouped
 from cloud.domain.gateway import Gateway, GatewayState
 from cloud.domain.ids import SiteId
 from cloud.domain.maintenance import ClockState, MaintenanceClock
@@ -39,6 +40,7 @@ from protocol.reading import Quality
 EVENTS_SHOWN = 12
 # A queue longer than a screen is a list: pages of their own show the rest.
 ALARMS_SHOWN = 20
+ALARMS_READ = 500
 METERS_READ = 500
 
 # What each condition puts at stake; a kind not named here is judged by its severity.
@@ -114,7 +116,7 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
     require(actor, Action.READ_OVERVIEW)
     site = site_of(tx, site_id)
     open_alarms = _open_alarms(tx, site_id)
-    found = [_from_alarm(alarm) for alarm in open_alarms]
+    found = [_from_alarms(group) for group in grouped(open_alarms)[:ALARMS_SHOWN]]
     told = {alarm.gateway_id for alarm in open_alarms if alarm.kind == "gateway_offline"}
     names = {one.equipment_id: one.name for one in equipment.list_equipment(tx, site_id)}
     plans = plan_store.list_plans(tx, site_id, today_at(tx, site))
@@ -150,10 +152,11 @@ def needs(tx: Tx, actor: User, site_id: SiteId) -> tuple[Need, ...]:
 
 
 def _open_alarms(tx: Tx, site_id: SiteId) -> list[Alarm]:
-    return alarms.list_alarms(tx, site_id, OPEN_STATES, worst_first=True, before=None, limit=ALARMS_SHOWN)
+    return alarms.list_alarms(tx, site_id, OPEN_STATES, worst_first=True, before=None, limit=ALARMS_READ)
 
 
-def _from_alarm(alarm: Alarm) -> Need:
+def _from_alarms(group: AlarmGroup) -> Need:
+    alarm = group.latest
     return Need(
         NeedKind.ALARM,
         _AT_STAKE.get(alarm.kind, _BY_SEVERITY[alarm.severity]),
@@ -162,8 +165,9 @@ def _from_alarm(alarm: Alarm) -> Need:
         alarm.kind,
         alarm.message,
         alarm.severity,
-        alarm.raised_at_ms,
+        group.since_ms,
         None,
+        len(group.alarms),
     )
 
 

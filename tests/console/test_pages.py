@@ -1,5 +1,6 @@
 """Every page opens for whom the table lets in, in both languages, and holds nothing half-made."""
 
+import html
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -13,7 +14,9 @@ from cloud.domain.access import Action, may
 from cloud.domain.ids import TenantId, UserId
 from cloud.domain.user import Role, User
 from cloud.keys import PASSWORDS
-from cloud.services import users
+from cloud.services import alarms, users
+from cloud.store.db import Tx
+from protocol.event import Event, EventState, Severity
 from tests.console import garden
 from tests.console.conftest import Served
 
@@ -269,3 +272,31 @@ async def test_signing_in_goes_only_to_our_own_pages(served: Served) -> None:
         async with session.post("/login", data=form, headers=headers, allow_redirects=False) as response:
             assert response.status == 303
             assert response.headers["Location"] == "/"
+
+
+async def test_a_flood_of_alarms_is_one_line_that_unfolds_and_is_acknowledged_at_once(served: Served) -> None:
+    def flood(tx: Tx) -> None:
+        for number in range(40):
+            key, at_ms = f"em-1{number:02d}/availability", garden.NOW_MS - 60_000 + number
+            silent = (EventState.RAISED, Severity.MINOR, key, at_ms, "no answer to 2 questions in a row")
+            alarms.take_event(tx, served.gateway, 1, 9_000 + number, Event("device_offline", *silent))
+
+    await served.database.write(served.gateway.tenant_id, flood)
+    async with await signed_in(served, "manager", "en") as office:
+        async with office.get("/alarms") as listed:
+            folded = await listed.text()
+        [onward] = re.findall(r'href="(/alarms[^"]*expand=[^"]*)"', folded)
+        async with office.get(html.unescape(onward)) as unfolded:
+            shown = await unfolded.text()
+        [form] = re.findall(r'action="/alarms/acknowledge".*?</form>', shown, re.DOTALL)
+        named = re.findall(r'name="alarm" value="([^"]+)"', form)
+        data = [("alarm", one) for one in named]
+        async with office.post("/alarms/acknowledge", data=data) as done:
+            after = text_of(await done.text())
+        async with office.post("/alarms/acknowledge", data={"alarm": "no-id"}) as refused:
+            assert refused.status == 404
+
+    assert "40 alarms" in text_of(folded) and folded.count("<tr>") == 1 + 2  # the head, the leak, the flood
+    assert shown.count("<tr>") == 1 + 2 + 40
+    assert len(named) == 40
+    assert "40 alarms acknowledged" in after and "1 alarm nobody has acknowledged" in after
