@@ -14,9 +14,10 @@ import click
 
 from gatehouse.demo.act import Act
 from gatehouse.demo.errors import DemoError
+from gatehouse.demo.ports import chosen_ports
 from gatehouse.demo.processes import Children
 from gatehouse.demo.screen import Screen
-from gatehouse.demo.stage import Stage, choose_ports
+from gatehouse.demo.stage import Stage
 from gatehouse.demo.state import clear, read_state
 from simulator.simulation import DEFAULT_SEED
 
@@ -64,8 +65,8 @@ def demo(
         kept = None if once or fresh else read_state(folder)
         if kept is None:
             clear(folder)
-        with Children(folder / "logs") as children:
-            stage = Stage(folder, choose_ports(port), children, seed if kept is None else kept.seed)
+        with chosen_ports(port) as ports, Children(folder / "logs") as children:
+            stage = Stage(folder, ports, children, seed if kept is None else kept.seed)
             act = Act(stage, children, screen, now_ms=lambda: time.time_ns() // 1_000_000)
             if once:
                 act.prove(months, days)

@@ -6,9 +6,7 @@ replay`, periods are closed through the API. The invariant: nothing is written p
 """
 
 import json
-import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -26,37 +24,23 @@ from gatehouse.demo.errors import DemoError
 from gatehouse.demo.local_http import HOST, ask
 from gatehouse.demo.money import take_money
 from gatehouse.demo.office import keep_books
+from gatehouse.demo.ports import Ports
 from gatehouse.demo.processes import Child, Children
 from gatehouse.demo.repairs import tell_of_repairs
 from gatehouse.demo.security import fill_security
 from protocol.sync import Stream
-from simulator.__main__ import DEFAULT_CONTROL_PORT, DEFAULT_MQTT_PORT, DEMO_PASSWORD
-from simulator.cashier_command import DEFAULT_PORT as DEFAULT_CASHIER_PORT
+from simulator.__main__ import DEMO_PASSWORD
 from simulator.cashier_command import merchant_config
 from simulator.neighbours import add_neighbours
-from simulator.simulation import free_port
 from simulator.site_document import ELECTRICITY_TARIFF, GATEWAY_CODE, SITE_CODE, WATER_TARIFF
 
 MANAGER, RESIDENT, TECHNICIAN = "manager", "101", "liu"
-DEFAULT_CLOUD_PORT, DEFAULT_GATEWAY_PORT, DEFAULT_EDGE_PAGE_PORT = 8080, 8443, 8070
 
 _START_TIMEOUT_S = 60.0
 _CONTROL_TIMEOUT_S = 60.0  # a page of the ledger has fifty thousand entries
 _CLOSING_WAIT_S = 20
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where the parts listen."""
-
-    cashier: int
-    cloud: int
-    gateways: int
-    control: int
-    mqtt: int
-    edge_page: int
 
 
 class ReplayStep(msgspec.Struct):
@@ -111,12 +95,25 @@ class Stage:
 
     def start_cloud(self) -> None:
         """Serve the cloud and sign in as the manager."""
-        self._start_cashier()
+        self.start_cashier()
         ports = ("--port", str(self.ports.cloud), "--gateway-port", str(self.ports.gateways))
         config = ("--config", str(self._cloud_config))
         self._children.start("cloud", "cloud", "serve", *config, "--database", self._database, *ports)
         self._children.wait_for("the cloud", self.api.is_ready, _START_TIMEOUT_S)
         self.api.sign_in(MANAGER, DEMO_PASSWORD)
+
+    def start_cashier(self) -> None:
+        """Start the stand-in for both payment providers, and tell the cloud's configuration of it."""
+        folder, port = self.folder / "cashier", self.ports.cashier
+        self._children.start("cashier", "simulate", "cashier", "--port", str(port), "--folder", str(folder))
+
+        def answers() -> bool:
+            return ask(port, "GET", "/") is not None  # its keys may be there from an earlier start
+
+        self._children.wait_for("the stand-in of the payment providers", answers, _START_TIMEOUT_S)
+        origin = f"http://{HOST}:{port}"
+        text = f'[payments]\ncallback_origin = "{self.api.url}"\n\n{merchant_config(folder, origin)}'
+        self._cloud_config.write_text(text, encoding="utf-8")
 
     def take_money(self, today: date) -> int:
         """Let residents pay what is open; return of how many."""
@@ -244,16 +241,6 @@ class Stage:
         """Return the id of the one gateway."""
         return self.api.get("/api/v1/gateways", Gateways).items[0].gateway_id
 
-    def _start_cashier(self) -> None:
-        """Start the stand-in for both payment providers, and tell the cloud's configuration of it."""
-        folder, port = self.folder / "cashier", self.ports.cashier
-        self._children.start("cashier", "simulate", "cashier", "--port", str(port), "--folder", str(folder))
-        is_there = (folder / "api_v3").exists
-        self._children.wait_for("the stand-in of the payment providers", is_there, _START_TIMEOUT_S)
-        origin = f"http://{HOST}:{port}"
-        text = f'[payments]\ncallback_origin = "{self.api.url}"\n\n{merchant_config(folder, origin)}'
-        self._cloud_config.write_text(text, encoding="utf-8")
-
     @property
     def _cloud_config(self) -> Path:
         return self.folder / "cloud.toml"
@@ -280,34 +267,6 @@ class Stage:
 
     def _has_building(self) -> bool:
         return ask(self.ports.control, "GET", "/ledger") is not None
-
-
-def choose_ports(cloud: int | None) -> Ports:
-    """Return ports that are free: those people know where they can be had; DemoError if `cloud` cannot."""
-    if cloud is not None and not _is_free(cloud):
-        raise DemoError(f"port {cloud} is taken; name another with --port")
-    return Ports(
-        cashier=_free_port(DEFAULT_CASHIER_PORT),
-        cloud=cloud or _free_port(DEFAULT_CLOUD_PORT),
-        gateways=_free_port(DEFAULT_GATEWAY_PORT),
-        control=_free_port(DEFAULT_CONTROL_PORT),
-        mqtt=_free_port(DEFAULT_MQTT_PORT),
-        edge_page=_free_port(DEFAULT_EDGE_PAGE_PORT),
-    )
-
-
-def _free_port(wanted: int) -> int:
-    return wanted if _is_free(wanted) else free_port(HOST)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def _tariff(code: str) -> object:
