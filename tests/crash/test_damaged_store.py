@@ -136,7 +136,7 @@ def test_a_large_store_begins_at_once_and_its_damage_is_found_while_it_is_in_use
     monkeypatch.setattr("edge.buffer._LOOK_PAUSE_S", 0)
     monkeypatch.setattr("edge.buffer._RETRY_S", 0)
     rng, kept = random.Random(12), 0
-    for _ in range(FLIPS // 10):
+    for _ in range(FLIPS // 4):
         folder = damaged_copy(sound, tmp_path / "store")
         part = rng.choice([path for path in sorted(folder.iterdir()) if path.stat().st_size])
         content = bytearray(part.read_bytes())
