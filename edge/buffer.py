@@ -12,10 +12,12 @@ some days as far as there is room, and offered again to a cloud that was restore
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,6 +83,7 @@ class Buffer:
         self._pending = Rows()
         self._dones = [self._loop.create_future()]  # of those who wait for the next commit
         self._due = asyncio.Event()
+        self._reopened = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._one_commit = asyncio.Lock()
         self._has_begun_anew = False
@@ -171,12 +174,19 @@ class Buffer:
     async def run(self) -> None:
         """Commit what waits, again and again; a failure is retried, and the rows wait in memory."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_through())
+            group.create_task(self._look_after())
             group.create_task(self._commit_for_ever())
+
+    async def _look_after(self) -> None:
+        """Look the store through whenever it was opened: damage may be met at any time."""
+        while True:
+            self._reopened.clear()
+            await self._look_through()
+            await self._reopened.wait()
 
     async def _look_through(self) -> None:
         """Do what a start left for later: take a damaged store's rows over, look through a large one."""
-        await self._thread.submit(self._thread.salvage)
+        await _beside(self._thread.salvage)
         after: int | None = 0
         while after is not None:
             try:
@@ -184,6 +194,8 @@ class Buffer:
             except StorageFault as fault:
                 log.warning("buffer could not be looked through", extra={"reason": str(fault)})
                 await asyncio.sleep(_RETRY_S)
+                await _beside(self._thread.salvage)  # of what is moved aside as the file is opened again
+                after = 0
             else:
                 await asyncio.sleep(_LOOK_PAUSE_S)
 
@@ -340,3 +352,17 @@ class Buffer:
             for grown in self.grown.values():
                 self._loop.call_soon_threadsafe(grown.set)
         self.epoch = store.epoch
+        self._loop.call_soon_threadsafe(self._reopened.set)
+
+
+async def _beside(work: Callable[[], None]) -> None:
+    """Run something long on a thread that nobody waits for when the agent stops."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        work()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="salvage", daemon=True).start()
+    await done.wait()

@@ -9,7 +9,7 @@ from edge.buffer_check import check_structure
 from edge.buffer_store import Store
 from edge.errors import StorageFault
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # A number further ahead than this is a flipped bit and not a newer agent's.
 _NEWER_VERSIONS_MAX = 100
 # The write-ahead log is cut back to this after a checkpoint; SQLite checkpoints every 1,000 pages.

@@ -35,14 +35,20 @@ _ONE = (
     "SELECT rowid, stream, first_seq, row_count, value_class, oldest_at_ms, payload, checksum"
     " FROM block NOT INDEXED WHERE rowid = ?"
 )
-_NOTED = "SELECT stream, first_seq, at FROM sound ORDER BY stream, first_seq"
+_NOTED = (
+    "SELECT stream, first_seq, at FROM sound WHERE (stream, first_seq) > (?, ?) ORDER BY stream, first_seq"
+)
+# So much is taken over between two commits; some ten milliseconds.
+_BLOCKS_AT_ONCE = 200
+_BYTES_AT_ONCE = 1024 * 1024
 
 
 @contextlib.contextmanager
-def salvaging(damaged: Path) -> Iterator[Iterator[KeptBlock]]:
-    """Hand out what can be read and is whole, in its order; nothing if not even the schema can be read.
+def salvaging(damaged: Path, after: tuple[str, int]) -> Iterator[Iterator[list[KeptBlock]]]:
+    """Hand out what can be read and is whole, a little at a time, in the order of streams and numbers.
 
-    OSError if there is no room for the copy.
+    Nothing if not even the schema can be read; only what comes behind the block that `after` names. OSError
+    if there is no room for the copy.
     """
     copy = damaged.with_name(damaged.name + ".copy")
     try:
@@ -52,7 +58,7 @@ def salvaging(damaged: Path) -> Iterator[Iterator[KeptBlock]]:
                 shutil.copyfile(part, copy.with_name(copy.name + suffix))
         connection = connect_file(copy)
         try:
-            yield _sound_blocks(connection)
+            yield _in_slices(_sound_blocks(connection, after))
         finally:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
@@ -61,7 +67,20 @@ def salvaging(damaged: Path) -> Iterator[Iterator[KeptBlock]]:
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
 
 
-def _sound_blocks(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
+def _in_slices(blocks: Iterator[KeptBlock]) -> Iterator[list[KeptBlock]]:
+    found: list[KeptBlock] = []
+    size = 0
+    for block in blocks:
+        found.append(block)
+        size += len(block.payload)
+        if len(found) >= _BLOCKS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield found
+            found, size = [], 0
+    if found:
+        yield found
+
+
+def _sound_blocks(connection: sqlite3.Connection, after: tuple[str, int]) -> Iterator[KeptBlock]:
     """Yield the sound blocks the cloud lacks; which they are is noted on disk, for there may be millions."""
     with contextlib.suppress(*_DAMAGE):
         acked = _acked_through(connection)
@@ -74,7 +93,7 @@ def _sound_blocks(connection: sqlite3.Connection) -> Iterator[KeptBlock]:
                 connection.execute(
                     "INSERT OR REPLACE INTO sound VALUES (?, ?, ?)", (block.stream.value, block.first_seq, at)
                 )
-        for stream, first_seq, at in connection.execute(_NOTED):
+        for stream, first_seq, at in connection.execute(_NOTED, after):
             with contextlib.suppress(*_DAMAGE):
                 for row in connection.execute(_ONE, (at,)):
                     # Under a damaged rowid there may be another block than the one that was seen.

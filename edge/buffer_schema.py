@@ -109,3 +109,16 @@ def _acked_through(db: Database) -> None:
             "UPDATE stream SET acked_through = ?, acked_checksum = ? WHERE name = ?",
             (through, mark_checksum(name, through), name),
         )
+
+
+@_migrations(name="0005_adoption")
+def _adoption(db: Database) -> None:
+    # A damaged store of gigabytes takes minutes to take over; a power cut in between must not lose the rest.
+    db.execute(
+        """CREATE TABLE adoption (
+            damaged TEXT PRIMARY KEY,
+            stream TEXT NOT NULL,
+            first_seq INTEGER NOT NULL,
+            row_count INTEGER NOT NULL
+        ) STRICT"""
+    )

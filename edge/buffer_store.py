@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from edge.buffer_adoption import Adoption
 from edge.buffer_block import KeptBlock, block_from_row, checked_block
 from edge.buffer_check import check_blocks, check_ends, look_on
 from edge.buffer_packing import packed
@@ -56,6 +57,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, epoch: int, boot_id: str = "") -> None:
         self.epoch = epoch
         self.retained = Retained(connection)
+        self.adoption = Adoption(connection)
         self.undated = Undated(connection, boot_id)
         self._boot_id = boot_id
         self._connection = connection
@@ -77,10 +79,18 @@ class Store:
                 rule_states.items(),
             )
 
-    def adopt(self, blocks: Iterable[KeptBlock]) -> int:
-        """Take over blocks of another store under numbers of this one, all or none; return their rows."""
+    def begin_adoption(self, name: str) -> None:
+        """Note that a damaged store is to be taken over, before anything else is stored here."""
         with self._transaction():
-            return self._append(blocks)
+            self.adoption.begin(name)
+
+    def adopt(self, name: str, blocks: Sequence[KeptBlock]) -> None:
+        """Take over some blocks of a damaged store under numbers of this one, all or none; none: the end."""
+        with self._transaction():
+            if blocks:
+                self.adoption.note(name, blocks[-1], self._append(blocks))
+            else:
+                self.adoption.end(name)
 
     def renumber(self, epoch: int) -> None:
         """Give everything that waits new numbers under another epoch, in its order, all or none."""

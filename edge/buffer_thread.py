@@ -14,11 +14,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edge.ballast import Ballast
+from edge.buffer_adoption import Unfinished
 from edge.buffer_check import is_large
 from edge.buffer_file import Connect, open_store
 from edge.buffer_salvage import salvaging
@@ -91,7 +93,6 @@ class StoreThread:
         self._store: Store | None = None
         self._is_whole = True  # all of the file was read when it was opened
         self._is_suspect = False  # damage was met since
-        self._unsalvaged: Path | None = None
         self._lock = -1
         self._commits = 0
         self._attempt: _Attempt | None = None  # the last commit, if it failed
@@ -103,6 +104,14 @@ class StoreThread:
     async def on_store(self, work: Callable[[Store], _T]) -> _T:
         """Return what comes of work on the store, which is opened if need be; StorageFault if it fails."""
         return await self.submit(lambda: self._with_store(work))
+
+    def salvage(self) -> None:
+        """Take over what is sound of a damaged store, between what else is asked; on another thread.
+
+        Reading through gigabytes takes minutes, and an alarm must not wait for them.
+        """
+        with contextlib.suppress(RuntimeError):  # the agent stops; its next start goes on
+            self._salvage(lambda work: self._thread.submit(self._with_store, work).result())
 
     def shut_down(self) -> None:
         """Wait for what runs, and end the thread."""
@@ -124,15 +133,17 @@ class StoreThread:
                 raise
             except sqlite3.DatabaseError as error:
                 has_much = is_large(path)
-                self._unsalvaged = _move_aside(path, created_at_ms)
+                damaged = _move_aside(path, created_at_ms)
                 log.exception(
                     "buffer is damaged; it was moved aside and a new one begun",
-                    extra={"reason": str(error), "moved_to": str(self._unsalvaged)},
+                    extra={"reason": str(error), "moved_to": str(damaged)},
                 )
                 self._is_whole = True
                 self._store = self._open_file(created_at_ms)
+                self._store.begin_adoption(damaged.name)
                 if not has_much:
-                    self.salvage()
+                    store = self._store
+                    self._salvage(lambda work: work(store))
         except (OSError, sqlite3.Error) as error:
             raise StorageFault(f"buffer {path}: {error}") from error
         self._is_suspect = False
@@ -149,18 +160,24 @@ class StoreThread:
             is_whole=self._is_whole,
         )
 
-    def salvage(self) -> None:
-        """Take over what is sound of a damaged store; of a large one that is done while polling goes on."""
-        damaged = self._unsalvaged
-        if damaged is None or self._store is None:
-            return
-        self._unsalvaged = None
+    def _salvage(self, on_store: Callable[[Callable[[Store], Any]], Any]) -> None:
         try:
-            with salvaging(damaged) as blocks:
-                self.salvaged = self._store.adopt(blocks)
-        except (OSError, sqlite3.Error):
-            # Polling goes on; the file is kept, and a person can still get at what is in it.
-            log.exception("nothing could be salvaged", extra={"moved_to": str(damaged)})
+            unfinished: Unfinished | None = on_store(lambda store: store.adoption.unfinished())
+        except StorageFault:
+            return  # it is opened again, and asked again
+        if unfinished is None:
+            return
+        damaged = self._settings.path.with_name(unfinished.name)
+        self.salvaged = unfinished.rows
+        try:
+            with salvaging(damaged, unfinished.after) as slices:
+                for blocks in slices:
+                    on_store(partial(Store.adopt, name=unfinished.name, blocks=blocks))
+                    self.salvaged += sum(block.row_count for block in blocks)
+            on_store(partial(Store.adopt, name=unfinished.name, blocks=()))
+        except (OSError, sqlite3.Error, StorageFault):
+            # Polling goes on; the file is kept, and the next start goes on with what is in it.
+            log.exception("salvage came to a halt", extra={"moved_to": str(damaged), "rows": self.salvaged})
         else:
             log.error("rows were salvaged from a damaged buffer", extra={"rows": self.salvaged})
         self.moved_aside = damaged
@@ -204,7 +221,6 @@ class StoreThread:
         """Write the rows once, whatever became of an attempt before; give rows up where room runs out."""
         try:
             store = self.opened()
-            self.salvage()
             self._begin_attempt(store, rows)
             store.commit(rows.readings, rows.events, rows.rule_states, billing_keys)
             self._commits += 1

@@ -8,6 +8,7 @@ import asyncio
 import random
 import shutil
 import sqlite3
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge.buffer import Buffer
-from edge.buffer_block import ValueClass
+from edge.buffer_block import KeptBlock, ValueClass
 from edge.buffer_file import open_store
 from edge.buffer_store import Store
 from edge.errors import StorageFault
@@ -177,6 +178,73 @@ def test_a_large_store_is_not_read_at_the_start_and_a_damaged_block_costs_itself
             assert (buffer.salvaged, buffer.epoch != 7) == (2, True)
 
     asyncio.run(run())
+
+
+def test_a_power_cut_while_salvaging_neither_doubles_nor_loses(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.buffer_salvage._BLOCKS_AT_ONCE", 7)
+    folder = damaged_copy(sound, tmp_path / "store")
+    _damage_a_mark(folder)
+    taken, whole = 0, Store.adopt
+
+    def cut_short(store: Store, *, name: str, blocks: list[KeptBlock]) -> None:
+        nonlocal taken
+        if taken == 3:
+            raise sqlite3.OperationalError("the power is cut")
+        taken += 1
+        whole(store, name, blocks)
+
+    monkeypatch.setattr(Store, "adopt", cut_short)
+    first = start_on(folder)
+    monkeypatch.setattr(Store, "adopt", whole)
+
+    second = start_on(folder, is_looked_through=True)
+
+    assert len(first.alarms) == 3 * 7  # events go first
+    assert sorted(second.alarms) == [at + 1 for at in range(0, ROWS, _ROWS_PER_BLOCK)]
+    assert [at for at in second.history if at != 999_999] == list(range(1, ROWS + 1))
+    assert (second.salvaged, second.moved_aside) == (ROWS + _BLOCKS, first.moved_aside)
+
+
+def test_an_alarm_does_not_wait_for_the_salvage_of_a_large_store(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.buffer_check.CHECKED_AT_ONCE_BYTES", 0)
+    folder = damaged_copy(sound, tmp_path / "store")
+    _damage_a_mark(folder)
+    is_stored, whole = threading.Event(), shutil.copyfile
+
+    def slow_card(source: Path, target: Path) -> None:
+        assert is_stored.wait(30), "the alarm waits for the salvage"
+        whole(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", slow_card)
+
+    async def run() -> None:
+        settings = BufferSettings(folder / "buffer.sqlite", 60_000, 1 << 30)
+        async with Buffer(settings, ToldClock(), random.Random(3), BILLED) as buffer:
+            running = asyncio.create_task(buffer.run())
+            await asyncio.sleep(0)  # the salvage has begun
+            await buffer.put([], [event(5_000)])
+            is_stored.set()
+            while buffer.moved_aside is None:
+                await buffer.put([], [event(5_001)])
+            lanes, _ = await buffer._thread.on_store(found_in)
+            running.cancel()
+            told = [number for _, _, numbers in lanes[Stream.EVENT][1] for number in numbers or ()]
+            assert told[0] == 5_000
+            assert set(range(1, ROWS, _ROWS_PER_BLOCK)) < set(told)
+
+    asyncio.run(run())
+
+
+def _damage_a_mark(folder: Path) -> None:
+    """Make a start see that the store is damaged, and leave its blocks as they are."""
+    connection = sqlite3.connect(folder / "buffer.sqlite")
+    connection.execute("UPDATE stream SET acked_checksum = 1")
+    connection.commit()
+    connection.close()
 
 
 def test_a_header_with_any_byte_wrong_starts(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def test_what_is_done_again_and_again_does_not_read_the_whole_backlog(tmp_path: 
         store = open_store(tmp_path / f"{blocks}.sqlite", lambda: 1, 1)
         payload = encode_readings([reading("em/a", 4), reading("em/a", 5)])
         kept = KeptBlock(Stream.HISTORY, 1, 2, ValueClass.TELEMETRY, MIDNIGHT_MS, payload)
-        store.adopt([kept] * blocks)
+        store.adopt("", [kept] * blocks)
         steps = 0
 
         def count() -> None:
