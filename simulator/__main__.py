@@ -17,6 +17,7 @@ from typing import Any
 import click
 from aiohttp import web
 
+from protocol.onvif import DISCOVERY_PORT
 from simulator.building import (
     DEMO_CAMERA_PASSWORD,
     DEMO_CARD_KEY,
@@ -142,6 +143,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         has_callers=True,
         has_door_reader=options["door_reader"],
         has_cameras=options["cameras"],
+        discovery_port=DISCOVERY_PORT,
     )
 
 

@@ -4,6 +4,7 @@ The invariant: whatever was opened is closed, in reverse order, also when openin
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -32,6 +33,7 @@ from simulator.building import (
 )
 from simulator.bus import Bus
 from simulator.callers import DtuCaller, UdpEndpoint
+from simulator.cameras import Discovery
 from simulator.cjt188_slaves import Cjt188Slaves
 from simulator.clock import Clock
 from simulator.dlt645_slaves import Dlt645Slaves
@@ -57,10 +59,15 @@ from simulator.wireless import Zigbee2mqtt
 
 DEFAULT_SEED = 1
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the simulator is told; a port of 0 means any that is free, an `mqtt_port` of None no radio."""
+    """What the simulator is told; a port of 0 means any that is free.
+
+    An `mqtt_port` of None means no radio, a `discovery_port` of None cameras that nobody finds by a probe.
+    """
 
     host: str = "127.0.0.1"
     bus_1_link: Path | None = None
@@ -79,6 +86,7 @@ class Settings:
     has_callers: bool = False
     has_door_reader: bool = False
     has_cameras: bool = False
+    discovery_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ class Places:
     alarm_calls_port: int | None = None
     doors_path: Path | None = None  # None: no door reader
     cameras: Mapping[str, str] = field(default_factory=dict)  # host and port of each
+    discovery_port: int | None = None  # None: nobody finds them
 
 
 class Simulation:
@@ -143,7 +152,7 @@ class Simulation:
             mqtt_port = await self._start_radio(stack)
             calls = await self._start_callers(stack)
             self.doors = await self._start_doors(stack)
-            cameras = await self._hang_cameras(stack)
+            cameras, discovery_port = await self._hang_cameras(stack)
             self._places = Places(
                 self.settings.host,
                 line.path,
@@ -160,6 +169,7 @@ class Simulation:
                 calls.get(ALARM_CALLS),
                 None if self.doors is None else self.doors.path,
                 cameras,
+                discovery_port,
             )
             self._stack = stack.pop_all()
         return self
@@ -295,11 +305,21 @@ class Simulation:
             stack.callback(group.create_task(doors.run()).cancel)
         return doors
 
-    async def _hang_cameras(self, stack: AsyncExitStack) -> dict[str, str]:
+    async def _hang_cameras(self, stack: AsyncExitStack) -> tuple[dict[str, str], int | None]:
         if not self.settings.has_cameras:
-            return {}
+            return {}, None
         hung = await stack.enter_async_context(hung_cameras(self.clock, self.settings.host, self.faults))
-        return {camera.make.device_id: camera.address for camera in hung}
+        addresses = {camera.make.device_id: camera.address for camera in hung}
+        if self.settings.discovery_port is None:
+            return addresses, None
+        discovery = Discovery(hung)
+        try:
+            port = await discovery.open(self.settings.host, self.settings.discovery_port)
+        except OSError as error:  # no multicast here, or the port is another program's: they are known anyway
+            _log.warning("nobody finds the cameras by a probe", extra={"reason": str(error)})
+            return addresses, None
+        stack.callback(discovery.close)
+        return addresses, port
 
 
 def free_port(host: str) -> int:

@@ -16,6 +16,7 @@ from simulator.cameras import Camera as SimulatedCamera
 from simulator.cameras import CameraMake, Discovery
 from simulator.clock import Clock
 from simulator.scenes import SIZE, View
+from simulator.simulation import Settings, Simulation
 from tests.edge.building_blocks import MIDNIGHT_MS, ToldClock
 
 CREDENTIAL = onvif.Credential("gatehouse", "lobby & <gate>")
@@ -100,3 +101,16 @@ async def test_cameras_answer_a_probe_with_their_name_and_where_they_are(lobby: 
     (match,) = found
     assert (match.name, match.hardware, match.endpoint) == ("1 号楼大堂", "IPC-T3", LOBBY.endpoint)
     assert match.addresses == (f"http://{lobby.address}/onvif/device_service",)
+
+
+async def test_the_cameras_of_a_simulated_building_are_found_by_a_probe() -> None:
+    settings = Settings(has_cameras=True, discovery_port=0)
+    async with Simulation(settings, lambda: time.time_ns() // 1_000_000) as building:
+        port = building.places.discovery_port
+        assert port is not None
+        found = await find_cameras("127.0.0.1", 0.6, port)
+        hung = building.places.cameras
+
+    assert len(hung) == 3
+    told = sorted(address for match in found for address in match.addresses)
+    assert told == sorted(f"http://{address}/onvif/device_service" for address in hung.values())
