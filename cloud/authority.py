@@ -105,6 +105,11 @@ class Authority:
         leaf = server_certificate(self.issuer, [_general_name(name) for name in names], public_key, now)
         return certificate_pem(leaf, *self.issuer.chain, *self.bridge)
 
+    def chain_pem(self, leaf: x509.Certificate) -> str:
+        """Return a gateway's certificate and the issuing one above it, as they were given; PEM."""
+        above = [one for one in self.issuers if one.subject == leaf.issuer]
+        return certificate_pem(leaf, *above).decode()
+
     def verified(self, der: bytes, now: datetime.datetime) -> x509.Certificate:
         """Return a gateway's certificate that a proxy has been shown; AuthorityError if it is not ours.
 

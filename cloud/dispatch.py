@@ -13,11 +13,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from cloud.domain.change import CommandChanged, GatewayChanged
 from cloud.domain.errors import Forbidden, GatehouseError
 from cloud.domain.gateway import GatewayIdentity, GatewayState
-from cloud.domain.ids import CommandId, GatewayId
+from cloud.domain.ids import GatewayId
 from cloud.ingest import gateway_of, render_error
 from cloud.keys import COMMAND_KEY, DATABASE, LIVE
 from cloud.live import Closed, Listener
-from cloud.services import commands, gateways
+from cloud.services import alarms, commands, gateways
 from cloud.web.door import Door
 from protocol.command import COMMAND_BYTES_MAX, CommandState, Nonce, decode_message, encode_signed
 from protocol.errors import EnvelopeError
@@ -108,16 +108,8 @@ async def _hear(app: web.Application, connection: _Connection) -> None:
             connection.nonce = said.nonce
             await connection.send_waiting(app)
         else:
-            await app[DATABASE].write(
-                connection.gateway.tenant_id,
-                commands.report,
-                connection.gateway,
-                CommandId(said.command_id),
-                said.state,
-                said.detail,
-                said.at_ms,
-                said.signed,
-            )
+            tenant_id = connection.gateway.tenant_id
+            await app[DATABASE].write(tenant_id, alarms.take_report, connection.gateway, said)
 
 
 async def _follow(app: web.Application, connection: _Connection, listener: Listener) -> None:

@@ -34,7 +34,7 @@ from cloud.services.readings import Accepted
 from cloud.store.db import Database
 from cloud.turns import Turns
 from cloud.web.door import Door
-from cloud.web.peer import certificate_of
+from cloud.web.peer import certificate_of, whole_certificate_of
 from protocol.envelope import Ack, Batch, Problem, decode_batch
 from protocol.errors import EnvelopeError
 from protocol.greeting import Hello, Welcome
@@ -237,7 +237,8 @@ async def gateway_of(request: web.Request) -> GatewayIdentity:
         await database.write(shown.tenant_id, gateways.turn_away_outdated, speaker.identity)
         raise Unauthenticated(gateways.NOT_ANY_MORE)
     if speaker.is_newer:
-        await database.write(shown.tenant_id, gateways.take_up, shown)
+        pem = request.app[AUTHORITY].chain_pem(whole_certificate_of(request))
+        await database.write(shown.tenant_id, gateways.take_up, shown, pem)
     request.app[CONNECTIONS].remember(speaker.identity, request.transport)
     return speaker.identity
 

@@ -10,6 +10,7 @@ ACT_WORDS: Mapping[str, str] = MappingProxyType(
         "confirm_registration": mark("registration confirmed"),
         "end_household_access": mark("access to a home ended"),
         "invite_to_household": mark("invited to a home"),
+        "refuse_command_result": mark("result of a command refused"),
         "refuse_registration": mark("registration refused"),
         "revoke_household_invitation": mark("invitation to a home taken back"),
         "set_household_role": mark("what is seen of a home changed"),

@@ -32,6 +32,7 @@ COMMAND_SHAPES = (
     mark("the box stopped while it was being carried out"),
     mark("the box's word is not taken: {}"),
     mark("the signature of key {} does not hold"),
+    mark("key {} was never given to this gateway"),
     mark("it is signed for command {} of gateway {}"),
     mark("{} is no end of a command"),
     mark("command result: {}"),

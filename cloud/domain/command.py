@@ -105,7 +105,7 @@ class BoxSignature:
     statement: str  # what was signed, as it came
     signature: str  # base64 of ECDSA, P-256 with SHA-256, in DER
     key_hash: str
-    certificate_pem: str | None  # given for that key; None if none is known, as after an old backup
+    certificate_pem: str | None  # given for that key; None for what was taken before such keys were refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from cloud.domain.alarm_group import has_own_line
 from cloud.domain.change import AlarmAct, AlarmChanged, EventRecorded
 from cloud.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from cloud.domain.gateway import GatewayIdentity
-from cloud.domain.ids import AlarmId, EventId, SeriesId, SiteId
+from cloud.domain.ids import AlarmId, CommandId, EventId, SeriesId, SiteId
 from cloud.domain.overview import EventLine
 from cloud.domain.page import Page, checked_limit, key_from_cursor, page_of
 from cloud.domain.periods import local_date, time_zone
@@ -26,11 +26,13 @@ from cloud.store import alarms, audit, events, points, premises, reading_batches
 from cloud.store.alarms import NewAlarm
 from cloud.store.db import Tx
 from cloud.store.numbers import next_number
-from protocol.command import COMMAND_RESULT
+from protocol.command import COMMAND_RESULT, Report
 from protocol.event import Event, EventState, Severity
 from protocol.sync import Stream
 
 REASON_LENGTH_MAX = 500
+# Somebody told of a command what its box has not signed; it stands until a person has looked.
+RESULT_REFUSED_ALARM = "command_result_refused"
 
 # As many as one page of them lists.
 TOGETHER_MAX = 500
@@ -46,12 +48,18 @@ def take_event(tx: Tx, gateway: GatewayIdentity, epoch: int, seq: int, happened:
     if not happened.is_historical:
         tx.announce(_recorded(tx, gateway, event_id, happened))
     if happened.kind == COMMAND_RESULT:
-        commands.take_result(tx, gateway, happened)
+        _show_refused(tx, gateway, commands.take_result(tx, gateway, happened))
     passages.take_event(tx, gateway, event_id, happened)
     if happened.state is EventState.RAISED:
         _raise(tx, gateway, epoch, seq, series_id, event_id, happened)
     elif happened.state is EventState.CLEARED:
         _clear(tx, gateway, epoch, seq, event_id, happened)
+
+
+def take_report(tx: Tx, gateway: GatewayIdentity, said: Report) -> None:
+    """Take what a gateway tells of a command on its channel; a signature that does not hold is an alarm."""
+    word = (CommandId(said.command_id), said.state, said.detail, said.at_ms, said.signed)
+    _show_refused(tx, gateway, commands.report(tx, gateway, *word))
 
 
 def raise_own(
@@ -208,6 +216,11 @@ def list_events(
         before = (int(at_ms), str(event_id))
     found = events.list_events(tx, site_id, before, limit + 1)
     return page_of(found, limit, lambda last: (last.occurred_at_ms, last.event_id))
+
+
+def _show_refused(tx: Tx, gateway: GatewayIdentity, why: str) -> None:
+    if why:
+        raise_own(tx, gateway, RESULT_REFUSED_ALARM, Severity.CRITICAL, f"{gateway.code}: {why}", tx.now_ms)
 
 
 def _raise(

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import msgspec
+
 from cloud.domain.access import Action as Permission
 from cloud.domain.access import require, require_recent
 from cloud.domain.change import CommandChanged
@@ -43,7 +45,6 @@ from protocol.command import (
     CommandResult,
     CommandState,
     SignedResult,
-    decode_result,
 )
 from protocol.errors import EnvelopeError
 from protocol.event import Event
@@ -152,35 +153,41 @@ def report(
     detail: str,
     at_ms: int,
     signed: SignedResult | None = None,
-) -> None:
+) -> str:
     """Take a gateway's word on one of its own commands; repetitions and others' commands change nothing.
 
     What it has signed counts, not what stands beside it; where the signature does not hold, or is under
-    the end of another command, the command is unknown until somebody has looked.
+    the end of another command, the command is unknown until somebody has looked, the word is kept in the
+    audit log as it came, and why is returned. "" in every other case.
     """
     found = commands.find_command(tx, command_id)
     if found is None or found.gateway_id != gateway.gateway_id:
-        return
+        return ""
     if signed is None:
         _move(tx, found, state, detail, at_ms)
-        return
+        return ""
     try:
         said = _checked(tx, found, signed)
     except (SignatureRefused, EnvelopeError) as error:
         log.warning("a command's result is not taken", extra={"command": command_id, "why": str(error)})
+        aside = {"why": str(error), **msgspec.structs.asdict(signed)}
+        audit.record(tx, None, "refuse_command_result", "command", command_id, aside)
         _move(tx, found, CommandState.UNKNOWN, f"the box's word is not taken: {error}", at_ms)
-        return
+        return str(error)
     _move(tx, found, said.state, said.detail, said.at_ms, signed)
+    return ""
 
 
 def _checked(tx: Tx, found: IssuedCommand, signed: SignedResult) -> CommandResult:
     """Return what the box has signed of this command; SignatureRefused or EnvelopeError if it has not.
 
-    A key of which we have no certificate is the box's nevertheless, for its connection has shown one of
-    ours: it was given after the backup we were restored from. The signature is kept to be checked later.
+    Any key the gateway ever had will do: what was signed before a renewal may come after it. One given
+    after the backup we were restored from is known since the box has shown its certificate.
     """
     pem = enrolments.certificate_for_key(tx, found.gateway_id, signed.key_hash, 0)
-    said = decode_result(signed.statement) if pem is None else verified_result(signed, public_key_of(pem))
+    if pem is None:
+        raise SignatureRefused(f"key {signed.key_hash[:16]} was never given to this gateway")
+    said = verified_result(signed, public_key_of(pem))
     if (said.command_id, said.gateway_id) != (found.command_id, found.gateway_id):
         raise SignatureRefused(f"it is signed for command {said.command_id} of gateway {said.gateway_id}")
     if said.state not in FINAL_STATES:
@@ -188,16 +195,17 @@ def _checked(tx: Tx, found: IssuedCommand, signed: SignedResult) -> CommandResul
     return said
 
 
-def take_result(tx: Tx, gateway: GatewayIdentity, happened: Event) -> None:
-    """Take the outcome of a command from the event that carries it, however late it comes."""
+def take_result(tx: Tx, gateway: GatewayIdentity, happened: Event) -> str:
+    """Take the outcome of a command from the event that carries it, however late it comes; as `report`."""
     try:
         state = CommandState(happened.attributes.get("state", ""))
     except ValueError:
-        return  # a newer box's word; the event itself is kept
+        return ""  # a newer box's word; the event itself is kept
     command_id = happened.attributes.get("command_id", "")
     if is_uuid(command_id):
         word = (happened.message, happened.occurred_at_ms, _signed_in(happened.attributes))
-        report(tx, gateway, CommandId(command_id), state, *word)
+        return report(tx, gateway, CommandId(command_id), state, *word)
+    return ""
 
 
 def _signed_in(attributes: Mapping[str, str]) -> SignedResult | None:

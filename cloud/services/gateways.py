@@ -34,6 +34,7 @@ from cloud.store.db import Tx
 from cloud.store.points import Device
 from protocol.event import Severity
 from protocol.greeting import Hello, Welcome
+from provisioning.authority import key_fingerprint, public_key_of
 from provisioning.enrolment_token import new_secret
 
 log = logging.getLogger(__name__)
@@ -119,8 +120,12 @@ def is_in_doubt(tx: Tx, gateway_id: GatewayId) -> bool:
     return known is not None and known.doubt is not None
 
 
-def take_up(tx: Tx, shown: ShownCertificate) -> None:
-    """Note that a newer certificate is in use: the one before has a few minutes left."""
+def take_up(tx: Tx, shown: ShownCertificate, pem: str) -> None:
+    """Note that a newer certificate is in use: the one before has a few minutes left.
+
+    Given after the backup this cloud was restored from it is kept now: what its key signs is checked by it.
+    """
+    enrolments.remember_certificate(tx, shown, key_fingerprint(public_key_of(pem)), pem)
     if enrolments.find_identity(tx, shown.gateway_id, lock=True) is None:
         enrolments.put_identity(tx, shown)
     else:

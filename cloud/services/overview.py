@@ -46,6 +46,7 @@ METERS_READ = 500
 # What each condition puts at stake; a kind not named here is judged by its severity.
 _AT_STAKE = MappingProxyType(
     {
+        "command_result_refused": Consequence.SAFETY,
         "device_offline": Consequence.MONEY,
         "door_forced": Consequence.SAFETY,
         "fire_alarm": Consequence.SAFETY,

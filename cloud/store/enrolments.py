@@ -156,18 +156,30 @@ def use_offer(tx: Tx, offer_id: str, key_hash: str) -> bool:
 def insert_certificate(tx: Tx, given: ShownCertificate, key_hash: str, pem: str) -> None:
     """Keep a certificate that was given."""
     # Remember what was signed.
+    tx.conn.execute(sa.insert(gateway_certificate).values(**_given(tx, given, key_hash, pem)))
+
+
+def _given(tx: Tx, given: ShownCertificate, key_hash: str, pem: str) -> dict[str, object]:
+    return {
+        "tenant_id": tx.tenant_id,
+        "id": tx.new_id(),
+        "gateway_id": given.gateway_id,
+        "serial": given.serial,
+        "key_hash": key_hash,
+        "pem": pem,
+        "issued_at_ms": tx.now_ms,
+        "not_before_ms": given.not_before_ms,
+        "expires_at_ms": given.expires_at_ms,
+    }
+
+
+def remember_certificate(tx: Tx, shown: ShownCertificate, key_hash: str, pem: str) -> None:
+    """Keep a certificate of ours that this database has forgotten; one it knows stays as it is."""
+    # What was signed after the backup?
     tx.conn.execute(
-        sa.insert(gateway_certificate).values(
-            tenant_id=tx.tenant_id,
-            id=tx.new_id(),
-            gateway_id=given.gateway_id,
-            serial=given.serial,
-            key_hash=key_hash,
-            pem=pem,
-            issued_at_ms=tx.now_ms,
-            not_before_ms=given.not_before_ms,
-            expires_at_ms=given.expires_at_ms,
-        )
+        tx.insert(gateway_certificate)
+        .values(**_given(tx, shown, key_hash, pem))
+        .on_conflict_do_nothing(index_elements=["tenant_id", "serial"])
     )
 
 

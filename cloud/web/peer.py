@@ -49,6 +49,16 @@ def certificate_of(request: web.Request) -> ShownCertificate:
         raise Unauthenticated(str(error)) from error
 
 
+def whole_certificate_of(request: web.Request) -> x509.Certificate:
+    """Return the certificate that `certificate_of` tells about; only where that is known to be there."""
+    if _is_unix_socket(request):
+        return x509.load_der_x509_certificate(_der(request.headers[PROXY_HEADER]))
+    connection = _extra(request, "ssl_object")
+    der = connection.getpeercert(True) if isinstance(connection, ssl.SSLObject) else None
+    assert der is not None, "who has been known by a certificate has shown one"
+    return x509.load_der_x509_certificate(der)
+
+
 def says(certificate: x509.Certificate) -> ShownCertificate:
     """Return what a gateway's certificate says; AuthorityError if it is no gateway's."""
     name = gateway_named(certificate)

@@ -7,7 +7,7 @@ from cloud.store.db import Database
 from protocol.event import Severity
 from protocol.greeting import Hello
 from tests.cloud.garden import add_gateway, add_site
-from tests.cloud.test_enrolments import OTHER_KEY, renewed, shown
+from tests.cloud.test_enrolments import OTHER_KEY, pem_of, renewed, shown
 from tests.databases import TENANT, FakeClock
 
 
@@ -57,5 +57,5 @@ def test_a_certificate_nobody_renewed_is_told_ever_more_gravely(database: Databa
         "gw-1 (gw-1), 7 d": (83, Severity.CRITICAL),
         "gw-1 (gw-1), 1 d": (89, Severity.CRITICAL),
     }
-    database.write_now(TENANT, gateways.take_up, renewed(database, gateway, OTHER_KEY))
+    database.write_now(TENANT, gateways.take_up, renewed(database, gateway, OTHER_KEY), pem_of(gateway))
     assert greet(database, clock, gateway, 0) == []

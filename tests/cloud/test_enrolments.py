@@ -1,5 +1,6 @@
 """Becoming a gateway: one token makes one key a gateway, whatever is tried with it and by how many."""
 
+import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,8 +15,9 @@ from cloud.services.enrolments import Certified, Refusal
 from cloud.store import audit, schema
 from cloud.store.db import Database, Tx
 from protocol.greeting import Hello
+from provisioning.authority import GatewayName, certificate_pem, gateway_certificate, new_key, new_root
 from tests.cloud.garden import add_gateway, add_manager, add_site, count
-from tests.databases import TENANT, FakeClock
+from tests.databases import START_MS, TENANT, FakeClock
 
 KEY, OTHER_KEY = "aa" * 32, "bb" * 32
 LIFE_MS = 90 * 24 * 3600 * 1000
@@ -45,6 +47,14 @@ def enrol(
 
 def offer(database: Database, gateway_id: GatewayId) -> str:
     return database.write_now(TENANT, enrolments.offer, system_user(TENANT), gateway_id).secret
+
+
+def pem_of(gateway: GatewayIdentity) -> str:
+    """Return a certificate of the gateway as its connection shows it."""
+    now = datetime.datetime.fromtimestamp(START_MS / 1000, datetime.UTC)
+    name = GatewayName(gateway.tenant_id, gateway.gateway_id)
+    leaf = gateway_certificate(new_root("root", now), name, new_key().public_key(), now)
+    return certificate_pem(leaf).decode()
 
 
 def renewed(database: Database, gateway: GatewayIdentity, key: str) -> ShownCertificate:
@@ -210,7 +220,7 @@ def test_a_renewed_certificate_ends_the_one_before_ten_minutes_after_its_first_u
     clock.advance(hours=5)
     unused = database.read_now(TENANT, gateways.authenticate, old)
     first_use = database.read_now(TENANT, gateways.authenticate, new)
-    database.write_now(TENANT, gateways.take_up, new)
+    database.write_now(TENANT, gateways.take_up, new, pem_of(gateway))
     clock.advance(minutes=10)
     outgoing = database.read_now(TENANT, gateways.authenticate, old)
     clock.advance(ms=1)
@@ -239,10 +249,11 @@ def test_a_cloud_that_forgot_a_certificate_still_takes_it(database: Database) ->
     given = ShownCertificate(TENANT, gateway.gateway_id, "ff", 1_700_000_000_000, 1_800_000_000_000)
 
     speaker = database.read_now(TENANT, gateways.authenticate, given)
-    database.write_now(TENANT, gateways.take_up, given)
+    database.write_now(TENANT, gateways.take_up, given, pem_of(gateway))
     again = database.read_now(TENANT, gateways.authenticate, given)
 
     assert (speaker.is_newer, again.is_newer) == (True, False)
+    assert count(database, schema.gateway_certificate) == 1
 
 
 def test_two_boxes_with_one_key_are_told_and_a_person_decides(database: Database, clock: FakeClock) -> None:

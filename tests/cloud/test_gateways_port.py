@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -25,7 +26,8 @@ from cloud.domain.gateway import GatewayIdentity
 from cloud.domain.user import system_user
 from cloud.keys import AUTHORITY, DATABASE
 from cloud.services import gateways
-from cloud.store.db import Database
+from cloud.store import enrolments, schema
+from cloud.store.db import Database, Tx
 from protocol.greeting import Hello
 from protocol.sync import COMMANDS_PATH, HELLO_PATH
 from provisioning.authority import (
@@ -33,11 +35,13 @@ from provisioning.authority import (
     certificate_pem,
     gateway_certificate,
     gateway_named,
+    key_fingerprint,
     key_pem,
     new_intermediate,
     new_key,
     new_request,
     new_root,
+    public_key_of,
 )
 from provisioning.est import (
     CACERTS_PATH,
@@ -292,3 +296,21 @@ async def test_a_certificate_of_another_authority_does_not_pass_the_handshake(po
     with pytest.raises(aiohttp.ClientError):
         async with port.http.post(port.url + HELLO_PATH, data=HELLO, ssl=stranger):
             pass
+
+
+async def test_a_restored_cloud_keeps_the_certificate_a_box_shows_it(port: Port) -> None:
+    box = await asyncio.to_thread(enrolled, port.app, port.gateway.gateway_id, port.url)
+    assert box.pair is not None
+    key_hash = key_fingerprint(public_key_of(box.pair.certificate_pem))
+    known = (TENANT, enrolments.certificate_for_key, port.gateway.gateway_id, key_hash, 0)
+
+    def forget(tx: Tx) -> None:
+        for table in (schema.gateway_identity, schema.gateway_certificate):
+            tx.conn.execute(sa.delete(table).where(table.c.tenant_id == TENANT))
+
+    await port.database.write(TENANT, forget)
+    assert await port.database.read(*known) is None
+    async with port.http.post(port.url + HELLO_PATH, data=HELLO, ssl=box.tls_context(LONG_AGO_MS)) as answer:
+        assert answer.status == 200
+
+    assert await port.database.read(*known) == box.pair.certificate_pem

@@ -6,16 +6,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud.domain.command import CommandStep, IssuedCommand, Purpose
 from cloud.domain.gateway import GatewayIdentity, ShownCertificate
 from cloud.domain.ids import GatewayId
 from cloud.domain.user import User
-from cloud.services import commands, gateways
-from cloud.store import enrolments, points
+from cloud.services import alarms, commands, gateways
+from cloud.store import audit, enrolments, points
 from cloud.store.db import Database, Tx
+from cloud.web.peer import says
 from protocol.command import (
     COMMAND_RESULT,
     RESULT_KEY,
@@ -24,6 +27,7 @@ from protocol.command import (
     Action,
     CommandResult,
     CommandState,
+    Report,
     SignedResult,
 )
 from protocol.event import Event, EventState, Severity
@@ -219,18 +223,72 @@ def test_what_is_no_end_is_not_taken_as_one(door: Door) -> None:
 
 @pytest.mark.parametrize("statement", ["", "{}", '{"statement":"something else"}', '"done"'])
 def test_what_says_something_else_is_no_result(door: Door, statement: str) -> None:
-    step = door.tell(SignedResult(statement, "", "0" * 64))
+    signature = door.key.sign(statement.encode(), ec.ECDSA(hashes.SHA256()))
+    key_hash = key_fingerprint(door.key.public_key())
+
+    step = door.tell(SignedResult(statement, base64.b64encode(signature).decode(), key_hash))
 
     assert step.state is CommandState.UNKNOWN
     assert "command result: " in step.detail
 
 
-def test_a_key_given_after_the_backup_is_the_boxes_and_said_to_be_unchecked(door: Door) -> None:
+def test_a_key_of_our_own_making_signs_for_nobody(door: Door) -> None:
     step = door.tell(signed_result(door.word(), new_key()))
+
+    assert (step.state, step.signature) == (CommandState.UNKNOWN, None)
+    assert step.detail.endswith(" was never given to this gateway")
+
+
+def test_the_key_of_another_box_under_its_own_name_signs_for_that_box_alone(
+    door: Door, database: Database
+) -> None:
+    other, _ = add_gateway(database, door.gateway.site_id, code="gw-2")
+
+    step = door.tell(signed_result(door.word(), door.certified(other)))
+
+    assert step.state is CommandState.UNKNOWN
+
+
+def test_a_key_given_after_the_backup_counts_once_the_box_has_shown_its_certificate(
+    door: Door, database: Database
+) -> None:
+    key, name = new_key(), GatewayName(TENANT, door.gateway.gateway_id)
+    leaf = gateway_certificate(ROOT, name, key.public_key(), NOW)
+    pem = certificate_pem(leaf).decode()
+    database.write_now(TENANT, gateways.take_up, says(leaf), pem)
+
+    step = door.tell(signed_result(door.word(), key))
 
     assert step.state is CommandState.DONE
     assert step.signature is not None
-    assert step.signature.certificate_pem is None
+    assert step.signature.certificate_pem == pem
+
+
+@pytest.mark.parametrize("way", ["channel", "event"])
+def test_a_word_that_is_not_the_boxes_is_kept_and_shown_even_under_a_command_that_has_ended(
+    door: Door, database: Database, way: str
+) -> None:
+    door.tell(signed_result(door.word(), door.key))
+    forged = signed_result(door.word(state=CommandState.REFUSED), new_key())
+    command_id = door.asked.command_id
+
+    if way == "channel":
+        said = Report(command_id, CommandState.REFUSED, "beside it", AT_MS, forged)
+        database.write_now(TENANT, alarms.take_report, door.gateway, said)
+    else:
+        told = {"command_id": command_id, "state": "refused", **msgspec.structs.asdict(forged)}
+        event = Event(
+            COMMAND_RESULT, EventState.OCCURRED, Severity.INFO, "lock-1", AT_MS, "", attributes=told
+        )
+        post(database, door.gateway, [event_block(1, [event])], Stream.EVENT)
+
+    why = f"key {forged.key_hash[:16]} was never given to this gateway"
+    assert door.last().state is CommandState.DONE
+    [alarm] = database.read_now(TENANT, alarms.list_alarms, door.manager).items
+    assert (alarm.kind, alarm.message) == ("command_result_refused", f"gw-1: {why}")
+    entries = database.read_now(TENANT, audit.entries_of, "command", command_id)
+    [aside] = [entry.detail for entry in entries if entry.action == "refuse_command_result"]
+    assert aside == {"why": why, **msgspec.structs.asdict(forged)}
 
 
 def test_a_box_that_does_not_sign_yet_is_heard(door: Door, database: Database) -> None:

@@ -9,7 +9,7 @@ FAULTS = [
     *(f"E{number}" for number in range(1, 13)),
     *(f"S{number}" for number in range(1, 15)),
     *("C1", "C2", "C3", "C9"),
-    *(f"K{number}" for number in range(1, 7)),
+    *(f"K{number}" for number in range(1, 9)),
 ]
 _TEST = re.compile(r"`(tests/[a-z_/0-9]+\.py)::(test_[a-z_0-9]+)`")
 
