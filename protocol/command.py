@@ -236,13 +236,13 @@ def decode_signed(message: bytes) -> SignedCommand:
 class CommandResult(
     msgspec.Struct,
     frozen=True,
-    forbid_unknown_fields=True,
     tag_field="statement",
     tag="gatehouse command result v1",
 ):
     """How a command ended, in the words the box signs: JSON, so that whoever checks it can also read it.
 
-    It begins with what it is: no other thing signed by the same key can pass for it.
+    It begins with what it is: no other thing signed by the same key can pass for it. Fields are added,
+    never re-meant: what a newer box says more is kept in the text, and no reason to doubt the rest.
     """
 
     command_id: str

@@ -29,6 +29,7 @@ from protocol.command import (
     CommandState,
     Report,
     SignedResult,
+    encode_result,
 )
 from protocol.event import Event, EventState, Severity
 from protocol.greeting import Hello
@@ -219,6 +220,18 @@ def test_what_is_no_end_is_not_taken_as_one(door: Door) -> None:
 
     assert step.state is CommandState.UNKNOWN
     assert "accepted is no end of a command" in step.detail
+
+
+def test_what_a_newer_box_says_more_is_kept_and_no_reason_to_doubt_the_rest(door: Door) -> None:
+    statement = encode_result(door.word()).replace("{", '{"said_since":"7",', 1)
+    signature = door.key.sign(statement.encode(), ec.ECDSA(hashes.SHA256()))
+    key_hash = key_fingerprint(door.key.public_key())
+
+    step = door.tell(SignedResult(statement, base64.b64encode(signature).decode(), key_hash))
+
+    assert step.state is CommandState.DONE
+    assert step.signature is not None
+    assert step.signature.statement == statement
 
 
 @pytest.mark.parametrize("statement", ["", "{}", '{"statement":"something else"}', '"done"'])
