@@ -9,15 +9,15 @@ from cloud.services.premises import site_of
 from cloud.store import audit, nearby
 from cloud.store.db import Tx
 
-_SERVICES_MAX = 200
+SERVICES_MAX = 200
 
 
 def add_service(tx: Tx, actor: User, site_id: SiteId, said: NearbySaid) -> NearbyService:
     """Add a service to a site's directory."""
     require(actor, Action.MANAGE_COMMUNITY)
     site_of(tx, site_id)
-    if len(nearby.list_services(tx, site_id)) >= _SERVICES_MAX:
-        raise Conflict(f"there are {_SERVICES_MAX} nearby services already: remove one nobody needs")
+    if len(nearby.list_services(tx, site_id)) >= SERVICES_MAX:
+        raise Conflict(f"there are {SERVICES_MAX} nearby services already: remove one nobody needs")
     added = NearbyService(NearbyServiceId(tx.new_id()), site_id, said)
     nearby.insert_service(tx, added)
     _record(tx, actor, "add_nearby_service", added)

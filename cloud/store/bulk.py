@@ -36,6 +36,7 @@ from cloud.store.schema import (
     installation,
     manual_reading,
     meter,
+    nearby_service,
     occupancy,
     opening_usage,
     person,
@@ -99,6 +100,7 @@ class NewReading:
 _REMOVABLE: Mapping[str, sa.Table] = MappingProxyType(
     {
         "former_charge": former_charge,
+        "nearby_service": nearby_service,
         "opening_usage": opening_usage,
         "vehicle": vehicle,
         "occupancy": occupancy,

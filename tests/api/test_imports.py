@@ -85,6 +85,7 @@ async def test_a_template_has_titles_and_what_is_there_has_rows(homes: Homes) ->
         "opening_usage",
         "former_charges",
         "equipment",
+        "nearby_services",
     ]
 
 
@@ -137,3 +138,44 @@ async def test_a_technician_brings_in_meters_and_no_accounts(homes: Homes) -> No
 
     assert refused.status == 403
     assert [one["code"] for one in kinds.json["items"]] == ["meters", "readings", "equipment"]
+
+
+async def test_the_directory_of_nearby_services_is_brought_in_corrected_and_undone(homes: Homes) -> None:
+    titles = ("名称", "类别", "电话", "地址", "排序")
+    first = workbook(
+        titles,
+        ("仁和药店", "药店", "0769 2212 3456", None, 2),
+        ("第一小学", "学校", None, "示范路 12 号", 1),
+        ("开锁王师傅", "维修", "找王师傅", None, None),
+        ("无名", "其他", None, None, None),
+    )
+    checked = await _upload(homes, "nearby_services", first)
+    path = f"/api/v1/imports/{checked.json['summary']['import_id']}"
+    await homes.post(f"{path}/carry_out", {"digest": checked.json["digest"]})
+    corrected = workbook(titles, ("仁和药店", "药店", "0769 2212 9999", None, 2))
+    again = await _upload(homes, "nearby_services", corrected)
+    later = f"/api/v1/imports/{again.json['summary']['import_id']}"
+    await homes.post(f"{later}/carry_out", {"digest": again.json["digest"]})
+
+    listed = f"/api/v1/sites/{homes.site_id}/nearby_services"
+    changed = (await homes.get(listed))["items"]
+    table = await homes.cloud.call(
+        "GET", f"/api/v1/sites/{homes.site_id}/tables/nearby_services", token=homes.token
+    )
+    await homes.post(f"{later}/undo")
+    before = (await homes.get(listed))["items"]
+    await homes.post(f"{path}/undo")
+
+    assert [row["outcome"] for row in checked.json["rows"]] == ["new", "new", "wrong", "wrong"]
+    assert "“找王师傅”不是能拨打的号码" in checked.json["rows"][2]["errors"]
+    assert "电话和地址至少填一项" in checked.json["rows"][3]["errors"]
+    assert [(one["name"], one["phone"]) for one in changed] == [
+        ("仁和药店", "0769 2212 9999"),
+        ("第一小学", ""),
+    ]
+    assert [row[0] for row in _rows(table)[1:]] == ["仁和药店", "第一小学"]
+    assert [(one["name"], one["phone"]) for one in before] == [
+        ("仁和药店", "0769 2212 3456"),
+        ("第一小学", ""),
+    ]
+    assert (await homes.get(listed))["items"] == []

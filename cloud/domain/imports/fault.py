@@ -23,6 +23,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "day": ("“{0}”不是日期，应如 2026-11-01", "“{0}” is no date; expected one such as 2026-11-01"),
         "day_ahead": ("{0} 还没到", "{0} has not come yet"),
         "dial": ("表 {0} 显示不了 {1}，量程是 0 到 {2}", "meter {0} cannot show {1}; it shows 0 to {2}"),
+        "dialled": (
+            "“{0}”不是能拨打的号码：只用数字、空格、连字符和括号",
+            "“{0}” cannot be dialled: digits, spaces, hyphens and brackets alone",
+        ),
         "ends_first": ("迁出日期 {0} 早于入住日期 {1}", "it ends on {0}, before it begins on {1}"),
         "fixed": (
             "“{0}”现在是“{1}”，不能由导入改成“{2}”",
@@ -74,7 +78,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "range": ("“{0}”应在 {1} 到 {2} 之间", "“{0}” is not between {1} and {2}"),
         "supplied": ("计量点“{0}”已由户号 {1} 缴费", "{0} is paid for by account {1} already"),
+        "too_many": ("最多 {0} 项", "there can be {0} at most"),
         "twice": ("与第 {0} 行重复", "is in row {0} already"),
+        "unreachable": ("电话和地址至少填一项", "a telephone number or an address is needed"),
         "until_first": ("截止日 {1} 早于起始日 {0}", "it ends on {1}, before it begins on {0}"),
         "wants": ("填了“{0}”就要填“{1}”", "“{0}” needs “{1}” too"),
         "whole": ("“{0}”不是整数", "“{0}” is no whole number"),

@@ -8,6 +8,7 @@ from cloud.services.importers import (
     equipment,
     former_charges,
     meters,
+    nearby,
     opening_balances,
     opening_usage,
     people,
@@ -22,6 +23,7 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
         "equipment": equipment.IMPORTER,
         "former_charges": former_charges.IMPORTER,
         "meters": meters.IMPORTER,
+        "nearby_services": nearby.IMPORTER,
         "opening_balances": opening_balances.IMPORTER,
         "opening_usage": opening_usage.IMPORTER,
         "people": people.IMPORTER,
@@ -41,4 +43,5 @@ IN_ORDER = (
     "opening_usage",
     "former_charges",
     "equipment",
+    "nearby_services",
 )
