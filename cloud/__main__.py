@@ -34,6 +34,7 @@ from cloud.domain.site_document import site_document_from_json
 from cloud.domain.user import Locale, system_user
 from cloud.domain.user import Role as UserRole
 from cloud.logs import configure_logs
+from cloud.privacy_key_cli import privacy_key
 from cloud.services import audit, setup, users
 from cloud.services.passwords import hash_password
 from cloud.store import backup, migrate, restore
@@ -99,6 +100,7 @@ def serve_command(
 
 cloud.add_command(authority)
 cloud.add_command(company)
+cloud.add_command(privacy_key)
 
 
 @cloud.group("user")

@@ -56,7 +56,7 @@ from cloud.providers import providers_of
 from cloud.running import keep_every_company
 from cloud.services import tenants, webhooks
 from cloud.services.passwords import Passwords
-from cloud.store.db import Clock, Database, Keyring, is_embedded
+from cloud.store.db import Clock, Database, is_embedded
 from cloud.store.relay import Relay
 from cloud.supervisor import supervised
 from cloud.web.bill_runs import bill_runs
@@ -106,7 +106,7 @@ def make_app(config: Config, *, clock: Clock) -> web.Application:
     now = datetime.datetime.fromtimestamp(clock() / 1000, datetime.UTC)
     app[AUTHORITY] = authority.load_or_make(authority_folder(config), authority_password(config), now)
     app[COMMAND_KEY] = load_or_make(command_key_path(config))
-    app[KEYRING] = Keyring(privacy_key.load_or_make(privacy_key.privacy_key_path(config)))
+    app[KEYRING] = privacy_key.keyring_of(privacy_key.privacy_key_path(config))
     app[PROVIDERS] = providers_of(config)
     app[SESSION_LIMITS] = SessionLimits(
         idle_ms=config.sessions.idle_timeout_s * 1000, absolute_ms=config.sessions.absolute_timeout_s * 1000

@@ -14,7 +14,7 @@ import msgspec
 
 from cloud.config import DEFAULT_TENANT, Config, ConfigError, DatabaseConfig, database_url, read_config
 from cloud.domain.errors import GatehouseError, Invalid
-from cloud.privacy_key import load_or_make, privacy_key_path
+from cloud.privacy_key import keyring_of, privacy_key_path
 from cloud.services import tenants
 from cloud.store import migrate
 from cloud.store.db import Database, Keyring, is_embedded
@@ -75,7 +75,7 @@ def opened(config_path: Path | None, database: str | None) -> Iterator[Database]
 def _keyring(config: Config) -> Keyring | None:
     """Return what opens personal data; None where no key is named, for commands that need none."""
     try:
-        return Keyring(load_or_make(privacy_key_path(config)))
+        return keyring_of(privacy_key_path(config))
     except ConfigError:
         if config.privacy.key_file or config.commands.key_file:
             raise

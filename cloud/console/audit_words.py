@@ -199,6 +199,7 @@ ACT_WORDS: Mapping[str, str] = MappingProxyType(
         "withdraw_configuration": mark("configuration withdrawn"),
         "withdraw_consent": mark("consent withdrawn"),
         "withdraw_enrolment": mark("enrolment withdrawn"),
+        "wrap_key_anew": mark("privacy key changed"),
         "write_response_plan": mark("response plan written"),
     }
 )

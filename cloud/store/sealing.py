@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cloud.domain.errors import Unavailable
 from cloud.store.keyring import Damaged as Damaged
-from cloud.store.keyring import open_sealed, seal_about
+from cloud.store.keyring import Keyring, open_sealed, seal_about
 from cloud.store.schema import tenant_key
 from cloud.store.transaction import Tx
 
@@ -112,19 +112,48 @@ def destroy_key(tx: Tx) -> bool:
     return bool(tx.conn.execute(sa.delete(tenant_key).where(tenant_key.c.tenant_id == tx.tenant_id)).rowcount)
 
 
+def is_key_current(tx: Tx) -> bool:
+    """Tell whether the company needs no former master key; one that has sealed nothing needs none."""
+    wrapped = _wrapped_key(tx)
+    return wrapped is None or _keyring(tx).is_current(tx.tenant_id, wrapped)
+
+
+def rewrap_key(tx: Tx) -> None:
+    """Wrap the company's key, which stays the same, with the current master key."""
+    wrapped = _wrapped_key(tx)
+    if wrapped is None:
+        return
+    keyring = _keyring(tx)
+    anew = keyring.wrap(tx.tenant_id, keyring.open(tx.tenant_id, wrapped))
+    # Change the wrapping of the key that was looked at, unless it was destroyed meanwhile.
+    tx.conn.execute(
+        sa.update(tenant_key)
+        .where(tenant_key.c.tenant_id == tx.tenant_id, tenant_key.c.wrapped == wrapped)
+        .values(wrapped=anew)
+    )
+
+
 def _key_of(tx: Tx) -> bytes | None:
+    keyring, wrapped = _keyring(tx), _wrapped_key(tx)
+    return None if wrapped is None else keyring.open(tx.tenant_id, wrapped)
+
+
+def _keyring(tx: Tx) -> Keyring:
     if tx.keyring is None:
         raise Unavailable("no privacy key is configured: personal data can be neither kept nor shown", 60)
+    return tx.keyring
+
+
+def _wrapped_key(tx: Tx) -> bytes | None:
     # What is this company's key?
     wrapped = tx.conn.execute(
         sa.select(tenant_key.c.wrapped).where(tenant_key.c.tenant_id == tx.tenant_id)
     ).scalar_one_or_none()
-    return None if wrapped is None else tx.keyring.open(tx.tenant_id, bytes(wrapped))
+    return None if wrapped is None else bytes(wrapped)
 
 
 def _new_key(tx: Tx) -> bytes:
-    assert tx.keyring is not None, "whoever seals has looked for a key"
-    wrapped = tx.keyring.wrap(tx.tenant_id, secrets.token_bytes(_KEY_BYTES))
+    wrapped = _keyring(tx).wrap(tx.tenant_id, secrets.token_bytes(_KEY_BYTES))
     # Give the company a key, unless another transaction just has.
     tx.conn.execute(
         tx.insert(tenant_key)

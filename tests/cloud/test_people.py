@@ -162,10 +162,10 @@ def test_another_master_key_opens_nothing(house: House, database_url: str, clock
 def test_the_master_key_is_made_once_and_refused_where_others_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "privacy.key"
 
-    made = privacy_key.load_or_make(path)
+    [made] = privacy_key.load_or_make(path)
 
     assert len(made) == 32
-    assert privacy_key.load_or_make(path) == made
+    assert privacy_key.load_or_make(path) == (made,)
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="others may read it; run: chmod 600"):
