@@ -18,6 +18,12 @@ class DaysQuery(Request, frozen=True, kw_only=True):
     until_on: date
 
 
+class DayQuery(Request, frozen=True, kw_only=True):
+    """Which day."""
+
+    on: date
+
+
 class NewToldDay(Request, frozen=True, kw_only=True):
     """What kind of day it is ("hot"), as tariffs name it in `days`, and who says so."""
 
@@ -57,6 +63,11 @@ async def tell_day(call: Call[Nothing, NewToldDay]) -> ToldDayView:
     return view_of(told, ToldDayView)
 
 
+async def forget_day(call: Call[DayQuery, Nothing]) -> None:
+    """Take back what was told of a day."""
+    await call.write(special_days.forget_day, SiteId(call.id("site_id")), call.query.on)
+
+
 _PATH = "/api/v1/sites/{site_id}/special_days"
 
 ROUTES = (
@@ -71,5 +82,15 @@ ROUTES = (
         body=NewToldDay,
         description="Published holidays are known already. What is told here holds before them: heat, a "
         "storm, a local holiday. Charges so far and later bills follow; issued ones stay.",
+    ),
+    Route(
+        "DELETE",
+        _PATH,
+        "Take a special day back",
+        Action.MANAGE_TARIFFS,
+        forget_day,
+        None,
+        query=DayQuery,
+        description="It is again what the published calendar says. Issued bills stay.",
     ),
 )

@@ -172,6 +172,7 @@ ACT_WORDS: Mapping[str, str] = MappingProxyType(
         "set_up_second_factor": mark("second factor set up"),
         "settle_problem": mark("put-aside block settled"),
         "share_cost": mark("cost shared"),
+        "forget_day": mark("special day taken back"),
         "tell_day": mark("special day told"),
         "withdraw_shared_cost": mark("shared cost taken back"),
         "shelve_alarm": mark("alarm put aside"),

@@ -77,6 +77,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "notice-tried": mark("A test is on its way; below you see whether it arrived"),
         "notice-again": mark("It is tried again"),
         "password-changed": mark("Your password is changed; everywhere else you are signed out"),
+        "special-days-changed": mark("Noted; bills to come follow"),
         "second-factor-removed": mark("No code is asked any more"),
         "session-ended": mark("Signed out there"),
         "password-chosen": mark("Your password is set; sign in as %(login)s"),

@@ -6,6 +6,7 @@ The invariant: a day has one kind and the one who said so; bills already issued 
 from datetime import date
 
 from cloud.domain.access import Action, require
+from cloud.domain.errors import NotFound
 from cloud.domain.ids import SiteId
 from cloud.domain.user import User
 from cloud.services.premises import site_of
@@ -29,3 +30,18 @@ def tell_day(tx: Tx, actor: User, site_id: SiteId, on: date, kind: str, source: 
     detail: dict[str, str | int | None] = {"day": on.isoformat(), "kind": kind, "source": source}
     audit.record(tx, actor.user_id, "tell_day", "site", site_id, detail)
     return ToldDay(on, kind, source)
+
+
+def forget_day(tx: Tx, actor: User, site_id: SiteId, on: date) -> None:
+    """Take back what was told of a day: it is again what the published calendar says."""
+    require(actor, Action.MANAGE_TARIFFS)
+    site_of(tx, site_id)
+    forgotten = special_days.forget_day(tx, site_id, on)
+    if forgotten is None:
+        raise NotFound(f"nothing was told of {on.isoformat()}")
+    detail: dict[str, str | int | None] = {
+        "day": on.isoformat(),
+        "kind": forgotten.kind,
+        "source": forgotten.source,
+    }
+    audit.record(tx, actor.user_id, "forget_day", "site", site_id, detail)

@@ -33,6 +33,17 @@ def tell_day(tx: Tx, site_id: SiteId, on: date, kind: str, source: str) -> None:
     )
 
 
+def forget_day(tx: Tx, site_id: SiteId, on: date) -> ToldDay | None:
+    """Take a day back; return what was told of it, None if nothing was."""
+    # Forget one day.
+    row = tx.conn.execute(
+        sa.delete(day_type)
+        .where(day_type.c.tenant_id == tx.tenant_id, day_type.c.site_id == site_id, day_type.c.on_date == on)
+        .returning(day_type.c.kind, day_type.c.source)
+    ).one_or_none()
+    return None if row is None else ToldDay(on, row.kind, row.source)
+
+
 def told_at(tx: Tx, site_id: SiteId) -> dict[date, str]:
     """Return the kind of every day that was told of."""
     # Which days were not like others here?
