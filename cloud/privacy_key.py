@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from cloud.config import Config, ConfigError, command_key_path
-from cloud.domain.errors import Conflict
+from cloud.domain.errors import Conflict, Unavailable
 from cloud.store.keyring import Keyring
 
 KEY_BYTES = 32
@@ -31,7 +31,7 @@ def privacy_key_path(config: Config) -> Path:
 
 def keyring_of(path: Path) -> Keyring:
     """Return what opens personal data with the keys in `path`, and looks there again when they change."""
-    return Keyring(*load_or_make(path), read_anew=partial(_load, path))
+    return Keyring(*load_or_make(path), read_anew=partial(_load_again, path))
 
 
 def load_or_make(path: Path) -> tuple[bytes, ...]:
@@ -79,6 +79,14 @@ def drop_former_keys(path: Path) -> int:
     if former:
         _replace(path, (current,))
     return len(former)
+
+
+def _load_again(path: Path) -> tuple[bytes, ...]:
+    """Return the keys of now; Unavailable while the file is not there: what it sealed could not be opened."""
+    try:
+        return _load(path)
+    except ConfigError as error:
+        raise Unavailable(f"{error}; put it back from the safe", 60) from error
 
 
 def _load(path: Path) -> tuple[bytes, ...]:

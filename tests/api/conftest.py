@@ -152,16 +152,16 @@ async def running_cloud(
             payments=payments or Payments(),
         )
         app = make_app(config, clock=clock)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
-        try:
-            async with gateways_port(runner) as gateways_url:
-                yield Cloud(f"http://127.0.0.1:{site.port}", gateways_url, app, clock, client)
-        finally:
-            await runner.cleanup()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
+            try:
+                async with gateways_port(runner) as gateways_url:
+                    yield Cloud(f"http://127.0.0.1:{site.port}", gateways_url, app, clock, client)
+            finally:
+                await runner.cleanup()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from cloud import privacy_key
 from cloud.__main__ import cloud as cloud_command
 from cloud.config import ConfigError
+from cloud.domain.errors import Unavailable
 from cloud.domain.ids import TenantId
 from cloud.domain.user import system_user
 from cloud.services import audit as audit_service
@@ -177,3 +178,14 @@ def _sealed(tx: Tx) -> bytes:
 
 def _unsealed(tx: Tx, sealed: bytes) -> str:
     return unseal(tx, "person", "a", "phone", sealed)
+
+
+def test_a_file_that_has_gone_seals_nothing_new_and_opens_what_is_known(installation: Installation) -> None:
+    running, _ = installation.running, installation.keys()
+    sealed = running.write_now(TENANT, _sealed)
+    assert running.read_now(TENANT, _unsealed, sealed) == _PHONE
+    installation.path.unlink()
+
+    assert running.read_now(TENANT, _unsealed, sealed) == _PHONE
+    with pytest.raises(Unavailable, match=r"privacy\.key cannot be read: .*; put it back from the safe"):
+        running.write_now(OTHER_TENANT, _sealed)

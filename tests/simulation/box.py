@@ -15,7 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+import edge.buffer
 from edge.agent import Outside, run_agent
+from edge.buffer_thread import StoreThread
 from edge.system_clock import SystemClock
 from protocol.sync import Stream
 from provisioning.config import Config
@@ -32,6 +36,16 @@ from tests.simulation.site import Site
 _EXCHANGE_MS = 1_500
 
 BlockName = tuple[str, int, int]  # stream, epoch, first number
+
+
+def salvage_in_turn(patch: pytest.MonkeyPatch) -> None:
+    """Let boxes made from now on take a damaged store over in the event loop, not on a thread beside it."""
+
+    async def in_turn(work: Callable[[], None]) -> None:
+        work()
+
+    patch.setattr(edge.buffer, "_beside", in_turn)
+    patch.setattr(StoreThread, "salvage", lambda thread: thread._salvage(thread._with_store))
 
 
 @dataclass(frozen=True, slots=True)

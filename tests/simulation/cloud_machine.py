@@ -6,17 +6,20 @@ between a batch's parts, before it all, but never inside: SQLite's own recovery 
 """
 
 import asyncio
+import datetime
 import heapq
 import itertools
 import math
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
+from cryptography import x509
 
 import cloud.ingest
 import cloud.store.db
@@ -29,6 +32,7 @@ from cloud.domain.ids import GatewayId
 from cloud.keys import DATABASE
 from cloud.store.restore import restore
 from cloud.store.threads import Job, Lane, NextWaiting
+from provisioning.authority import GatewayName, gateway_certificate, new_key, new_root
 from tests.simulation.loop import WorldLoop
 from tests.simulation.network import Network, on_machine
 
@@ -107,7 +111,16 @@ def without_tls(patch: pytest.MonkeyPatch, gateways: Mapping[str, str]) -> None:
         return ShownCertificate(DEFAULT_TENANT, gateway_id, "1", 0, 1 << 42)
 
     patch.setattr(cloud.ingest, "certificate_of", certificate_of)
+    patch.setattr(cloud.ingest, "whole_certificate_of", lambda _: _shown())
     patch.setattr(cloud.web.request_log, "is_gateways_port", lambda _: True)
+
+
+@cache
+def _shown() -> x509.Certificate:
+    """What a box shows; nothing is verified by it here, and none signs."""
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    name = GatewayName(DEFAULT_TENANT, "00000000-0000-4000-8000-000000000001")
+    return gateway_certificate(new_root("simulated", now), name, new_key().public_key(), now)
 
 
 class CloudMachine:

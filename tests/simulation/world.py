@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from simulator.faults import Fault, FaultKind
-from tests.simulation.box import Box
+from tests.simulation.box import Box, salvage_in_turn
 from tests.simulation.cloud_machine import ADDRESS, CLOUD, CloudMachine, without_threads, without_tls
 from tests.simulation.loop import WorldLoop
 from tests.simulation.network import Link, Network
@@ -300,6 +300,7 @@ def simulate(
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-seed-", dir=_MEMORY if _MEMORY.is_dir() else None))
     patch = pytest.MonkeyPatch()
     without_threads(patch)
+    salvage_in_turn(patch)
     without_tls(patch, made.gateways)
     # Reading this machine's certificates takes 40 ms, and nobody here speaks TLS.
     patch.setattr(ssl, "create_default_context", _CONTEXT)
